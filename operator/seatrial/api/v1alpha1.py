@@ -1,0 +1,628 @@
+"""IntegrationRun, version v1alpha1: the models that the CRD is generated from and that all other modules read.
+
+A field stands here only when it works. What the API server can check (types, patterns, CEL) is said in the models'
+schema; see `seatrial.crd` for how it becomes the CustomResourceDefinition.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+GROUP = "seatrial.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "IntegrationRun"
+PLURAL = "integrationruns"
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(value: object) -> object:
+    """Reads a Go-style duration such as `1h30m`; leaves anything that is not a string to pydantic.
+
+    Raises:
+        ValueError: when the string is not a duration.
+    """
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(DURATION_PATTERN, value):
+        raise ValueError(f"{value!r} is not a duration; write for example 90s, 5m or 1h30m")
+    return timedelta(seconds=sum(float(n) * _DURATION_SECONDS[unit] for n, unit in _DURATION_PART.findall(value)))
+
+
+def format_duration(value: timedelta) -> str:
+    """Writes a duration the way people read it: `1h30m`, `90s` as `1m30s`, `0s`."""
+    rest = round(value.total_seconds(), 3)
+    if rest == 0:
+        return "0s"
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [(f"{int(hours)}h", hours), (f"{int(minutes)}m", minutes), (f"{seconds:g}s", seconds)]
+    return "".join(text for text, amount in parts if amount)
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": 32}),
+]
+Name = Annotated[str, Field(max_length=253, min_length=1)]
+Image = Annotated[str, Field(max_length=512, min_length=1)]
+Text = Annotated[str, Field(max_length=4096)]
+Word = Annotated[str, Field(max_length=16384)]
+"""One argument of a command: room for a small script."""
+DatabaseName = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+BucketName = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+AbsolutePath = Annotated[str, Field(max_length=1024, pattern=r"^/.+")]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+IntOrString = Annotated[int | str, WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 63})]
+Quantities = Annotated[
+    dict[str, Annotated[int | str, WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32})]],
+    Field(max_length=8),
+]
+
+
+def cel(rule: str, message: str) -> dict[str, str]:
+    """One rule that the API server checks (Common Expression Language)."""
+    return {"rule": rule, "message": message}
+
+
+def _rules(*rules: dict[str, str]) -> dict[str, Any]:
+    return {"x-kubernetes-validations": list(rules)}
+
+
+class Model(BaseModel):
+    """Base of all parts: immutable, camelCase in YAML, unknown fields refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+# --- parts that several sections share -------------------------------------------------------------------------------
+
+
+class EnvVar(Model):
+    """One environment variable. `$(NAME)` in a value stands for a variable that comes earlier in the list."""
+
+    name: Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+    value: Annotated[str, Field(max_length=32768)] = ""
+
+
+Env = Annotated[tuple[EnvVar, ...], Field(max_length=200)]
+Command = Annotated[tuple[Word, ...], Field(max_length=100)]
+
+
+class Resources(Model):
+    """What the container asks for and may use at most, as in a Pod."""
+
+    requests: Quantities = {}
+    limits: Quantities = {}
+
+
+class HttpReady(Model):
+    """Ready when this path answers with 2xx or 3xx."""
+
+    path: Annotated[str, Field(max_length=1024, pattern=r"^/")] = "/"
+    port: IntOrString | None = None
+
+
+class TcpReady(Model):
+    """Ready when this port accepts a connection."""
+
+    port: IntOrString | None = None
+
+
+class GrpcReady(Model):
+    """Ready when the standard gRPC health service answers SERVING."""
+
+    port: IntOrString | None = None
+    service: Annotated[str, Field(max_length=253)] = ""
+
+
+class ExecReady(Model):
+    """Ready when this command ends with 0 inside the container (asked once a second by the kubelet)."""
+
+    command: Annotated[tuple[Word, ...], Field(min_length=1, max_length=100)]
+
+
+class Ready(Model):
+    """How to see that it can be used: exactly one of http, tcp, grpc, exec. `port` defaults to the first port."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            cel(
+                "[has(self.http), has(self.tcp), has(self.grpc), has(self.exec)].filter(x, x).size() == 1",
+                "give exactly one of http, tcp, grpc or exec",
+            )
+        )
+    )
+    http: HttpReady | None = None
+    tcp: TcpReady | None = None
+    grpc: GrpcReady | None = None
+    exec: ExecReady | None = None
+
+
+class AppReady(Model):
+    """How to see that the app can be used: exactly one of http, tcp, grpc. `port` defaults to the app's port."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            cel(
+                "[has(self.http), has(self.tcp), has(self.grpc)].filter(x, x).size() == 1",
+                "give exactly one of http, tcp or grpc",
+            )
+        )
+    )
+    http: HttpReady | None = None
+    tcp: TcpReady | None = None
+    grpc: GrpcReady | None = None
+
+
+# --- services --------------------------------------------------------------------------------------------------------
+
+
+class ServiceType(StrEnum):
+    """What a backing service is. A service named like a type has that type."""
+
+    POSTGRES = "postgres"
+    MINIO = "minio"
+    TEMPORAL = "temporal"
+    REDIS = "redis"
+    CUSTOM = "custom"
+
+
+WELL_KNOWN = tuple(t.value for t in ServiceType if t is not ServiceType.CUSTOM)
+
+
+class ConfigMapRef(Model):
+    """A ConfigMap in the run's own namespace."""
+
+    config_map: Name
+
+
+SearchAttributeType = Literal["Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"]
+_FIELDS_OF_TYPE = {
+    "postgres": ("version", "databases", "extensions", "initSQL", "storage"),
+    "minio": ("buckets",),
+    "temporal": ("namespaces", "searchAttributes"),
+    "custom": ("image", "command", "args", "ports", "env", "ready"),
+}
+
+
+def _only_for(kind: str) -> dict[str, str]:
+    fields = _FIELDS_OF_TYPE[kind]
+    absent = " && ".join(f"!has(self.{name})" for name in fields)
+    return cel(f"!has(self.type) || self.type == '{kind}' || ({absent})", f"{', '.join(fields)}: only for type {kind}")
+
+
+class Service(Model):
+    """One backing service; the key in `services` is its DNS name in the environment.
+
+    Typed services (postgres, minio, temporal, redis) take the fields of their type, `type: custom` runs any image.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            *(_only_for(kind) for kind in _FIELDS_OF_TYPE),
+            cel("!has(self.type) || self.type != 'custom' || has(self.image)", "type custom needs an image"),
+            cel(
+                "!has(self.ready) || (has(self.ports) && self.ports.size() > 0)",
+                "ready needs at least one entry in ports",
+            ),
+        )
+    )
+    type: ServiceType | None = None
+    resources: Resources | None = None
+    # postgres
+    version: Literal["17"] | None = None
+    databases: Annotated[tuple[DatabaseName, ...], Field(max_length=20)] | None = None
+    extensions: Annotated[tuple[Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9_-]+$")], ...],
+                          Field(max_length=20)] | None = None  # fmt: skip
+    init_sql: Annotated[ConfigMapRef | None, Field(alias="initSQL")] = None
+    storage: Literal["Memory", "Disk"] | None = None
+    # minio
+    buckets: Annotated[tuple[BucketName, ...], Field(max_length=50)] | None = None
+    # temporal
+    namespaces: Annotated[tuple[Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...],
+                          Field(max_length=20)] | None = None  # fmt: skip
+    search_attributes: Annotated[dict[str, SearchAttributeType], Field(max_length=40)] | None = None
+    # custom
+    image: Image | None = None
+    command: Command | None = None
+    args: Command | None = None
+    ports: Annotated[dict[str, PortNumber], Field(max_length=20)] | None = None
+    env: Env | None = None
+    ready: Ready | None = None
+
+    def type_under(self, name: str) -> ServiceType:
+        """The type of this service when it is called `name`."""
+        if self.type is not None:
+            return self.type
+        return ServiceType(name) if name in WELL_KNOWN else ServiceType.CUSTOM
+
+
+# --- the system under test -------------------------------------------------------------------------------------------
+
+
+class Migration(Model):
+    """One step that prepares the services; steps run in the given order, before apps and tests start."""
+
+    name: Annotated[str, Field(max_length=40, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")]
+    image: Image
+    command: Annotated[tuple[Word, ...], Field(min_length=1, max_length=100)]
+    args: Command = ()
+    working_dir: AbsolutePath | None = None
+    env: Env = ()
+    resources: Resources | None = None
+
+
+class App(Model):
+    """One part of the system under test. Without a port it is ready when it runs."""
+
+    model_config = ConfigDict(json_schema_extra=_rules(cel("!has(self.ready) || has(self.port)", "ready needs a port")))
+    image: Image
+    command: Command = ()
+    args: Command = ()
+    working_dir: AbsolutePath | None = None
+    port: PortNumber | None = None
+    replicas: Annotated[int, Field(ge=1, le=20)] = 1
+    env: Env = ()
+    resources: Resources | None = None
+    ready: AppReady | None = None
+
+
+class SharedVolume(Model):
+    """One volume that all apps and the tests see. Without `storageClass` all of them share one node."""
+
+    mount_path: AbsolutePath
+    env: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    storage_class: Name | None = None
+    size: Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(Mi|Gi|Ti)$")] = "1Gi"
+
+
+class Tests(Model):
+    """The pytest suite: which image, which tests, how."""
+
+    __test__ = False  # not for pytest to collect
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            cel(
+                "has(self.image) || has(self.source)",
+                "give an image that holds the tests, or source.configMap with test files for the default image",
+            )
+        )
+    )
+    image: Image | None = None
+    source: ConfigMapRef | None = None
+    working_dir: AbsolutePath | None = None
+    paths: Annotated[tuple[Annotated[str, Field(max_length=1024, min_length=1, pattern=r"^[^-]")], ...],
+                     Field(max_length=500)] = ()  # fmt: skip
+    markers: Text = ""
+    keywords: Text = ""
+    args: Command = ()
+    max_fail: Annotated[int, Field(ge=0)] = 0
+    env: Env = ()
+    resources: Resources | None = None
+    timeout: Duration | None = None
+    """Limit of one test: a test that takes longer fails, saying so."""
+    artifacts: Annotated[
+        tuple[Annotated[str, Field(max_length=512, pattern=r"^[^/*?\[.][^*?\[]*/.+|^[^/*?\[.][^/*?\[]*$")], ...],
+        Field(max_length=20),
+    ] = ()
+    """Globs under the working directory, each beginning with a folder's name: `logs/**`. The folder is made writable."""
+
+
+class Timeouts(Model):
+    """How long each part may take before the run ends as Errored."""
+
+    environment: Duration = timedelta(minutes=5)
+    tests: Duration = timedelta(minutes=30)
+
+
+class Retention(Model):
+    """How long things live."""
+
+    passed: Duration = timedelta(0)
+    """The environment, after a run that passed."""
+    failed: Duration = timedelta(0)
+    """The environment, after any other verdict."""
+    max_lifetime: Duration = timedelta(hours=2)
+    """The environment in any case, from its creation."""
+    record: Duration = timedelta(days=7)
+    """The IntegrationRun itself, after its environment is gone. Results live on in the archive."""
+
+
+MUTABLE = ("cancel", "retention")
+
+
+def _immutable(field: str) -> dict[str, str]:
+    return cel(
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"spec.{field} can't change after creation (only {' and '.join(MUTABLE)} can): "
+        "delete this run and apply a new one, or use another name",
+    )
+
+
+_DNS_KEY = "matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')"
+_KEY_MESSAGE = "names must be lower case letters, digits and '-', begin with a letter, and have at most 40 characters"
+RESERVED_NAMES = ("migrations", "tests", "collector")
+
+
+class IntegrationRunSpec(Model):
+    """What to start, in which order it follows from what it is, and which tests to run against it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            *(_immutable(f) for f in ("services", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")),
+            cel("!has(self.services) || !has(self.apps) || self.services.all(k, !(k in self.apps))",
+                "a service and an app can't have the same name"),
+        )
+    )  # fmt: skip
+    services: Annotated[
+        dict[str, Service],
+        Field(
+            max_length=20,
+            json_schema_extra=_rules(
+                cel(f"self.all(k, k.{_DNS_KEY} && !(k in {list(RESERVED_NAMES)}))",
+                    f"{_KEY_MESSAGE}; {', '.join(RESERVED_NAMES)} are taken"),
+                cel(f"self.all(k, has(self[k].type) || k in {list(WELL_KNOWN)})",
+                    f"a service under another name than {', '.join(WELL_KNOWN)} needs a type"),
+                *(
+                    cel(
+                        f"self.all(k, k != '{kind}' || has(self[k].type) || !("
+                        + " || ".join(
+                            f"has(self[k].{f})" for other in _FIELDS_OF_TYPE if other != kind
+                            for f in _FIELDS_OF_TYPE[other]
+                        ) + "))",
+                        f"{kind} has fields of another type",
+                    )
+                    for kind in WELL_KNOWN
+                ),
+            ),
+        ),
+    ] = {}  # fmt: skip
+    env: Env = ()
+    """Given to migrations, apps and tests."""
+    migrations: Annotated[
+        tuple[Migration, ...],
+        Field(
+            max_length=20, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    apps: Annotated[
+        dict[str, App],
+        Field(
+            max_length=30,
+            json_schema_extra=_rules(
+                cel(f"self.all(k, k.{_DNS_KEY} && !(k in {list(RESERVED_NAMES)}))",
+                    f"{_KEY_MESSAGE}; {', '.join(RESERVED_NAMES)} are taken"),
+            ),
+        ),
+    ] = {}  # fmt: skip
+    shared_volume: SharedVolume | None = None
+    tests: Tests
+    timeouts: Timeouts = Timeouts()
+    retention: Retention = Retention()
+    cancel: Annotated[
+        bool,
+        Field(json_schema_extra=_rules(cel("self || !oldSelf", "a cancelled run can't be resumed: start a new one"))),
+    ] = False
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    """Where a run is, for people. After the environment is gone the phase is the verdict."""
+
+    PENDING = "Pending"
+    STARTING = "Starting"
+    TESTING = "Testing"
+    COLLECTING = "Collecting"
+    RECLAIMING = "Reclaiming"
+    PASSED = "Passed"
+    FAILED = "Failed"
+    ERRORED = "Errored"
+    CANCELLED = "Cancelled"
+
+
+class Verdict(StrEnum):
+    """How a run ended."""
+
+    PASSED = "Passed"
+    FAILED = "Failed"
+    ERRORED = "Errored"
+    CANCELLED = "Cancelled"
+
+
+class Reason(StrEnum):
+    """Why a run has its verdict. docs/reasons.md says what to do about each."""
+
+    TESTS_PASSED = "TestsPassed"
+    TESTS_FAILED = "TestsFailed"
+    NO_TESTS_COLLECTED = "NoTestsCollected"
+    COLLECTION_ERROR = "CollectionError"
+    TEST_TIMEOUT = "TestTimeout"
+    TEST_PROCESS_DIED = "TestProcessDied"
+    USAGE_ERROR = "UsageError"
+    INVALID_SPEC = "InvalidSpec"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    ADMISSION_DENIED = "AdmissionDenied"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    IMAGE_WITHOUT_PYTEST = "ImageWithoutPytest"
+    SERVICE_NOT_READY = "ServiceNotReady"
+    SERVICE_LOST = "ServiceLost"
+    MIGRATION_FAILED = "MigrationFailed"
+    APP_CRASHED = "AppCrashed"
+    APP_NOT_READY = "AppNotReady"
+    RUN_TIMEOUT = "RunTimeout"
+    OUT_OF_MEMORY = "OutOfMemory"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    ENVIRONMENT_LOST = "EnvironmentLost"
+    RESULTS_MISSING = "ResultsMissing"
+    ARCHIVE_UNAVAILABLE = "ArchiveUnavailable"
+    CANCELLED = "Cancelled"
+    NAMESPACE_STUCK = "NamespaceStuck"
+
+
+class ConditionType(StrEnum):
+    """What has happened so far."""
+
+    ACCEPTED = "Accepted"
+    ENVIRONMENT_READY = "EnvironmentReady"
+    TESTS_FINISHED = "TestsFinished"
+    RESULTS_ARCHIVED = "ResultsArchived"
+    RECLAIMED = "Reclaimed"
+
+
+class StatusModel(BaseModel):
+    """Base of status parts: what another version of the operator has written is read, not refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class Condition(StatusModel):
+    """A Kubernetes condition (metav1.Condition)."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str = ""
+    last_transition_time: str
+    observed_generation: int = 0
+
+
+class TestCounts(StatusModel):
+    """Tests by outcome."""
+
+    __test__ = False
+
+    total: int = 0
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+    flaky: int = 0
+
+
+class FailureNote(StatusModel):
+    """One failed test, in one line."""
+
+    id: str
+    catalogue_id: str = ""
+    message: str = ""
+
+
+class SlowTest(StatusModel):
+    """A test among the slowest."""
+
+    id: str
+    seconds: str
+
+
+class Results(StatusModel):
+    """Where the results are."""
+
+    url: str = ""
+    digest: str = ""
+
+
+class Timeline(StatusModel):
+    """When things happened (RFC 3339, with milliseconds where known)."""
+
+    queued: str | None = None
+    started: str | None = None
+    environment_ready: str | None = None
+    first_test: str | None = None
+    last_test: str | None = None
+    verdict: str | None = None
+    reclaimed: str | None = None
+
+
+class IntegrationRunStatus(StatusModel):
+    """What the operator knows of a run; written by the operator alone."""
+
+    phase: Phase | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+    namespace: str = ""
+    tests: TestCounts | None = None
+    tests_summary: str = ""
+    """Passed of total, for the printed column: `40/42`."""
+    failures: tuple[FailureNote, ...] = ()
+    slowest: tuple[SlowTest, ...] = ()
+    results: Results | None = None
+    timeline: Timeline = Timeline()
+    attempt: int = 1
+    expires_at: str | None = None
+    observed_generation: int = 0
+
+
+# --- the resource ----------------------------------------------------------------------------------------------------
+
+
+class Metadata(BaseModel):
+    """What is used of an object's metadata."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    finalizers: tuple[str, ...] = ()
+
+
+class IntegrationRun(BaseModel):
+    """One run: a fresh environment, its tests, its verdict."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    metadata: Metadata
+    spec: IntegrationRunSpec
+    status: IntegrationRunStatus = IntegrationRunStatus()
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Reads an object as the API server gives it.
+
+        Raises:
+            pydantic.ValidationError: when the spec is not valid.
+        """
+        return cls.model_validate({k: body[k] for k in ("metadata", "spec", "status") if body.get(k) is not None})
+
+    def environment_namespace(self) -> str:
+        """The name of this run's environment: the same for every reconcile, different for each run and attempt."""
+        return environment_namespace(self.metadata.name, self.metadata.uid, self.status.attempt)
+
+
+def environment_namespace(run_name: str, uid: str, attempt: int) -> str:
+    """`st-<run name, trimmed>-<5 characters>`; at most 63 characters, a DNS label, unique by uid and attempt."""
+    digest = hashlib.sha256(f"{uid}/{attempt}".encode()).digest()
+    suffix = base64.b32encode(digest).decode().lower()[:5]
+    trimmed = re.sub(r"[^a-z0-9]+", "-", run_name.lower())[:40].strip("-")
+    return f"st-{trimmed}-{suffix}"
