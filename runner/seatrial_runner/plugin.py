@@ -1,0 +1,21 @@
+"""The pytest plugin, loaded in the user's image with ``-p seatrial_runner.plugin``.
+
+This file is written so that any Python can read it: an image that is too old gets a sentence, not a syntax error.
+"""
+
+import sys
+
+import pytest
+
+PYTHON = ".".join(str(number) for number in sys.version_info[:3])
+
+if sys.version_info < (3, 9):
+    raise pytest.UsageError("Seatrial needs Python 3.9 or newer in the image of the tests; this one has " + PYTHON)
+if int(pytest.__version__.split(".")[0]) < 7:
+    raise pytest.UsageError(
+        "Seatrial needs pytest 7 or newer in the image of the tests; this one has " + pytest.__version__
+    )
+
+from seatrial_runner.record import pytest_configure, pytest_unconfigure  # noqa: E402
+
+__all__ = ["pytest_configure", "pytest_unconfigure"]
