@@ -1,0 +1,140 @@
+"""Run by `helm uninstall` before anything is deleted: every run goes, and with it its environment.
+
+The operator still lives then and reclaims the environments as after any deletion of a run. What is waited for, and what
+is said when it does not come to an end in time, is decided by pure functions over what the API server lists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seatrial.cluster import NAMESPACE, RUN, Cluster, ClusterError, Kind, NotFoundError, Object, UnavailableError
+
+ENVIRONMENTS = "app.kubernetes.io/managed-by=seatrial,seatrial.dev/run-uid"
+"""Label selector of all environments."""
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is not gone yet."""
+
+    runs: tuple[Object, ...] = ()
+    environments: tuple[Object, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is left."""
+        return bool(self.runs or self.environments)
+
+
+def _name(thing: Object) -> str:
+    metadata = thing["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
+
+
+def to_delete(left: Left) -> list[tuple[Kind, Object]]:
+    """What has to be told to go: runs, and environments that have no run (those of a run are the operator's work)."""
+    uids = {run["metadata"]["uid"] for run in left.runs}
+    orphans = [e for e in left.environments if e["metadata"]["labels"]["seatrial.dev/run-uid"] not in uids]
+    asked: list[tuple[Kind, Object]] = [(RUN, run) for run in left.runs] + [(NAMESPACE, e) for e in orphans]
+    return [(kind, thing) for kind, thing in asked if not thing["metadata"].get("deletionTimestamp")]
+
+
+def describe(left: Left) -> list[str]:
+    """One line for each thing that is left: what it is, and what holds it."""
+    lines = []
+    for run in left.runs:
+        status = run.get("status") or {}
+        finalizers = ", ".join(run["metadata"].get("finalizers") or ()) or "none"
+        where = f", environment {status['namespace']}" if status.get("namespace") else ""
+        phase = status.get("phase") or "unknown"
+        lines.append(f"run {_name(run)}: phase {phase}, waits for finalizers: {finalizers}{where}")
+    for environment in left.environments:
+        conditions = (environment.get("status") or {}).get("conditions") or ()
+        held = "; ".join(c.get("message", "") for c in conditions if c.get("status") == "True")
+        phase = (environment.get("status") or {}).get("phase", "unknown")
+        lines.append(f"environment {_name(environment)}: {phase}" + (f", held by: {held}" if held else ""))
+    return lines
+
+
+def advice(left: Left, seconds: float, namespace: str) -> str:
+    """What is said when the time is over: what is left and what to do."""
+    return "\n".join(
+        [
+            f"seatrial: not everything was gone after {seconds:g} s, so nothing is uninstalled. Left:",
+            *(f"  {line}" for line in describe(left)),
+            "The operator reclaims these. Does it run, and what does it say?",
+            f"  kubectl -n {namespace} get pods",
+            f"  kubectl -n {namespace} logs deployment/seatrial-operator --tail=50",
+            "Then uninstall again. To go without waiting and leave them behind: helm uninstall --no-hooks",
+        ]
+    )
+
+
+async def look(cluster: Cluster) -> Left:
+    """Lists what is left; a cluster whose definition of runs is gone has none."""
+    try:
+        runs = await cluster.list(RUN)
+    except NotFoundError:
+        runs = []
+    return Left(tuple(runs), tuple(await cluster.list(NAMESPACE, labels=ENVIRONMENTS)))
+
+
+async def _delete(cluster: Cluster, kind: Kind, thing: Object) -> None:
+    metadata = thing["metadata"]
+    try:
+        await cluster.delete(kind, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
+    except NotFoundError:
+        return
+
+
+async def uninstall(cluster: Cluster, seconds: float) -> Left:
+    """Deletes all runs and environments and waits; gives what is left after so many seconds (nothing: all is gone).
+
+    Raises:
+        ClusterError: when the API server refuses; that it does not answer for a while is waited out.
+    """
+    end = time.monotonic() + seconds
+    said: Sequence[str] = ()
+    left = Left()
+    while True:
+        try:
+            left = await look(cluster)
+            await asyncio.gather(*(_delete(cluster, kind, thing) for kind, thing in to_delete(left)))
+            lines = describe(left)
+        except UnavailableError as error:
+            lines = [f"waiting for the API server: {error.message}"]
+        else:
+            if not left:
+                return left
+        if lines != said:
+            print("\n".join(lines), flush=True)
+            said = lines
+        if time.monotonic() >= end:
+            return left
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _main() -> int:
+    seconds = float(os.environ.get("SEATRIAL_UNINSTALL_SECONDS", "240"))
+    namespace = os.environ.get("SEATRIAL_NAMESPACE", "seatrial-system")
+    try:
+        async with await Cluster.connect(agent="seatrial-uninstall") as cluster:
+            left = await uninstall(cluster, seconds)
+    except ClusterError as error:
+        print(f"seatrial: can't delete the runs: {error.message}", file=sys.stderr)
+        return 1
+    if left:
+        print(advice(left, seconds, namespace), file=sys.stderr)
+        return 1
+    print("seatrial: no runs and no environments are left")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main()))
