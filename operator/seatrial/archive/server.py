@@ -1,0 +1,151 @@
+"""Both ports in one process: one loop, one server for uploads, one for reading, ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+
+from seatrial import tokens
+
+from .app import Archive, read_app, upload_app
+from .live import Hub
+from .metrics import Metrics
+from .settings import Settings
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+# A peer that takes or acknowledges nothing for so long is gone (its node died, or it stopped reading).
+_PEER_TIMEOUT_MS = 60_000
+_KEEP_ALIVE_SECONDS = 75
+
+
+@dataclass(frozen=True)
+class Running:
+    """An archive that accepts connections."""
+
+    archive: Archive
+    upload_port: int
+    read_port: int
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Serves while the context is open; at its end streams are ended and uploads under way are let finish (bounded).
+
+    Raises:
+        ValueError, OSError, RuntimeError: the key, the folder or a port can't be used; the message says which.
+    """
+    key = tokens.read_key(settings.key_file)
+    store = Store(settings.folder, settings.max_file_bytes)
+    leftovers = store.open()
+    if leftovers:
+        log.warning("removed uploads that an earlier end interrupted", extra={"files": leftovers})
+    hub = Hub(settings.live)
+    archive = Archive(settings, key, store, hub, Metrics(store, hub))
+    servers: list[asyncio.Task[None]] = []
+    stops: list[_Server] = []
+    try:
+        with contextlib.ExitStack() as sockets:
+            upload = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.upload_port)))
+            read = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.read_port)))
+            for app, listening in ((upload_app(archive), upload), (read_app(archive), read)):
+                server = _Server(_config(app, settings))
+                stops.append(server)
+                servers.append(asyncio.create_task(server.serve(sockets=[listening])))
+            try:
+                yield Running(archive, upload.getsockname()[1], read.getsockname()[1])
+            finally:
+                hub.close()
+                for server in stops:
+                    server.should_exit = True
+                await asyncio.gather(*servers)
+    finally:
+        store.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as ports:
+        log.info("listening", extra={"uploadPort": ports.upload_port, "readPort": ports.read_port})
+        await stop.wait()
+        log.info("stopping")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals alone: they are for both servers."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.stop_seconds,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    both = not host and socket.has_dualstack_ipv6()
+    try:
+        listening = socket.create_server(
+            (host, port), family=socket.AF_INET6 if both else socket.AF_INET, backlog=2048, dualstack_ipv6=both
+        )
+    except OSError as error:
+        raise OSError(error.errno, f"port {port} can't be opened: {error.strerror}") from error
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PEER_TIMEOUT_MS)  # connections inherit it
+    return listening
+
+
+# Logs
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and whatever was given as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_as_json() -> None:
+    """Sends all logs to standard output, as JSON."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

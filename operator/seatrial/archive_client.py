@@ -1,0 +1,419 @@
+"""How the operator and the command reach the archive.
+
+The archive is reached directly (`http://seatrial-archive:8081`) or through the Kubernetes API server's service proxy: then
+`base_url` has a path, and the transport (TLS, client certificates) and the headers (a bearer token) come from a kubeconfig.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from seatrial.archive.model import SUMMARY, Invalid, Manifest, ManifestFile, check_path, digest_of, parse_manifest
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.
+_STREAM_TIMEOUT = httpx.Timeout(25.0, connect=5.0)
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+class ArchiveError(Exception):
+    """Something about the archive; the message is for people."""
+
+
+class ArchiveUnavailable(ArchiveError):  # noqa: N818
+    """The archive can't be reached, or is in trouble itself; later may help."""
+
+
+class ArchiveRefused(ArchiveError):  # noqa: N818
+    """The archive answered that it won't; asking again won't help."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _NotThere(ArchiveRefused):
+    """The archive itself says that it has no such thing."""
+
+
+class ArchiveCorrupt(ArchiveError):  # noqa: N818
+    """What the archive gave is not what the manifest vouches for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """The complete, verified result of one shard."""
+
+    uid: str
+    attempt: int
+    shard: int
+    digest: str  # of the manifest's bytes: sha256:<hex>
+    manifest: Manifest
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConnected:
+    """The feed is open (again). What was told in the meantime is not told again: ask by `result`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLost:
+    """The feed ended or could not be opened; it is being tried again. Said once for each new reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLive:
+    """Something happened in a running shard."""
+
+    uid: str
+    attempt: int
+    shard: int
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedResult:
+    """A shard's result is complete in the archive."""
+
+    uid: str
+    attempt: int
+    shard: int
+    digest: str
+    summary: dict[str, Any]
+
+
+FeedEvent = FeedConnected | FeedLost | FeedLive | FeedResult
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """One event of a run that is followed; name "result": the result of a shard (event: digest, summary)."""
+
+    id: str
+    name: str
+    attempt: int
+    shard: int
+    event: dict[str, Any]
+
+
+class ArchiveClient:
+    """A client of the archive's read port; use it as an async context, or call `aclose`.
+
+    Every method raises ArchiveUnavailable and ArchiveRefused, except where it says otherwise.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            base_url: where `/v1` and the rest are found; may have a path.
+            token: the feed's token; only `feed` needs one.
+            transport: how to reach it: httpx.AsyncHTTPTransport(verify=<ssl context>) for instance.
+            headers: sent with every request.
+        """
+        self._client = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            headers=dict(headers or {}),
+            transport=transport or httpx.AsyncHTTPTransport(),  # given, so that no proxy of the environment is used
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+        )
+        self._token = token
+
+    async def __aenter__(self) -> ArchiveClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._client.aclose()
+
+    async def list_runs(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The last runs, the newest first: uid, name, namespace, attempts with their shards (outcome and counts)."""
+        return list((await self._object(f"v1/runs?limit={limit}"))["runs"])
+
+    async def run(self, uid: str) -> dict[str, Any] | None:
+        """What is kept of a run: its attempts and shards with digests and summaries; None if it is unknown."""
+        return await _found(self._object(_run_url(uid)))
+
+    async def manifest(self, uid: str, attempt: int, shard: int) -> tuple[str, Manifest] | None:
+        """A shard's manifest and the digest of its bytes; None as long as there is none.
+
+        Raises:
+            ArchiveCorrupt: it is not a manifest of this run.
+        """
+        body = await _found(self._bytes(f"{_shard_url(uid, attempt, shard)}/manifest"))
+        if body is None:
+            return None
+        try:
+            return digest_of(body), parse_manifest(body, uid)
+        except Invalid as error:
+            raise ArchiveCorrupt(f"the archive's manifest of run {uid} can't be used: {error}") from error
+
+    async def result(self, uid: str, attempt: int, shard: int) -> ShardResult | None:
+        """A shard's result, its summary checked against the manifest; None as long as it is not complete.
+
+        Raises:
+            ArchiveCorrupt: the summary is not the one that the manifest vouches for.
+        """
+        found = await self.manifest(uid, attempt, shard)
+        if found is None:
+            return None
+        digest, manifest = found
+        body = await self._bytes(_file_url(uid, attempt, shard, SUMMARY))
+        file = manifest.file(SUMMARY)
+        if file is None or hashlib.sha256(body).hexdigest() != file.sha256:
+            raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not the one that its manifest vouches for")
+        try:
+            summary = json.loads(body)
+        except ValueError as error:
+            raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not JSON: {error}") from error
+        return ShardResult(uid, attempt, shard, digest, manifest, summary)
+
+    async def download(self, uid: str, attempt: int, shard: int, file: ManifestFile, folder: Path) -> Path:
+        """Brings one file of the manifest into the folder, under its own path, and returns where it is.
+
+        It gets its name only once all its bytes are there and have the digest of the manifest.
+
+        Raises:
+            ArchiveCorrupt: the bytes are not those that the manifest vouches for, or the name is not safe.
+            OSError: the folder can't be written.
+        """
+        try:
+            target = folder / check_path(file.path)
+        except Invalid as error:
+            raise ArchiveCorrupt(str(error)) from error
+        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+        found, size = hashlib.sha256(), 0
+        try:
+            with partial.open("wb") as writer:
+                async with self._stream(_file_url(uid, attempt, shard, file.path), _TIMEOUT) as response:
+                    async for chunk in response.aiter_bytes(256 * 1024):
+                        found.update(chunk)
+                        size += len(chunk)
+                        await asyncio.to_thread(writer.write, chunk)
+            if (size, found.hexdigest()) != (file.size, file.sha256):
+                raise ArchiveCorrupt(f"{file.path}: {size} bytes came that are not those that the manifest vouches for")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    async def feed(self) -> AsyncGenerator[FeedEvent, None]:
+        """Everything that the operator acts upon, of all runs, for as long as it is read.
+
+        Never ends and never raises for the archive's sake: a lost feed is told as FeedLost and opened again with growing
+        pauses (0.1 s to 5 s), and FeedConnected tells that it is open.
+        """
+        pause = _Pause()
+        told: str | None = None
+        while True:
+            try:
+                async with aclosing(self._feed_once()) as events:
+                    async for event in events:
+                        if isinstance(event, FeedConnected):
+                            pause.reset()
+                            told = None
+                        yield event
+                reason = "the archive ended it"
+            except ArchiveError as error:
+                reason = str(error)
+            if reason != told:
+                told = reason
+                yield FeedLost(reason)
+            await pause.wait()
+
+    async def _feed_once(self) -> AsyncGenerator[FeedEvent, None]:
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        async with self._stream("v1/feed", _STREAM_TIMEOUT, headers) as response:
+            async for line in response.aiter_lines():
+                if line and (event := parse_feed(line)) is not None:
+                    yield event
+
+    async def live(self, uid: str, patience_seconds: float = 30.0) -> AsyncGenerator[LiveEvent, None]:
+        """Follows a run: what is kept of it, then what happens, until its result (an event called "result").
+
+        A stream that breaks is opened again where it was.
+
+        Raises:
+            ArchiveUnavailable: it could not be opened for `patience_seconds`.
+        """
+        pause = _Pause()
+        headers: dict[str, str] = {}
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + patience_seconds
+        while True:
+            try:
+                async with self._stream(f"{_run_url(uid)}/live", _STREAM_TIMEOUT, headers) as response:
+                    if response.status_code == httpx.codes.NO_CONTENT:
+                        return  # all was told
+                    async for event in _server_sent(response.aiter_lines()):
+                        headers["Last-Event-ID"] = event.id
+                        yield event
+                        pause.reset()
+                        give_up = loop.time() + patience_seconds
+            except ArchiveUnavailable:
+                if loop.time() > give_up:
+                    raise
+            await pause.wait()
+
+    # Requests
+
+    async def _bytes(self, url: str) -> bytes:
+        with _unavailable():
+            response = await self._client.get(url)
+        if response.is_success:
+            return response.content
+        raise _refusal(response.status_code, response.content)
+
+    async def _object(self, url: str) -> dict[str, Any]:
+        body = await self._bytes(url)
+        try:
+            value: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise ArchiveUnavailable(f"what answered is not the archive: {_shown(body)}") from error
+        return value
+
+    @asynccontextmanager
+    async def _stream(
+        self, url: str, limits: httpx.Timeout, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        with _unavailable():
+            async with self._client.stream("GET", url, headers=dict(headers or {}), timeout=limits) as response:
+                if not response.is_success:
+                    raise _refusal(response.status_code, await response.aread())
+                yield response
+
+
+def parse_feed(line: str) -> FeedEvent | None:
+    """What one line of the feed tells; None for what only keeps it alive and for kinds that a later archive may know.
+
+    Raises:
+        ArchiveUnavailable: this is no line of a feed.
+    """
+    try:
+        message = json.loads(line)
+        match message["type"]:
+            case "hello":
+                return FeedConnected()
+            case "live":
+                return FeedLive(message["uid"], message["attempt"], message["shard"], message["event"])
+            case "result":
+                return FeedResult(
+                    message["uid"], message["attempt"], message["shard"], message["digest"], message["summary"]
+                )
+            case _:
+                return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArchiveUnavailable(f"what answered is not the archive's feed: {_shown(line.encode())}") from error
+
+
+async def _server_sent(lines: AsyncIterator[str]) -> AsyncIterator[LiveEvent]:
+    """Server-sent events from their lines: fields, then an empty line. Comments (pings) and retry times are passed over."""
+    fields: dict[str, str] = {}
+    async for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+            continue
+        if "data" in fields:
+            data = json.loads(fields["data"])
+            yield LiveEvent(fields.get("id", ""), fields.get("event", "message"), **data)
+        fields = {}
+
+
+class _Pause:
+    """Pauses that grow, and vary so that many clients don't come back in one moment."""
+
+    def __init__(self) -> None:
+        self._seconds = _FIRST_WAIT_SECONDS
+
+    def reset(self) -> None:
+        self._seconds = _FIRST_WAIT_SECONDS
+
+    async def wait(self) -> None:
+        await asyncio.sleep(self._seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+        self._seconds = min(2 * self._seconds, _LONGEST_WAIT_SECONDS)
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise ArchiveUnavailable(f"the archive can't be reached: {str(error) or type(error).__name__}") from error
+
+
+async def _found(asked: Awaitable[T]) -> T | None:
+    try:
+        return await asked
+    except _NotThere:
+        return None
+
+
+def _refusal(status: int, body: bytes) -> ArchiveError:
+    """What an answer other than success means; between us and the archive others may have answered."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    said = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(said, str):
+        problem = f"HTTP {status}: {_shown(body)}"
+        if status in (401, 403):
+            return ArchiveRefused(f"the way to the archive is closed: {problem}", status)
+        return ArchiveUnavailable(f"the archive did not answer, something else did: {problem}")
+    hint = answer.get("hint")
+    message = f"{said} ({hint})" if hint else said
+    if status >= 500 or status in (408, 429):
+        return ArchiveUnavailable(f"the archive is in trouble: {message}")
+    if status == httpx.codes.NOT_FOUND:
+        return _NotThere(message, status)
+    return ArchiveRefused(f"the archive refused: {message}", status)
+
+
+def _run_url(uid: str) -> str:
+    return f"v1/runs/{quote(uid, safe='')}"
+
+
+def _shard_url(uid: str, attempt: int, shard: int) -> str:
+    return f"{_run_url(uid)}/attempts/{attempt}/shards/{shard}"
+
+
+def _file_url(uid: str, attempt: int, shard: int, path: str) -> str:
+    return f"{_shard_url(uid, attempt, shard)}/files/{quote(path)}"
+
+
+def _shown(body: bytes) -> str:
+    return ascii(body[:200].decode(errors="replace"))

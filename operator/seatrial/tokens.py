@@ -1,0 +1,63 @@
+"""Everything secret that Seatrial hands out is derived here, from one key: nothing is stored, a repeated reconcile derives the same.
+
+The operator derives tokens and credentials for the environments; the archive derives the same tokens to check them.
+Each derivation has its own prefix, so no value of one kind can ever equal a value of another kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+MIN_KEY_BYTES = 32
+PASSWORD_LENGTH = 32
+_LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def read_key(path: Path) -> bytes:
+    """The key: the bytes of the file, unchanged.
+
+    Raises:
+        ValueError: the file can't be read or holds less than 32 bytes.
+    """
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"the key file {path} can't be read: {error.strerror}; is the Secret mounted there?"
+        ) from error
+    if len(key) < MIN_KEY_BYTES:
+        raise ValueError(
+            f"the key file {path} holds {len(key)} bytes; at least {MIN_KEY_BYTES} random bytes are needed"
+        )
+    return key
+
+
+def upload_token(key: bytes, uid: str, attempt: int, shard: int) -> str:
+    """What the collector of one shard shows to upload: good for this run, attempt and shard alone (64 hex digits)."""
+    return _derive(key, f"upload/{uid}/{attempt}/{shard}").hex()
+
+
+def feed_token(key: bytes) -> str:
+    """What the operator shows to read the archive's feed (64 hex digits)."""
+    return _derive(key, "feed").hex()
+
+
+def password(key: bytes, uid: str, name: str) -> str:
+    """The credential called `name` of the run `uid`: 32 characters of a-z and 0-9, so it needs no quoting anywhere."""
+    number = int.from_bytes(_derive(key, f"password/{uid}/{name}"), "big")
+    characters = []
+    for _ in range(PASSWORD_LENGTH):
+        number, index = divmod(number, len(_LETTERS_AND_DIGITS))
+        characters.append(_LETTERS_AND_DIGITS[index])
+    return "".join(characters)
+
+
+def same(expected: str, given: str) -> bool:
+    """Whether two tokens are equal, in a time that tells nothing about where they differ."""
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    return hmac.new(key, purpose.encode(), hashlib.sha256).digest()
