@@ -101,22 +101,21 @@ async def uninstall(cluster: Cluster, seconds: float) -> Left:
     """
     end = time.monotonic() + seconds
     said: Sequence[str] = ()
-    left = Left()
     while True:
+        over = time.monotonic() >= end
         try:
             left = await look(cluster)
+            if over or not left:
+                return left
             await asyncio.gather(*(_delete(cluster, kind, thing) for kind, thing in to_delete(left)))
             lines = describe(left)
         except UnavailableError as error:
+            if over:
+                raise
             lines = [f"waiting for the API server: {error.message}"]
-        else:
-            if not left:
-                return left
         if lines != said:
             print("\n".join(lines), flush=True)
             said = lines
-        if time.monotonic() >= end:
-            return left
         await asyncio.sleep(POLL_SECONDS)
 
 
