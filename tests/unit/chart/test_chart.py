@@ -145,7 +145,7 @@ def test_the_operator_is_told_what_the_chart_says(render: Render, tmp_path: Path
         for name in ("postgres:17-0.1.0", "minio:0.1.0", "temporal:0.1.0", "redis:0.1.0")
     }
     assert (known.sweep_seconds, known.log_level, known.tools, known.image_pull_policy) == (
-        7.5,
+        7.0,
         "DEBUG",
         "Copy",
         "Never",
