@@ -171,7 +171,9 @@ def kind_of(manifest: Manifest) -> Kind:
 class Cluster:
     """One API server, as one identity."""
 
-    def __init__(self, api_client: Any, *, limit: int = 32, observer: Observer | None = None, agent: str = "seatrial"):
+    def __init__(
+        self, api_client: Any, *, limit: int = 32, observer: Observer | None = None, agent: str = "seatrial"
+    ) -> None:
         self._client = api_client
         self._limit = asyncio.Semaphore(limit)
         self._observer = observer or (lambda verb, resource, code: None)
@@ -203,11 +205,11 @@ class Cluster:
         inside = Path("/var/run/secrets/kubernetes.io/serviceaccount")
         try:
             if not kubeconfig and not context and "KUBECONFIG" not in os.environ and (inside / "token").exists():
-                config.load_incluster_config(client_configuration=configuration)
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
                 namespace = (inside / "namespace").read_text().strip()
             else:
                 path = kubeconfig or os.environ.get("KUBECONFIG") or None
-                loader = await config.load_kube_config(
+                loader = await config.load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=path, context=context, client_configuration=configuration, persist_config=False
                 )
                 namespace = (loader.current_context.get("context") or {}).get("namespace") or "default"

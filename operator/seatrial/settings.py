@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from seatrial.api.v1alpha1 import ServiceType
+from seatrial.tokens import read_key
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,10 @@ class Settings:
             tests=env.get("SEATRIAL_IMAGE_PYTEST", base.images.tests),
             services=services,
         )
-        key_file = Path(env.get("SEATRIAL_KEY_FILE", "/var/run/seatrial/key"))
         try:
-            key = key_file.read_bytes().strip()
-        except OSError as error:
-            raise SystemExit(f"seatrial: can't read the key file {key_file} (SEATRIAL_KEY_FILE): {error}") from error
-        if len(key) < 16:
-            raise SystemExit(f"seatrial: the key in {key_file} has fewer than 16 characters")
+            key = read_key(Path(env.get("SEATRIAL_KEY_FILE", "/var/run/seatrial/key")))
+        except ValueError as error:
+            raise SystemExit(f"seatrial: {error}") from error
         namespace = env.get("SEATRIAL_NAMESPACE", base.operator_namespace)
         archive = env.get("SEATRIAL_ARCHIVE_SERVICE", "seatrial-archive")
 

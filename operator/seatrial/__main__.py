@@ -1,0 +1,88 @@
+"""`python -m seatrial`: the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+import kopf
+from prometheus_client import start_http_server
+
+from seatrial import __version__
+from seatrial.archive_client import ArchiveClient
+from seatrial.cluster import Cluster, ClusterError
+from seatrial.kopf_app import Application, build_registry
+from seatrial.metrics import Metrics
+from seatrial.settings import Settings
+from seatrial.tokens import feed_token
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging(level: str) -> None:
+    """Logs to stderr; kopf's own lines about every event are left out."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for name in ("aiohttp.access", "httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+async def run(settings: Settings) -> None:
+    """Runs the operator until it is told to stop.
+
+    Raises:
+        ClusterError: when there is no cluster to talk to.
+    """
+    metrics = Metrics()
+    cluster = await Cluster.connect(
+        limit=settings.max_parallel_requests, observer=metrics.request, agent="seatrial-operator"
+    )
+    server, thread = start_http_server(settings.metrics_port, registry=metrics.registry)
+    try:
+        async with cluster, ArchiveClient(settings.archive_read_url, feed_token(settings.key)) as archive:
+            app = Application(cluster, archive, settings, metrics)
+            await kopf.operator(
+                registry=build_registry(app),
+                clusterwide=True,
+                standalone=True,
+                liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+            )
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def main() -> int:
+    """The entry point of the operator's container."""
+    settings = Settings.from_env()
+    configure_logging(settings.log_level)
+    logging.getLogger("seatrial").info("seatrial operator %s starts", __version__)
+    try:
+        asyncio.run(run(settings))
+    except ClusterError as error:
+        logging.getLogger("seatrial").error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,354 @@
+"""Why a run ended: pure functions from what was observed to verdict, reason and one line for people.
+
+The first cause wins over its consequences: a lost service comes before the tests that failed because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.api.v1alpha1 import IntegrationRun, Reason, Verdict, format_duration
+from seatrial.observed import Container, Ended, Observed, Pod, Result
+
+MESSAGE_LIMIT = 1000
+GATES_TIMED_OUT = 75
+"""Exit status of the launcher when a dependency did not answer in time."""
+_IMAGE_PROBLEMS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_IMAGE_FINAL = ("not found", "manifest unknown", "unauthorized", "denied", "invalid reference", "InvalidImageName",
+                "no such host", "ErrImageNeverPull", "does not exist", "failed to resolve reference")  # fmt: skip
+_CONFIG_PROBLEMS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_DISRUPTIONS = {
+    "DeletionByTaintManager": Reason.NODE_LOST,
+    "DeletionByPodGC": Reason.NODE_LOST,
+    "EvictionByEvictionAPI": Reason.EVICTED,
+    "PreemptionByScheduler": Reason.EVICTED,
+    "TerminationByKubelet": Reason.EVICTED,
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How a run ended and why."""
+
+    verdict: Verdict
+    reason: Reason
+    message: str
+
+
+def errored(reason: Reason, message: str) -> Diagnosis:
+    """An Errored run; the message is cut to what fits a status."""
+    text = message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+    return Diagnosis(Verdict.ERRORED, reason, text)
+
+
+def last_line(text: str, limit: int = 300) -> str:
+    """The last line of a log that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:limit] if lines else ""
+
+
+def _how(ended: Ended, *, say: bool = True) -> str:
+    """`exit 1: <last log line>`, `killed (signal 9)`, `out of memory`."""
+    if ended.reason == "OOMKilled":
+        how = "killed for using more memory than its limit"
+    elif ended.exit_code > 128:
+        how = f"ended by signal {ended.exit_code - 128}"
+    else:
+        how = f"exit {ended.exit_code}"
+    line = last_line(ended.message) if say else ""
+    return f"{how}: {line}" if line else how
+
+
+# --- what pods tell --------------------------------------------------------------------------------------------------
+
+
+def _taken_away(pod: Pod) -> Diagnosis | None:
+    if pod.reason == "Evicted" or pod.disruption in _DISRUPTIONS:
+        reason = _DISRUPTIONS.get(pod.disruption, Reason.EVICTED)
+        what = "its node was lost" if reason is Reason.NODE_LOST else "it was evicted"
+        detail = f" ({pod.message})" if pod.message else ""
+        return errored(reason, f"{pod.component}: {what}, node {pod.node or 'unknown'}{detail}; start the run again")
+    if pod.reason in ("NodeLost", "NodeAffinity", "Shutdown", "Terminated"):
+        return errored(Reason.NODE_LOST, f"{pod.component}: node {pod.node} is gone; start the run again")
+    return None
+
+
+def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | None:
+    where = pod.component if container.name == pod.component else f"{pod.component}/{container.name}"
+    if container.waiting in _IMAGE_PROBLEMS:
+        text = f"{container.waiting} {container.waiting_message}"
+        final = any(sign in text for sign in _IMAGE_FINAL)
+        if container.waiting != "ErrImagePull" and (final or not patient):
+            return errored(
+                Reason.IMAGE_PULL_FAILED,
+                f"{where}: the image can't be pulled: {last_line(container.waiting_message)}; "
+                "check its name and tag, and that the cluster may pull it",
+            )
+    if container.waiting in _CONFIG_PROBLEMS:
+        hint = ""
+        if "non-root" in container.waiting_message or "will run as root" in container.waiting_message:
+            hint = "; the environment runs nothing as root"
+        return errored(
+            Reason.CONTAINER_CONFIG_ERROR,
+            f"{where}: the container can't be started: {last_line(container.waiting_message)}{hint}",
+        )
+    return None
+
+
+def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
+    ended = next((c.ended for c in pod.containers if c.ended is not None and c.name == pod.component), None)
+    if ended is None and not pod.deleting:
+        return None
+    if ended is None:
+        return errored(Reason.SERVICE_LOST, f"{pod.component}: its pod was deleted while the run needed it")
+    if ended.reason == "OOMKilled":
+        return errored(
+            Reason.OUT_OF_MEMORY,
+            f"{pod.component} used more memory than its limit and was killed; "
+            f"raise spec.services.{pod.component}.resources.limits.memory",
+        )
+    if pod.ready or tests_began:
+        return errored(Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)})")
+    return errored(Reason.SERVICE_NOT_READY, f"{pod.component} ended while it was starting ({_how(ended)})")
+
+
+def _migration(pod: Pod) -> Diagnosis | None:
+    for container in pod.containers:
+        ended = container.ended
+        if ended is None or ended.exit_code == 0:
+            continue
+        if ended.exit_code == GATES_TIMED_OUT:
+            return errored(Reason.SERVICE_NOT_READY, f"migration {container.name} could not begin: {ended.message}")
+        if ended.reason == "OOMKilled":
+            return errored(
+                Reason.OUT_OF_MEMORY,
+                f"migration {container.name} used more memory than its limit; raise its resources.limits.memory",
+            )
+        return errored(Reason.MIGRATION_FAILED, f"migration {container.name} failed ({_how(ended)})")
+    return None
+
+
+def _app(pod: Pod) -> Diagnosis | None:
+    for container in pod.containers:
+        ended = container.ended or container.previous
+        if ended is None:
+            continue
+        if ended.exit_code == GATES_TIMED_OUT:
+            return errored(Reason.SERVICE_NOT_READY, f"app {pod.component} could not begin: {ended.message}")
+        if container.waiting == "CrashLoopBackOff":
+            if ended.reason == "OOMKilled":
+                return errored(
+                    Reason.OUT_OF_MEMORY,
+                    f"app {pod.component} used more memory than its limit; "
+                    f"raise spec.apps.{pod.component}.resources.limits.memory",
+                )
+            return errored(
+                Reason.APP_CRASHED,
+                f"app {pod.component} ends again and again ({_how(ended)}); see `seatrial logs` or run its image by hand",
+            )
+    return None
+
+
+_ORDER = {"service": 0, "migrations": 1, "app": 2, "tests": 3}
+
+
+def from_pods(
+    run: IntegrationRun, observed: Observed, *, patient: bool, expected: Iterable[str] = ()
+) -> Diagnosis | None:
+    """What the pods alone say about the end of a run that has no result yet; None: nothing has gone wrong.
+
+    Args:
+        run: the run.
+        observed: its pods.
+        patient: a passing trouble with a registry is given more time.
+        expected: services whose pods must be there by now.
+    """
+    tests_began = observed.progress.first_test is not None
+    pods = sorted(observed.pods, key=lambda p: (_ORDER.get(p.role, 9), p.component))
+    for pod in pods:
+        if pod.role != "app" and (found := _taken_away(pod)):
+            return found
+    for pod in pods:
+        found = None
+        if pod.role == "service":
+            found = _service(pod, tests_began or observed.progress.gates_open is not None)
+        elif pod.role == "migrations":
+            found = _migration(pod)
+        elif pod.role == "app" and not tests_began:
+            found = _app(pod)
+        if found:
+            return found
+        for container in pod.containers:
+            if found := _cannot_start(pod, container, patient):
+                return found
+    present = {pod.component for pod in pods}
+    for component in expected:
+        if component not in present:
+            return errored(Reason.SERVICE_LOST, f"{component}: its pod is gone; start the run again")
+    return None
+
+
+def tests_pod(observed: Observed) -> Pod | None:
+    """The pod of the tests (the newest, should there be several)."""
+    pods = [pod for pod in observed.pods if pod.role == "tests"]
+    return max(pods, key=lambda p: str(p.created), default=None)
+
+
+def without_result(observed: Observed) -> Diagnosis | None:
+    """The tests' pod has ended, or is gone, and the archive has no result of it; None while one can still come."""
+    pod = tests_pod(observed)
+    if pod is None:
+        return errored(Reason.RESULTS_MISSING, "the tests' pod is gone and left no result; start the run again")
+    collector = pod.container("collector")
+    if collector is None or collector.ended is None:
+        return None
+    told = collector.ended.message
+    if observed.archive_error or "archive unavailable" in told:
+        return errored(
+            Reason.ARCHIVE_UNAVAILABLE,
+            f"the results could not be stored: {observed.archive_error or last_line(told)}; "
+            "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again",
+        )
+    return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({_how(collector.ended)})")
+
+
+def not_started(observed: Observed) -> Diagnosis:
+    """The time for the environment is over and the tests' process has not even been started."""
+    for pod in observed.pods:
+        if pod.unschedulable:
+            return errored(Reason.UNSCHEDULABLE, f"{pod.component} found no node: {pod.unschedulable}")
+    for pod in observed.pods:
+        for container in pod.containers:
+            if container.waiting in _IMAGE_PROBLEMS:
+                return errored(
+                    Reason.IMAGE_PULL_FAILED,
+                    f"{pod.component}: {container.waiting}: {last_line(container.waiting_message)}",
+                )
+    pod_of_tests = tests_pod(observed)
+    if pod_of_tests is None:
+        return errored(
+            Reason.ADMISSION_DENIED,
+            "the tests' pod was never created; see the events of Job `tests` in the environment",
+        )
+    waiting = [f"{c.name}: {c.waiting or 'not started'}" for c in pod_of_tests.containers if not c.running_since]
+    return errored(
+        Reason.SERVICE_NOT_READY, f"the tests' pod did not start in time ({', '.join(waiting) or 'pending'})"
+    )
+
+
+# --- what the result tells -------------------------------------------------------------------------------------------
+
+
+def _names(parts: Iterable[Mapping[str, Any]], allowed: Iterable[str]) -> list[Mapping[str, Any]]:
+    wanted = set(allowed)
+    return [part for part in parts if part.get("name") in wanted]
+
+
+def _said(parts: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{part.get('name')} ({part.get('error')})" for part in parts)
+
+
+def _counted(tests: Mapping[str, Any]) -> str:
+    words = (("failed", "failed"), ("errors", "with errors"), ("passed", "passed"), ("skipped", "skipped"))
+    return ", ".join(f"{tests[key]} {word}" for key, word in words if tests.get(key)) or "no test ran"
+
+
+def _gates(run: IntegrationRun, not_ready: list[Mapping[str, Any]]) -> Diagnosis:
+    limit = format_duration(run.spec.timeouts.environment)
+    services, apps = _names(not_ready, run.spec.services), _names(not_ready, run.spec.apps)
+    if services:
+        return errored(Reason.SERVICE_NOT_READY, f"not ready within {limit}: {_said(services)}")
+    if any(part.get("name") == "migrations" for part in not_ready):
+        return errored(Reason.MIGRATION_FAILED, f"the migrations did not finish within {limit}: {_said(not_ready)}")
+    return errored(
+        Reason.APP_NOT_READY,
+        f"not ready within {limit}: {_said(apps or not_ready)}; check `ready` and the app's log, or raise timeouts.environment",
+    )
+
+
+def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[str, Any]]) -> Diagnosis | None:
+    services = _names(lost, run.spec.services)
+    if not services:
+        return None
+    for pod in observed.pods:  # the pod knows more than a refused connection, if its status is here already
+        if pod.role == "service" and pod.component in {s.get("name") for s in services}:
+            found = _taken_away(pod) or _service(pod, tests_began=True)
+            if found:
+                return found
+    return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}")
+
+
+def _died(observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
+    pod = tests_pod(observed)
+    container = pod.container("tests") if pod else None
+    ended = container.ended if container else None
+    if summary.get("oomKilled") or (ended and ended.reason == "OOMKilled"):
+        return errored(
+            Reason.OUT_OF_MEMORY,
+            f"the tests used more memory than their limit{doing}; raise spec.tests.resources.limits.memory",
+        )
+    how = f"signal {summary['signal']}" if summary.get("signal") else f"exit {summary.get('exitCode')}"
+    if summary.get("exitCode") is None and not summary.get("signal"):
+        how = _how(ended, say=False) if ended else "no exit status"
+    return errored(
+        Reason.TEST_PROCESS_DIED,
+        f"pytest ended in the middle ({how}){doing}; a test or the code under it ends the process "
+        "(os._exit, a crash in native code, a kill)",
+    )
+
+
+def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diagnosis:
+    """The verdict that a shard's complete result stands for."""
+    summary = result.summary
+    tests = summary.get("tests") or {}
+    outcome = summary.get("outcome")
+    running = summary.get("running")
+    doing = f" during {running}" if running else ""
+    lost = list(summary.get("lost") or ())
+    error = str(summary.get("error") or "")
+    tail = last_line(str(summary.get("outputTail") or ""))
+    bad = int(tests.get("failed") or 0) + int(tests.get("errors") or 0)
+    if outcome != "passed" and (found := _lost_service(run, observed, lost)):
+        return found
+    match outcome:
+        case "passed" if summary.get("complete") and not bad and summary.get("exitCode") == 0:
+            return Diagnosis(Verdict.PASSED, Reason.TESTS_PASSED, _counted(tests))
+        case "failed":
+            apps = _names(lost, run.spec.apps)
+            more = f"; no longer answering: {_said(apps)}" if apps else ""
+            failures = summary.get("failures") or [{}]
+            first = f"; first: {failures[0].get('id')}: {failures[0].get('message')}" if failures[0].get("id") else ""
+            message = f"{_counted(tests)}{more}{first}"
+            return Diagnosis(Verdict.FAILED, Reason.TESTS_FAILED, message[:MESSAGE_LIMIT])
+        case "collection-error":
+            errors = summary.get("collectionErrors") or [{}]
+            first = f"{errors[0].get('id')}: {errors[0].get('message')}" if errors[0].get("id") else tail
+            return Diagnosis(
+                Verdict.FAILED, Reason.COLLECTION_ERROR, f"pytest could not collect the tests: {first}"[:MESSAGE_LIMIT]
+            )
+        case "no-tests":
+            chosen = [f"{k}={v!r}" for k, v in (("paths", list(run.spec.tests.paths)), ("markers", run.spec.tests.markers),
+                                                ("keywords", run.spec.tests.keywords)) if v]  # fmt: skip
+            return errored(
+                Reason.NO_TESTS_COLLECTED,
+                f"pytest found no test to run with {', '.join(chosen) or 'the given image'}: check spec.tests",
+            )
+        case "usage-error":
+            return errored(Reason.USAGE_ERROR, f"pytest refused its arguments: {tail}")
+        case "no-pytest":
+            return errored(
+                Reason.IMAGE_WITHOUT_PYTEST,
+                f"image {run.spec.tests.image or 'for tests'} can't run pytest ({error or tail}); "
+                "it needs Python >= 3.9 and pytest >= 7",
+            )
+        case "timeout":
+            return errored(
+                Reason.TEST_TIMEOUT,
+                f"the tests took longer than timeouts.tests={format_duration(run.spec.timeouts.tests)}{doing}",
+            )
+        case "gate-timeout":
+            return _gates(run, list(summary.get("notReady") or ()))
+        case _:
+            return _died(observed, summary, doing)

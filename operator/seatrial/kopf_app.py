@@ -1,0 +1,185 @@
+"""The only module that knows kopf: watches feed the store, the store's changes feed the work queue.
+
+kopf is used for its streams (lists, reconnects, back-off, 410), its liveness endpoint and its life cycle. Its change
+handlers are not: they would add an annotation with the whole spec and two writes to every run; see docs/decisions/.
+Index functions are what makes kopf hold back all events until every kind has been listed once, so that no run is
+judged by half a picture after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+
+from seatrial.api import v1alpha1 as api
+from seatrial.archive_client import ArchiveClient, FeedConnected, FeedLive, FeedLost, FeedResult
+from seatrial.cluster import Cluster, ClusterError
+from seatrial.metrics import Metrics
+from seatrial.observed import Result
+from seatrial.reconcile import Reconciler
+from seatrial.render import meta
+from seatrial.schedule import WorkQueue
+from seatrial.settings import Settings
+from seatrial.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+OURS = f"{meta.MANAGED_BY}={meta.MANAGED_BY_VALUE},{meta.RUN_UID}"
+"""Label selector, applied by the API server: environments and what is in them."""
+SHARD = 0
+
+
+class Application:
+    """The operator: wires store, queue, reconciler and archive feed to kopf's events."""
+
+    def __init__(self, cluster: Cluster, archive: ArchiveClient, settings: Settings, metrics: Metrics) -> None:
+        self.store = Store()
+        self.settings, self.metrics, self._archive = settings, metrics, archive
+        self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics)
+        self.queue: WorkQueue[Key] = WorkQueue(self.reconciler)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.last_sweep = time.monotonic()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def wake(self, uid: str) -> None:
+        """The run with this uid, if there is one, wants attention."""
+        if key := self.store.key_of(uid):
+            self.queue.add(key)
+
+    def on_run(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """A run was listed, added, changed or removed."""
+        if kind == "DELETED":
+            self.store.remove_run(body)
+            self.metrics.forget(body["metadata"]["uid"])
+            return
+        self.queue.add(self.store.put_run(body))
+
+    def on_namespace(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """An environment's namespace was listed, added, changed or removed."""
+        self.wake(self.store.remove_namespace(body) if kind == "DELETED" else self.store.put_namespace(body))
+
+    def on_pod(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """A pod of an environment was listed, added, changed or removed."""
+        self.wake(self.store.remove_pod(body) if kind == "DELETED" else self.store.put_pod(body))
+
+    # --- background --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
+        self._tasks = [asyncio.create_task(self._follow_archive()), asyncio.create_task(self._look_around())]
+
+    async def stop(self) -> None:
+        """Stops; everything goes on from cluster state when the next operator starts."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.queue.stop()
+
+    async def _follow_archive(self) -> None:
+        async for event in self._archive.feed():
+            match event:
+                case FeedConnected():
+                    self.metrics.feed.set(1)
+                    for uid in self.store.uids():  # what was told while nobody listened is not told again
+                        self.store.ask_archive(uid)
+                        self.wake(uid)
+                case FeedLost(reason):
+                    self.metrics.feed.set(0)
+                    logger.warning("archive feed: %s", reason)
+                case FeedResult(uid, _, SHARD, digest, summary):
+                    self.store.put_result(uid, Result(digest, summary))
+                    self.wake(uid)
+                case FeedLive(uid, _, SHARD, event=told):
+                    if self._progress(uid, told):
+                        self.wake(uid)
+                case _:
+                    logger.warning("archive feed: not understood: %r", event)
+
+    def _progress(self, uid: str, told: Mapping[str, Any]) -> bool:
+        if self.store.key_of(uid) is None:
+            return False
+        match told.get("event"):
+            case "open":
+                return self.store.put_progress(uid, gates_open=float(told["t"]))
+            case "start":
+                return self.store.put_progress(uid, first_test=float(told["t"]))
+        return False
+
+    async def _look_around(self) -> None:
+        while True:
+            await asyncio.sleep(
+                min(5.0, self.settings.sweep_seconds)
+            )  # the pace of housekeeping, not a wait for anything
+            self.reconciler.count_phases()
+            if time.monotonic() - self.last_sweep < self.settings.sweep_seconds:
+                continue
+            self.last_sweep = time.monotonic()
+            try:
+                await self.reconciler.sweep()
+            except ClusterError as error:
+                logger.warning("sweep: %s; again in %.0f s", error, self.settings.sweep_seconds)
+
+
+def build_registry(app: Application) -> kopf.OperatorRegistry:
+    """kopf's handlers for this application; nothing is registered at import time."""
+    registry = kopf.OperatorRegistry()
+    kinds = (
+        ("runs", (api.GROUP, api.VERSION, api.PLURAL), app.on_run),
+        ("namespaces", ("", "v1", "namespaces"), app.on_namespace),
+        ("pods", ("", "v1", "pods"), app.on_pod),
+    )
+
+    def register(name: str, resource: tuple[str, str, str], handle: Any) -> None:
+        @kopf.index(*resource, id=f"{name}-listed", registry=registry)  # type: ignore[arg-type]
+        async def listed(body: kopf.Body, **_: Any) -> None:
+            handle(None, dict(body))
+
+        @kopf.on.event(*resource, id=name, registry=registry)  # type: ignore[arg-type]
+        async def changed(event: kopf.RawEvent, **_: Any) -> None:
+            app.queue.start()  # no event handler is called before every kind has been listed
+            if event["type"] == "DELETED":
+                handle("DELETED", event["object"])
+
+    for kind in kinds:
+        register(*kind)
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure(settings)
+        app.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await app.stop()
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    return registry
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """kopf's settings: server-side selectors, and every back-off set, since the defaults wait up to ten minutes."""
+    settings.persistence.finalizer = f"{api.GROUP}/kopf"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=api.GROUP, v1=False)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=api.GROUP)
+    settings.watching.label_selectors["", "v1", "pods"] = OURS
+    settings.watching.label_selectors["", "v1", "namespaces"] = OURS
+    settings.watching.server_timeout = 600
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, 5, 5, 10)
+    settings.queueing.error_delays = (0.5, 1, 2, 5, 10)
+    settings.queueing.idle_timeout = 1.0
+    settings.execution.default_backoff = 5
+    settings.posting.enabled = False
+    settings.scanning.disabled = True

@@ -1,0 +1,169 @@
+"""All metrics of the operator, in one place; docs/metrics.md is generated from here (`python -m seatrial.metrics`).
+
+Names follow Prometheus' conventions: own prefix, base units, `_total` on counters only; no run's name or uid as a label.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.metrics import MetricWrapperBase
+
+from seatrial import __version__
+from seatrial.api.v1alpha1 import IntegrationRunStatus
+from seatrial.observed import parse_time
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 900, 1800, 3600)
+
+current_run: ContextVar[str] = ContextVar("current_run", default="")
+"""The uid of the run that is being reconciled, so that requests can be counted for it."""
+
+
+class Metrics:
+    """The operator's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.runs = Gauge("seatrial_runs", "Runs there are, by phase.", ["phase"], registry=registry)
+        self.finished = Counter(
+            "seatrial_runs_finished", "Runs that got a verdict.", ["verdict", "reason"], registry=registry
+        )
+        self.phase_seconds = Histogram(
+            "seatrial_run_phase_duration_seconds",
+            "How long runs spent: queue (created to started), environment (to all ready), tests (first to last), "
+            "verdict (last test's end to verdict).",
+            ["phase"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.first_test = Histogram(
+            "seatrial_run_time_to_first_test_seconds",
+            "From the creation of the run to the start of its first test.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.reclaim = Histogram(
+            "seatrial_environment_reclaim_duration_seconds",
+            "From the verdict to the end of the namespace, for environments that are not kept.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.writes_per_run = Histogram(
+            "seatrial_api_writes_per_run",
+            "Requests of the operator that change something, for one run from its creation to its reclaim.",
+            buckets=(10, 20, 25, 30, 35, 40, 50, 60, 80, 100, 200),
+            registry=registry,
+        )
+        self.requests = Counter(
+            "seatrial_api_requests",
+            "Requests of the operator to the Kubernetes API server (code 0: no answer).",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.reconcile = Histogram(
+            "seatrial_reconcile_duration_seconds",
+            "One pass over one run, requests included.",
+            buckets=(0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=registry,
+        )
+        self.reconcile_errors = Counter(
+            "seatrial_reconcile_errors", "Passes that failed and are tried again.", ["kind"], registry=registry
+        )
+        self.orphans = Counter(
+            "seatrial_orphans_deleted", "Environments deleted because their run was gone.", registry=registry
+        )
+        self.results_lost = Counter(
+            "seatrial_results_lost", "Runs whose tests ended without a result in the archive.", registry=registry
+        )
+        self.feed = Gauge("seatrial_archive_feed_connected", "1 while the archive's feed is open.", registry=registry)
+        self.build = Info("seatrial_build", "Version of the operator.", registry=registry)
+        self.build.info({"version": __version__})
+        self._writes: dict[str, int] = {}
+
+    def request(self, verb: str, resource: str, code: int) -> None:
+        """Counts one request to the API server."""
+        self.requests.labels(verb, resource, str(code)).inc()
+        if verb in WRITES and (uid := current_run.get()):
+            self._writes[uid] = self._writes.get(uid, 0) + 1
+
+    def verdict(self, status: IntegrationRunStatus) -> None:
+        """Counts a run that has just got its verdict."""
+        self.finished.labels(str(status.verdict), status.reason).inc()
+        if status.reason in ("ResultsMissing", "ArchiveUnavailable"):
+            self.results_lost.inc()
+        line = {k: parse_time(v) for k, v in status.timeline.model_dump().items()}
+        spans = {
+            "queue": (line["queued"], line["started"]),
+            "environment": (line["started"], line["environment_ready"]),
+            "tests": (line["first_test"], line["last_test"]),
+            "verdict": (line["last_test"], line["verdict"]),
+        }
+        for phase, (begin, end) in spans.items():
+            if begin and end:
+                self.phase_seconds.labels(phase).observe(max(0.0, (end - begin).total_seconds()))
+        if line["queued"] and line["first_test"]:
+            self.first_test.observe(max(0.0, (line["first_test"] - line["queued"]).total_seconds()))
+
+    def reclaimed(self, uid: str, status: IntegrationRunStatus, kept_seconds: float) -> None:
+        """Counts an environment that is gone."""
+        verdict, gone = parse_time(status.timeline.verdict), parse_time(status.timeline.reclaimed)
+        if verdict and gone and not kept_seconds:
+            self.reclaim.observe((gone - verdict).total_seconds())
+        if writes := self._writes.pop(uid, 0):
+            self.writes_per_run.observe(writes)
+
+    def forget(self, uid: str) -> None:
+        """Drops what is counted for a run that is gone."""
+        self._writes.pop(uid, None)
+
+    def phases(self, counts: Mapping[str, int]) -> None:
+        """Sets how many runs there are in each phase."""
+        self.runs.clear()
+        for phase, count in counts.items():
+            self.runs.labels(phase).set(count)
+
+
+def document() -> str:
+    """The page about the metrics."""
+    lines = [
+        "# Metrics",
+        "",
+        "Generated by `python -m seatrial.metrics`. The operator serves them on port 8082 at `/metrics`.",
+        "",
+        "| name | type | labels | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for metric in vars(Metrics()).values():
+        if not isinstance(metric, MetricWrapperBase):
+            continue
+        family = next(iter(metric.describe()))
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "-"
+        lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Writes the page, or with --check says whether it is out of date."""
+    parser = argparse.ArgumentParser(prog="python -m seatrial.metrics", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when the page is out of date")
+    wanted = document()
+    if not parser.parse_args().check:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_text(wanted)
+        return 0
+    if DOCUMENT.exists() and DOCUMENT.read_text() == wanted:
+        return 0
+    sys.stderr.write("docs/metrics.md differs from operator/seatrial/metrics.py: run `python -m seatrial.metrics`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,382 @@
+"""The state machine of a run, pure: (run, observed, now) -> what to do and what the status becomes. Nothing else decides.
+
+    Pending -> Starting -> Testing -> [Collecting] -> Reclaiming -> Passed | Failed | Errored | Cancelled
+
+A plan is made from cluster state alone, so a restarted operator goes on where the last one was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from seatrial.api.v1alpha1 import (
+    ConditionType,
+    FailureNote,
+    IntegrationRun,
+    IntegrationRunStatus,
+    Phase,
+    Reason,
+    Results,
+    SlowTest,
+    TestCounts,
+    Verdict,
+    format_duration,
+)
+from seatrial.conditions import is_true, upsert
+from seatrial.diagnose import Diagnosis, errored, from_pods, from_result, not_started, tests_pod, without_result
+from seatrial.observed import Observed, format_time, parse_time
+
+LAUNCHER_GRACE = timedelta(seconds=15)
+"""The launcher keeps the limits itself and names what was missing; the operator steps in this much later."""
+COLLECT_LIMIT = timedelta(seconds=15)
+"""How long a cancelled run's collector may take to hand over what has finished."""
+RESULT_LIMIT = timedelta(seconds=90)
+"""How long after the end of pytest a result may still come (the collector itself gives up after 60 s)."""
+SETTLE = timedelta(seconds=10)
+"""A pod that is not seen this long after its creation is missing, not late."""
+STUCK_AFTER = timedelta(minutes=2)
+"""When a namespace that is being deleted is reported as stuck."""
+IMAGE_PATIENCE = timedelta(seconds=20)
+"""How long a registry's passing trouble is tolerated."""
+
+
+@dataclass(frozen=True)
+class AddFinalizer:
+    """Keep the run until its environment is gone."""
+
+
+@dataclass(frozen=True)
+class RemoveFinalizer:
+    """Let the deleted run go, once a look at the cluster shows no environment."""
+
+
+@dataclass(frozen=True)
+class CreateEnvironment:
+    """Create everything, in one burst."""
+
+
+@dataclass(frozen=True)
+class StopTests:
+    """Ask the tests to end, so that what has finished is still collected."""
+
+
+@dataclass(frozen=True)
+class Reclaim:
+    """Delete the namespace and, in the same moment, its pods."""
+
+
+@dataclass(frozen=True)
+class DeleteRun:
+    """The record has been kept long enough."""
+
+
+Action = AddFinalizer | RemoveFinalizer | CreateEnvironment | StopTests | Reclaim | DeleteRun
+
+
+@dataclass(frozen=True)
+class Note:
+    """A Kubernetes Event to be written: on transitions only."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in this order; then the status to write, if it differs; then when to look again."""
+
+    status: IntegrationRunStatus
+    actions: tuple[Action, ...] = ()
+    due: datetime | None = None
+    notes: tuple[Note, ...] = field(default=())
+
+
+def _stamp(status: IntegrationRunStatus, **moments: datetime | str | None) -> IntegrationRunStatus:
+    texts = {k: format_time(v) if isinstance(v, datetime) else v for k, v in moments.items()}
+    return status.model_copy(update={"timeline": status.timeline.model_copy(update=texts)})
+
+
+def _condition(
+    run: IntegrationRun,
+    status: IntegrationRunStatus,
+    now: datetime,
+    kind: ConditionType,
+    value: Literal["True", "False"],
+    reason: str,
+    message: str = "",
+) -> IntegrationRunStatus:
+    conditions = upsert(status.conditions, kind, value, reason, message, now=now, generation=run.metadata.generation)
+    return status.model_copy(update={"conditions": conditions})
+
+
+def _unix(seconds: float | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((m for m in moments if m is not None), default=None)
+
+
+# --- beginning -------------------------------------------------------------------------------------------------------
+
+
+def created(run: IntegrationRun, expires_at: datetime, now: datetime) -> Plan:
+    """The status after the burst: the environment's objects are all there."""
+    status = run.status.model_copy(
+        update={
+            "phase": Phase.STARTING,
+            "namespace": run.environment_namespace(),
+            "expires_at": format_time(expires_at),
+            "observed_generation": run.metadata.generation,
+        }
+    )
+    status = _stamp(status, queued=run.metadata.creation_timestamp, started=now)
+    status = _condition(run, status, now, ConditionType.ACCEPTED, "True", "Valid")
+    note = Note("Normal", "EnvironmentCreated", f"Created environment {status.namespace}")
+    return Plan(status, notes=(note,))
+
+
+def rejected(run: IntegrationRun, reason: Reason, message: str, now: datetime) -> Plan:
+    """The environment can't be made: the run ends, whatever is there already is reclaimed."""
+    status = run.status.model_copy(update={"namespace": run.environment_namespace()})
+    if reason is Reason.INVALID_SPEC:
+        status = _condition(run, status, now, ConditionType.ACCEPTED, "False", reason, message)
+    return _end(run.model_copy(update={"status": status}), Observed(), errored(reason, message), now)
+
+
+# --- end -------------------------------------------------------------------------------------------------------------
+
+
+def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: Observed) -> IntegrationRunStatus:
+    """The status with the counts, failures and times of the result, if there is one."""
+    result = observed.result
+    if result is None:
+        return status
+    summary = result.summary
+    counts = TestCounts.model_validate(summary.get("tests") or {})
+    failures = [
+        FailureNote(
+            id=str(f.get("id")), catalogue_id=f.get("catalogueId") or "", message=str(f.get("message") or "")[:300]
+        )
+        for f in list(summary.get("failures") or ())[:20]
+    ]
+    slowest = [
+        SlowTest(id=str(s.get("id")), seconds=f"{float(s.get('seconds') or 0):.3f}")
+        for s in list(summary.get("slowest") or ())[:5]
+    ]
+    status = status.model_copy(
+        update={
+            "tests": counts,
+            "tests_summary": f"{counts.passed}/{counts.total}",
+            "failures": tuple(failures),
+            "slowest": tuple(slowest),
+            "results": Results(url=f"/v1/runs/{run.metadata.uid}", digest=result.digest),
+        }
+    )
+    return _stamp(
+        status,
+        environment_ready=_unix(summary.get("gatesOpenAt")) or status.timeline.environment_ready,
+        first_test=_unix(summary.get("firstTestAt")) or status.timeline.first_test,
+        last_test=_unix(summary.get("lastTestEndedAt")),
+    )
+
+
+def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: datetime) -> Plan:
+    """The verdict: written once, never changed. Reclaiming begins in the same pass unless something is kept."""
+    status = _with_results(run.status, run, observed)
+    finished = observed.result is not None
+    status = status.model_copy(
+        update={
+            "verdict": diagnosis.verdict,
+            "reason": diagnosis.reason,
+            "message": diagnosis.message,
+            "observed_generation": run.metadata.generation,
+        }
+    )
+    status = _stamp(status, verdict=now)
+    status = _condition(
+        run, status, now, ConditionType.TESTS_FINISHED, "True" if finished else "False", diagnosis.reason
+    )
+    status = _condition(
+        run, status, now, ConditionType.RESULTS_ARCHIVED, "True" if finished else "False",
+        "Archived" if finished else "NoResult",
+    )  # fmt: skip
+    note = Note(
+        "Normal" if diagnosis.verdict is Verdict.PASSED else "Warning",
+        str(diagnosis.verdict),
+        f"{diagnosis.reason}: {diagnosis.message}",
+    )
+    after = _after_verdict(run.model_copy(update={"status": status}), observed, now)
+    return Plan(after.status, after.actions, after.due, (note, *after.notes))
+
+
+def _kept_until(run: IntegrationRun) -> datetime:
+    """Until when the environment is kept after the verdict."""
+    verdict_at = parse_time(run.status.timeline.verdict)
+    assert verdict_at is not None
+    retention = run.spec.retention
+    kept = verdict_at + (retention.passed if run.status.verdict is Verdict.PASSED else retention.failed)
+    expires = parse_time(run.status.expires_at)
+    return min(kept, expires) if expires else kept
+
+
+def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Plan:
+    """The verdict stands: give everything back, in time forget the record."""
+    status = run.status
+    assert status.verdict is not None
+    verdict_at = parse_time(status.timeline.verdict)
+    assert verdict_at is not None
+    final = Phase(status.verdict)
+    if status.results is None and observed.result is not None:  # handed over after a cancel: evidence, not verdict
+        status = _with_results(status, run, observed)
+        status = _condition(run, status, now, ConditionType.RESULTS_ARCHIVED, "True", "Archived")
+    if is_true(status.conditions, ConditionType.RECLAIMED):
+        forget = verdict_at + run.spec.retention.record
+        return Plan(status, (DeleteRun(),) if now >= forget else (), forget)
+    namespace = observed.namespace
+    if namespace is None and not status.namespace:  # ended before anything was created
+        namespace_gone = True
+    else:
+        namespace_gone = namespace is None and status.phase in (Phase.RECLAIMING, final)
+    if namespace_gone:
+        status = _stamp(status, reclaimed=now).model_copy(update={"phase": final})
+        status = _condition(run, status, now, ConditionType.RECLAIMED, "True", "NamespaceDeleted")
+        return Plan(status, due=verdict_at + run.spec.retention.record)
+    if namespace is not None and namespace.terminating_since is not None:
+        status = status.model_copy(update={"phase": Phase.RECLAIMING})
+        stuck_at = namespace.terminating_since + STUCK_AFTER
+        if now < stuck_at:
+            return Plan(status, due=stuck_at)
+        held = namespace.held_by or "the namespace controller does not say what holds it"
+        status = _condition(
+            run, status, now, ConditionType.RECLAIMED, "False", Reason.NAMESPACE_STUCK,
+            f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
+        )  # fmt: skip
+        return Plan(status)
+    pod = tests_pod(observed)
+    collecting = status.results is None and pod is not None and _collector_works(observed)
+    if collecting and now < verdict_at + COLLECT_LIMIT:
+        stop = () if pod is None or pod.deleting else (StopTests(),)
+        return Plan(status.model_copy(update={"phase": Phase.COLLECTING}), stop, verdict_at + COLLECT_LIMIT)
+    kept = _kept_until(run)
+    if now < kept:
+        return Plan(status.model_copy(update={"phase": final}), due=kept)
+    return Plan(status.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(),))
+
+
+def _collector_works(observed: Observed) -> bool:
+    """Whether the collector runs beside tests that have begun, so that there is something to hand over."""
+    pod = tests_pod(observed)
+    collector = pod.container("collector") if pod else None
+    return collector is not None and collector.running_since is not None and observed.progress.first_test is not None
+
+
+# --- under way -------------------------------------------------------------------------------------------------------
+
+
+def _expected(run: IntegrationRun, started: datetime, now: datetime) -> tuple[str, ...]:
+    return tuple(run.spec.services) if now >= started + SETTLE else ()
+
+
+def _limits(run: IntegrationRun, observed: Observed, started: datetime) -> tuple[datetime, bool]:
+    """When the operator itself ends the run, and whether the tests' process has been started."""
+    timeouts = run.spec.timeouts
+    opened = _unix(observed.progress.gates_open)
+    if opened is not None:
+        return opened + timeouts.tests + 2 * LAUNCHER_GRACE, True
+    pod = tests_pod(observed)
+    container = pod.container("tests") if pod else None
+    if container is not None and (container.running_since or container.ended):
+        since = container.running_since or started
+        return since + timeouts.environment + timeouts.tests + 2 * LAUNCHER_GRACE, True
+    return started + timeouts.environment + LAUNCHER_GRACE, False
+
+
+def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: datetime) -> Diagnosis | None:
+    """How the run has ended, if it has."""
+    if observed.result is not None:
+        return from_result(run, observed, observed.result)
+    expires = parse_time(run.status.expires_at)
+    if expires is not None and now >= expires:
+        limit = format_duration(run.spec.retention.max_lifetime)
+        return errored(
+            Reason.RUN_TIMEOUT, f"the environment reached retention.maxLifetime={limit} before the tests ended"
+        )
+    namespace = observed.namespace
+    if namespace is not None and namespace.terminating_since is not None:
+        return errored(Reason.ENVIRONMENT_LOST, f"namespace {namespace.name} was deleted while the run needed it")
+    if namespace is None and now >= started + SETTLE:
+        return errored(Reason.ENVIRONMENT_LOST, f"namespace {run.status.namespace} is gone while the run needed it")
+    patient = now < started + IMAGE_PATIENCE
+    if found := from_pods(run, observed, patient=patient, expected=_expected(run, started, now)):
+        return found
+    seen = observed.progress.gates_open is not None
+    if (tests_pod(observed) is not None or (seen and now >= started + SETTLE)) and (found := without_result(observed)):
+        return found
+    limit_at, tests_started = _limits(run, observed, started)
+    if now >= limit_at:
+        if not tests_started:
+            return not_started(observed)
+        return errored(
+            Reason.TEST_TIMEOUT,
+            f"no result within timeouts.tests={format_duration(run.spec.timeouts.tests)} and the time to collect it",
+        )
+    return None
+
+
+def _ready(
+    run: IntegrationRun, status: IntegrationRunStatus, observed: Observed, now: datetime
+) -> IntegrationRunStatus:
+    opened = _unix(observed.progress.gates_open)
+    if opened is None:
+        return status
+    status = _stamp(status, environment_ready=opened)
+    return _condition(run, status, now, ConditionType.ENVIRONMENT_READY, "True", "AllReady")
+
+
+def _under_way(run: IntegrationRun, observed: Observed, now: datetime, started: datetime) -> Plan:
+    status = run.status
+    notes: tuple[Note, ...] = ()
+    first_test = _unix(observed.progress.first_test)
+    if status.phase is not Phase.TESTING and first_test is not None:  # one write for ready and testing: moments apart
+        status = _ready(run, status, observed, now)
+        status = _stamp(status, first_test=first_test).model_copy(update={"phase": Phase.TESTING})
+        notes = (Note("Normal", "TestsStarted", "The first test has started"),)
+    limit, _ = _limits(run, observed, started)
+    later = [started + SETTLE, started + IMAGE_PATIENCE]
+    due = _earliest(limit, parse_time(status.expires_at), *(moment for moment in later if now < moment))
+    return Plan(status, due=due, notes=notes)
+
+
+def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: str) -> Plan:
+    """What to do about a run now.
+
+    Args:
+        run: as the API server has it.
+        observed: what there is of its environment and results.
+        now: the present moment, with time zone.
+        finalizer: the name of our finalizer.
+    """
+    status = run.status
+    if run.metadata.deletion_timestamp is not None:
+        if finalizer not in run.metadata.finalizers:
+            return Plan(status)
+        if observed.namespace is None:
+            return Plan(status, (RemoveFinalizer(),))
+        if observed.namespace.terminating_since is None:
+            return Plan(status, (Reclaim(),))
+        return Plan(status)  # the namespace's own end brings us back
+    if status.verdict is not None:
+        return _after_verdict(run, observed, now)
+    started = parse_time(status.timeline.started)
+    if run.spec.cancel:
+        return _end(run, observed, Diagnosis(Verdict.CANCELLED, Reason.CANCELLED, "cancelled by spec.cancel"), now)
+    if started is None:
+        actions: tuple[Action, ...] = (CreateEnvironment(),)
+        return Plan(status, actions if finalizer in run.metadata.finalizers else (AddFinalizer(), *actions))
+    if diagnosis := _diagnosis(run, observed, now, started):
+        return _end(run, observed, diagnosis, now)
+    return _under_way(run, observed, now, started)

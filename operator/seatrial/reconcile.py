@@ -1,0 +1,436 @@
+"""Observe, plan, act, write the status once: one level-based pass over one run. The only place that awaits the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from seatrial import render
+from seatrial.api.v1alpha1 import (
+    API_VERSION,
+    GROUP,
+    KIND,
+    IntegrationRun,
+    IntegrationRunStatus,
+    Metadata,
+    Phase,
+    Reason,
+    Verdict,
+)
+from seatrial.archive_client import ArchiveClient, ArchiveError, ArchiveUnavailable
+from seatrial.cluster import (
+    CONFIG_MAP,
+    EVENT,
+    JOB,
+    NAMESPACE,
+    POD,
+    RUN,
+    AlreadyExistsError,
+    Cluster,
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+    kind_of,
+)
+from seatrial.diagnose import tests_pod
+from seatrial.metrics import Metrics, current_run
+from seatrial.observed import Namespace, Result, format_time
+from seatrial.plan import (
+    Action,
+    AddFinalizer,
+    CreateEnvironment,
+    DeleteRun,
+    Note,
+    Plan,
+    Reclaim,
+    RemoveFinalizer,
+    StopTests,
+    created,
+    plan,
+    rejected,
+)
+from seatrial.settings import Settings
+from seatrial.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+FINALIZER = f"{GROUP}/reclaim"
+GRANT_SECONDS = 5.0
+"""How long a fresh RoleBinding may take to be known to all API servers."""
+_ADMISSION_SIGNS = ("violates PodSecurity", "admission webhook", "ValidatingAdmissionPolicy", "denied request")
+
+
+class Unacceptable(Exception):  # noqa: N818
+    """The environment can't be created, and trying again won't change that."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
+
+
+def refusal(error: ClusterError, what: str) -> Unacceptable | None:
+    """What a refused creation means for the run; None when it may pass (rights that are not known yet)."""
+    text = f"{what}: {error.message}"
+    if isinstance(error, InvalidError):
+        return Unacceptable(Reason.INVALID_SPEC, text)
+    if isinstance(error, ForbiddenError):
+        if "exceeded quota" in error.message:
+            return Unacceptable(Reason.QUOTA_EXCEEDED, text)
+        if "being terminated" in error.message:
+            return Unacceptable(Reason.ENVIRONMENT_LOST, text)
+        if any(sign in error.message for sign in _ADMISSION_SIGNS):
+            return Unacceptable(Reason.ADMISSION_DENIED, text)
+    return None
+
+
+def spec_problems(error: ValidationError) -> str:
+    """A pydantic error as one line: field path and what is wrong, for each problem."""
+    parts = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
+    return "; ".join(parts)
+
+
+class Reconciler:
+    """Brings runs forward; all it knows comes from the store, all it changes goes through the cluster."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        archive: ArchiveClient,
+        store: Store,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cluster, self._archive, self._store = cluster, archive, store
+        self._settings, self._metrics, self._clock = settings, metrics, clock
+
+    # --- one pass ----------------------------------------------------------------------------------------------------
+
+    async def __call__(self, key: Key) -> float | None:
+        """Looks at one run and does what is to be done.
+
+        Returns:
+            In how many seconds to look again; None: when something happens.
+
+        Raises:
+            ClusterError: a request failed; the pass is to be repeated.
+        """
+        body = self._store.runs.get(key)
+        if body is None:
+            return None
+        token = current_run.set(body["metadata"]["uid"])
+        begun = time.perf_counter()
+        try:
+            return await self._pass(key, body)
+        except ConflictError:
+            await self._refresh(key)
+            return 0.0
+        except Exception as error:
+            self._metrics.reconcile_errors.labels(type(error).__name__).inc()
+            raise
+        finally:
+            current_run.reset(token)
+            self._metrics.reconcile.observe(time.perf_counter() - begun)
+
+    async def _pass(self, key: Key, body: Mapping[str, Any]) -> float | None:
+        now = self._clock()
+        run, invalid = self._parse(body)
+        if invalid:
+            settled = run.status.verdict is not None or run.metadata.deletion_timestamp is not None
+            steps = self._plan(run, now) if settled else rejected(run, Reason.INVALID_SPEC, invalid, now)
+        else:
+            await self._ask_archive(run)
+            steps = self._plan(run, now)
+        for action in steps.actions:
+            more = await self._act(run, action)
+            steps = more or steps
+        await self._write(run, steps)
+        return (steps.due - self._clock()).total_seconds() if steps.due else None
+
+    def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
+        return plan(run, self._store.observe(run.metadata.uid), now, finalizer=FINALIZER)
+
+    @staticmethod
+    def _parse(body: Mapping[str, Any]) -> tuple[IntegrationRun, str]:
+        """The run and "", or a run with an empty spec and what is wrong with the real one."""
+        try:
+            return IntegrationRun.parse(body), ""
+        except ValidationError as error:
+            empty = IntegrationRun.model_construct(
+                metadata=Metadata.model_validate(body["metadata"]),
+                spec=IntegrationRun.parse({"metadata": body["metadata"], "spec": {"tests": {"image": "none"}}}).spec,
+                status=IntegrationRunStatus.model_validate(body.get("status") or {}),
+            )
+            return empty, spec_problems(error)
+
+    async def _ask_archive(self, run: IntegrationRun) -> None:
+        """Asks for the result where it may have been missed: after a broken feed, or when the collector has ended."""
+        uid, status = run.metadata.uid, run.status
+        if status.timeline.started is None or (status.verdict is not None and status.results is not None):
+            return
+        observed = self._store.observe(uid)
+        if observed.result is not None:
+            return
+        pod = tests_pod(observed)
+        collector = pod.container("collector") if pod else None
+        if not self._store.must_ask_archive(uid) and not (collector and collector.ended):
+            return
+        try:
+            found = await self._archive.result(uid, status.attempt, 0)
+        except ArchiveUnavailable as error:
+            self._store.put_archive_answer(uid, str(error))
+        except ArchiveError as error:
+            logger.error("run %s/%s: %s", run.metadata.namespace, run.metadata.name, error)
+            self._store.put_archive_answer(uid, "")
+        else:
+            if found is None:
+                self._store.put_archive_answer(uid, "")
+            else:
+                self._store.put_result(uid, Result(found.digest, found.summary))
+
+    async def _refresh(self, key: Key) -> None:
+        """Somebody else has changed the run: its newest version, before the next pass."""
+        try:
+            self._store.put_run(await self._cluster.get(RUN, key[1], key[0]))
+        except NotFoundError:
+            if body := self._store.runs.get(key):
+                self._store.remove_run(body)
+
+    # --- actions -----------------------------------------------------------------------------------------------------
+
+    async def _act(self, run: IntegrationRun, action: Action) -> Plan | None:
+        match action:
+            case AddFinalizer():
+                await self._finalizers(run, (*run.metadata.finalizers, FINALIZER))
+            case RemoveFinalizer():
+                await self._remove_finalizer(run)
+            case CreateEnvironment():
+                return await self._create_environment(run)
+            case StopTests():
+                await self._gone_is_fine(
+                    self._cluster.delete(JOB, "tests", run.status.namespace, propagation="Background")
+                )
+            case Reclaim():
+                await self._reclaim(run)
+            case DeleteRun():
+                meta = run.metadata
+                await self._gone_is_fine(self._cluster.delete(RUN, meta.name, meta.namespace, uid=meta.uid))
+        return None
+
+    @staticmethod
+    async def _gone_is_fine(request: Any) -> None:
+        with contextlib.suppress(NotFoundError):
+            await request
+
+    async def _finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> None:
+        meta = run.metadata
+        current = self._store.runs[(meta.namespace, meta.name)]["metadata"]
+        change = {"metadata": {"finalizers": list(wanted), "resourceVersion": current["resourceVersion"]}}
+        self._store.put_run(await self._cluster.patch(RUN, meta.name, meta.namespace, change))
+
+    async def _remove_finalizer(self, run: IntegrationRun) -> None:
+        """The last look is at the cluster itself: the watch may not have told of a namespace yet."""
+        meta = run.metadata
+        name = run.status.namespace or run.environment_namespace()
+        try:
+            found = await self._cluster.get(NAMESPACE, name)
+        except NotFoundError:
+            await self._gone_is_fine(self._finalizers(run, tuple(f for f in meta.finalizers if f != FINALIZER)))
+            return
+        self._store.put_namespace(found)  # the next pass reclaims it
+        raise UnavailableError(f"namespace {name} is still there", retry_after=0.1)
+
+    async def _reclaim(self, run: IntegrationRun) -> None:
+        name = run.status.namespace or run.environment_namespace()
+        known = self._store.observe(run.metadata.uid).namespace
+        await self._delete_environment(name, known.uid if known and known.name == name else None)
+
+    async def _delete_environment(self, name: str, uid: str | None) -> None:
+        """Deletes the namespace first, so that nothing is made anew in it, and its pods in the same moment: Kubernetes
+        empties a namespace only after five seconds, and by then they are gone.
+        """
+        await self._gone_is_fine(self._cluster.delete(NAMESPACE, name, uid=uid))
+        outcomes = await asyncio.gather(
+            self._cluster.delete(JOB, "tests", name, propagation="Background"),
+            self._cluster.delete_all(POD, name, grace=0),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:  # the namespace's own end does the same, later
+            if isinstance(outcome, BaseException) and not isinstance(outcome, NotFoundError | ForbiddenError):
+                logger.warning("environment %s: deleting its pods at once failed: %s", name, outcome)
+
+    # --- creation ----------------------------------------------------------------------------------------------------
+
+    async def _create_environment(self, run: IntegrationRun) -> Plan:
+        now = self._clock()
+        try:
+            return await self._burst(run, now)
+        except Unacceptable as error:
+            return rejected(run, error.reason, error.message, now)
+
+    async def _burst(self, run: IntegrationRun, now: datetime) -> Plan:
+        config_maps = await self._config_maps(run)
+        if problems := render.problems(run, config_maps):
+            text = "; ".join(f"{p.path}: {p.message}" for p in problems)
+            raise Unacceptable(Reason.INVALID_SPEC, text)
+        environment = render.environment(run, self._settings, render.Inputs(config_maps=config_maps, now=now))
+        namespace = await self._namespace(run, environment.namespace)
+        await self._create(environment.role_binding)
+        await asyncio.gather(*(self._create(manifest) for manifest in environment.foundation))
+        await asyncio.gather(*(self._create(manifest) for manifest in environment.workloads))
+        return created(run, namespace.expires_at or now + run.spec.retention.max_lifetime, now)
+
+    async def _config_maps(self, run: IntegrationRun) -> dict[str, Mapping[str, str]]:
+        """The ConfigMaps that the run refers to, from its own namespace; those that are missing are left out."""
+        found: dict[str, Mapping[str, str]] = {}
+        for name in render.config_map_names(run):
+            try:
+                body = await self._cluster.get(CONFIG_MAP, name, run.metadata.namespace)
+            except NotFoundError:
+                continue
+            found[name] = body.get("data") or {}
+        return found
+
+    async def _namespace(self, run: IntegrationRun, manifest: Mapping[str, Any]) -> Namespace:
+        try:
+            body = await self._attempt(manifest)
+        except AlreadyExistsError:  # an earlier pass got this far
+            body = await self._cluster.get(NAMESPACE, manifest["metadata"]["name"])
+        uid = self._store.put_namespace(body)
+        if uid != run.metadata.uid:
+            name = manifest["metadata"]["name"]
+            raise Unacceptable(Reason.ENVIRONMENT_LOST, f"namespace {name} belongs to somebody else; rename the run")
+        found = self._store.observe(uid).namespace
+        assert found is not None
+        if found.terminating_since:
+            raise Unacceptable(Reason.ENVIRONMENT_LOST, f"namespace {found.name} was deleted while it was set up")
+        return found
+
+    async def _create(self, manifest: Mapping[str, Any]) -> None:
+        try:
+            body = await self._attempt(manifest)
+        except AlreadyExistsError:
+            return
+        if kind_of(manifest) == POD:
+            self._store.put_pod(body)
+
+    async def _attempt(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Creates one object; waits for rights that are not known yet, and out passing troubles."""
+        what = f"{manifest['kind']} {manifest['metadata']['name']}"
+        deadline, wait = time.monotonic() + GRANT_SECONDS, 0.02
+        while True:
+            try:
+                return await self._cluster.create(manifest)
+            except (ForbiddenError, InvalidError, UnavailableError) as error:
+                if found := refusal(error, what):
+                    raise found from error
+                if time.monotonic() + wait > deadline:
+                    if isinstance(error, ForbiddenError):
+                        raise Unacceptable(Reason.ADMISSION_DENIED, f"{what}: {error.message}") from error
+                    raise
+                await asyncio.sleep(max(wait, error.retry_after))  # back-off between tries, bounded by the deadline
+                wait = min(wait * 2, 1.0)
+
+    # --- status ------------------------------------------------------------------------------------------------------
+
+    async def _write(self, run: IntegrationRun, steps: Plan) -> None:
+        """Writes the status if it differs from what is there, then the events that tell of the transition."""
+        old, new = run.status, steps.status
+        if new == old:
+            return
+        meta = run.metadata
+        current = self._store.runs.get((meta.namespace, meta.name))
+        if current is None:
+            return
+        change = {
+            "metadata": {"resourceVersion": current["metadata"]["resourceVersion"]},
+            "status": new.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=False),
+        }
+        try:
+            self._store.put_run(await self._cluster.patch(RUN, meta.name, meta.namespace, change, "status"))
+        except NotFoundError:
+            return
+        if new.verdict is not None and old.verdict is None:
+            self._metrics.verdict(new)
+            logger.info("run %s/%s: %s (%s): %s", meta.namespace, meta.name, new.verdict, new.reason, new.message)
+        if new.timeline.reclaimed and not old.timeline.reclaimed:
+            retention = run.spec.retention
+            kept = retention.passed if new.verdict is Verdict.PASSED else retention.failed
+            self._metrics.reclaimed(meta.uid, new, kept.total_seconds())
+        for note in steps.notes:
+            await self._event(run, note)
+
+    async def _event(self, run: IntegrationRun, note: Note) -> None:
+        """One Kubernetes Event; that it could not be written changes nothing for the run."""
+        meta, now = run.metadata, format_time(self._clock())
+        seconds = now.split(".")[0] + "Z"
+        body = {
+            "apiVersion": "v1",
+            "kind": EVENT.kind,
+            "metadata": {"generateName": f"{meta.name[:200]}.", "namespace": meta.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": meta.name,
+                "namespace": meta.namespace,
+                "uid": meta.uid,
+            },
+            "type": note.type,
+            "reason": note.reason,
+            "message": note.message[:1000],
+            "firstTimestamp": seconds,
+            "lastTimestamp": seconds,
+            "count": 1,
+            "reportingComponent": "seatrial",
+            "source": {"component": "seatrial"},
+        }
+        try:
+            await self._cluster.create(body)
+        except ClusterError as error:
+            logger.warning("run %s/%s: event %s not written: %s", meta.namespace, meta.name, note.reason, error)
+
+    # --- all runs ----------------------------------------------------------------------------------------------------
+
+    async def sweep(self) -> int:
+        """Deletes environments whose run is gone, as far as they are old enough; returns how many.
+
+        The run is looked for in the cluster itself before anything is deleted, and the deletion names the uid.
+        """
+        deleted = 0
+        for namespace in self._store.environments():
+            if not self._is_orphan(namespace):
+                continue
+            runs = await self._cluster.list(RUN)
+            if any(body["metadata"]["uid"] == namespace.run_uid for body in runs):
+                continue
+            logger.warning("environment %s: its run %s is gone; deleting it", namespace.name, namespace.run_uid)
+            try:
+                await self._delete_environment(namespace.name, namespace.uid)
+            except ClusterError as error:
+                logger.warning("environment %s: not deleted: %s; tried again later", namespace.name, error)
+                continue
+            self._metrics.orphans.inc()
+            deleted += 1
+        return deleted
+
+    def _is_orphan(self, namespace: Namespace) -> bool:
+        if namespace.terminating_since or not namespace.run_uid or self._store.key_of(namespace.run_uid):
+            return False
+        age = (self._clock() - namespace.created).total_seconds() if namespace.created else 0.0
+        return age >= self._settings.orphan_margin_seconds
+
+    def count_phases(self) -> None:
+        """Sets the metric of runs by phase."""
+        phases = [(body.get("status") or {}).get("phase") or Phase.PENDING for body in self._store.runs.values()]
+        self._metrics.phases(Counter(phases))

@@ -1,0 +1,94 @@
+"""Which run is looked at when: one run at a time each, many runs side by side, failures later and later again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY = 0.25
+LONGEST_RETRY = 60.0
+
+
+def backoff(failures: int, retry_after: float = 0.0, jitter: float = 0.0) -> float:
+    """Seconds to wait after the n-th failure in a row: 0.25, 0.5, 1 ... 60, never less than the server asked for."""
+    return max(retry_after, min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 16))) * (1 + 0.2 * jitter)
+
+
+class WorkQueue(Generic[K]):
+    """Calls a handler for keys that are added: never twice at once for the same key, and once more if it was added
+    meanwhile. The handler returns in how many seconds it wants to be called again (None: when something happens).
+    """
+
+    def __init__(self, handler: Callable[[K], Awaitable[float | None]]) -> None:
+        self._handler = handler
+        self._running: set[K] = set()
+        self._again: set[K] = set()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._failures: dict[K, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = False
+
+    def start(self) -> None:
+        """Begins to work; what was added before is done now. Calling it again changes nothing."""
+        if self._open:
+            return
+        self._open = True
+        waiting, self._again = self._again, set()
+        for key in waiting:
+            self.add(key)
+
+    async def stop(self) -> None:
+        """Stops: what is running is cancelled, nothing begins any more."""
+        self._open = False
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, key: K) -> None:
+        """The key wants attention now."""
+        if not self._open or key in self._running:
+            self._again.add(key)
+            return
+        self._cancel_timer(key)
+        self._running.add(key)
+        task = asyncio.create_task(self._work(key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """The key wants attention in so many seconds; replaces what was asked for before."""
+        self._cancel_timer(key)
+        self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, seconds), self.add, key)
+
+    def _cancel_timer(self, key: K) -> None:
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+
+    async def _work(self, key: K) -> None:
+        try:
+            due = await self._handler(key)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # whatever it is: said, counted by the handler, tried again
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            due = backoff(failures, getattr(error, "retry_after", 0.0), random.random())  # noqa: S311
+            expected = hasattr(error, "retry_after")
+            logger.warning("%s: failed (%s), again in %.1f s", key, error, due, exc_info=None if expected else error)
+        else:
+            self._failures.pop(key, None)
+        finally:
+            self._running.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+        elif due is not None and self._open:
+            self.add_after(key, due)

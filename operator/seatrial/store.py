@@ -1,0 +1,177 @@
+"""What the watches have told, by run: the operator reads from here, never from the API server.
+
+Only small facts are kept of pods and namespaces; an older version of an object never replaces a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from seatrial import observed
+from seatrial.observed import Namespace, Observed, Pod, Progress, Result
+from seatrial.render import meta
+
+Key = tuple[str, str]
+"""Namespace and name of a run."""
+Object = Mapping[str, Any]
+
+
+def _version(body: Object) -> int:
+    """Resource versions may be compared as numbers (so says the API since 1.35, and all versions before did it)."""
+    text = str(body["metadata"].get("resourceVersion") or "0")
+    return int(text) if text.isdigit() else 0
+
+
+@dataclass
+class _Facts:
+    """What is known of one run's environment."""
+
+    namespace: Namespace | None = None
+    pods: dict[str, Pod] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+    result: Result | None = None
+    ask_archive: bool = False
+    archive_error: str = ""
+
+
+class Store:
+    """Runs, and the facts of their environments by the run's uid."""
+
+    def __init__(self) -> None:
+        self.runs: dict[Key, Object] = {}
+        self._keys: dict[str, Key] = {}
+        self._facts: dict[str, _Facts] = {}
+
+    def _of(self, uid: str) -> _Facts:
+        return self._facts.setdefault(uid, _Facts())
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    def put_run(self, body: Object) -> Key:
+        """Remembers a run; returns its key."""
+        metadata = body["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        old = self.runs.get(key)
+        if old is None or old["metadata"]["uid"] != metadata["uid"] or _version(body) >= _version(old):
+            if old is not None and old["metadata"]["uid"] != metadata["uid"]:
+                self._keys.pop(old["metadata"]["uid"], None)
+            kept = {k: v for k, v in metadata.items() if k != "managedFields"}
+            self.runs[key] = {**body, "metadata": kept}
+            self._keys[metadata["uid"]] = key
+        return key
+
+    def remove_run(self, body: Object) -> None:
+        """Forgets a run that is gone; the facts of an environment stay until that is gone too."""
+        metadata = body["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        if (old := self.runs.get(key)) is not None and old["metadata"]["uid"] == metadata["uid"]:
+            del self.runs[key]
+        self._keys.pop(metadata["uid"], None)
+        self._drop_if_empty(metadata["uid"])
+
+    def key_of(self, uid: str) -> Key | None:
+        """Where the run with this uid is; None if there is none (any more)."""
+        return self._keys.get(uid)
+
+    def uids(self) -> Iterator[str]:
+        """The uids of all runs."""
+        return iter(tuple(self._keys))
+
+    # --- environments ------------------------------------------------------------------------------------------------
+
+    def put_namespace(self, body: Object) -> str:
+        """Remembers an environment's namespace; returns the uid of its run."""
+        uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
+        facts = self._of(uid)
+        if self._newer(facts, body):
+            facts.namespace = observed.namespace(body)
+        return uid
+
+    def remove_namespace(self, body: Object) -> str:
+        """Forgets a namespace, and with it all that was in it; returns the uid of its run."""
+        uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
+        facts = self._of(uid)
+        facts.namespace = None
+        facts.pods.clear()
+        facts.versions.clear()
+        self._drop_if_empty(uid)
+        return uid
+
+    def put_pod(self, body: Object) -> str:
+        """Remembers a pod; returns the uid of its run."""
+        uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
+        facts = self._of(uid)
+        if self._newer(facts, body):
+            facts.pods[body["metadata"]["uid"]] = observed.pod(body)
+        return uid
+
+    def remove_pod(self, body: Object) -> str:
+        """Forgets a pod; returns the uid of its run."""
+        uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
+        facts = self._of(uid)
+        facts.pods.pop(body["metadata"]["uid"], None)
+        facts.versions.pop(body["metadata"]["uid"], None)
+        return uid
+
+    @staticmethod
+    def _newer(facts: _Facts, body: Object) -> bool:
+        uid, version = body["metadata"]["uid"], _version(body)
+        if version < facts.versions.get(uid, -1):
+            return False
+        facts.versions[uid] = version
+        return True
+
+    def environments(self) -> list[Namespace]:
+        """All environments there are."""
+        return [facts.namespace for facts in self._facts.values() if facts.namespace is not None]
+
+    def pods(self, uid: str) -> tuple[Pod, ...]:
+        """The pods of a run's environment."""
+        return tuple(self._of(uid).pods.values())
+
+    def _drop_if_empty(self, uid: str) -> None:
+        facts = self._facts.get(uid)
+        if facts is not None and uid not in self._keys and facts.namespace is None:
+            del self._facts[uid]
+
+    # --- results -----------------------------------------------------------------------------------------------------
+
+    def put_progress(self, uid: str, *, gates_open: float | None = None, first_test: float | None = None) -> bool:
+        """Remembers what a collector told; returns whether it was news."""
+        facts = self._of(uid)
+        new = replace(
+            facts.progress,
+            gates_open=facts.progress.gates_open or gates_open,
+            first_test=facts.progress.first_test or first_test,
+        )
+        changed = new != facts.progress
+        facts.progress = new
+        return changed
+
+    def put_result(self, uid: str, result: Result) -> None:
+        """Remembers a shard's complete result."""
+        facts = self._of(uid)
+        facts.result, facts.archive_error, facts.ask_archive = result, "", False
+
+    def ask_archive(self, uid: str) -> None:
+        """The next reconcile is to ask the archive for the result, since it may have been told while nobody listened."""
+        self._of(uid).ask_archive = True
+
+    def must_ask_archive(self, uid: str) -> bool:
+        """Whether the archive is to be asked."""
+        facts = self._of(uid)
+        return facts.ask_archive and facts.result is None
+
+    def put_archive_answer(self, uid: str, error: str) -> None:
+        """The archive was asked and had no result yet (empty), or could not be asked."""
+        facts = self._of(uid)
+        facts.archive_error = error
+        facts.ask_archive = bool(error)
+
+    def observe(self, uid: str) -> Observed:
+        """All that is known of a run's environment now."""
+        facts = self._of(uid)
+        return Observed(facts.namespace, tuple(facts.pods.values()), facts.progress, facts.result, facts.archive_error)
