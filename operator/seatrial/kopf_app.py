@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 OURS = f"{meta.MANAGED_BY}={meta.MANAGED_BY_VALUE},{meta.RUN_UID}"
 """Label selector, applied by the API server: environments and what is in them."""
-SHARD = 0
 
 
 class Application:
@@ -92,14 +91,12 @@ class Application:
                 case FeedLost(reason):
                     self.metrics.feed.set(0)
                     logger.warning("archive feed: %s", reason)
-                case FeedResult(uid, _, SHARD, digest, summary):
+                case FeedResult(uid, digest=digest, summary=summary):
                     self.store.put_result(uid, Result(digest, summary))
                     self.wake(uid)
-                case FeedLive(uid, _, SHARD, event=told):
+                case FeedLive(uid, event=told):
                     if self._progress(uid, told):
                         self.wake(uid)
-                case _:
-                    logger.warning("archive feed: not understood: %r", event)
 
     def _progress(self, uid: str, told: Mapping[str, Any]) -> bool:
         if self.store.key_of(uid) is None:
@@ -127,7 +124,7 @@ class Application:
 
 
 def build_registry(app: Application) -> kopf.OperatorRegistry:
-    """kopf's handlers for this application; nothing is registered at import time."""
+    """Kopf's handlers for this application; nothing is registered at import time."""
     registry = kopf.OperatorRegistry()
     kinds = (
         ("runs", (api.GROUP, api.VERSION, api.PLURAL), app.on_run),
@@ -136,11 +133,11 @@ def build_registry(app: Application) -> kopf.OperatorRegistry:
     )
 
     def register(name: str, resource: tuple[str, str, str], handle: Any) -> None:
-        @kopf.index(*resource, id=f"{name}-listed", registry=registry)  # type: ignore[arg-type]
+        @kopf.index(*resource, id=f"{name}-listed", registry=registry)
         async def listed(body: kopf.Body, **_: Any) -> None:
             handle(None, dict(body))
 
-        @kopf.on.event(*resource, id=name, registry=registry)  # type: ignore[arg-type]
+        @kopf.on.event(*resource, id=name, registry=registry)
         async def changed(event: kopf.RawEvent, **_: Any) -> None:
             app.queue.start()  # no event handler is called before every kind has been listed
             if event["type"] == "DELETED":
@@ -166,7 +163,7 @@ def build_registry(app: Application) -> kopf.OperatorRegistry:
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
-    """kopf's settings: server-side selectors, and every back-off set, since the defaults wait up to ten minutes."""
+    """Kopf's settings: server-side selectors, and every back-off set, since the defaults wait up to ten minutes."""
     settings.persistence.finalizer = f"{api.GROUP}/kopf"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=api.GROUP, v1=False)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=api.GROUP)

@@ -17,7 +17,7 @@ LONGEST_RETRY = 60.0
 
 def backoff(failures: int, retry_after: float = 0.0, jitter: float = 0.0) -> float:
     """Seconds to wait after the n-th failure in a row: 0.25, 0.5, 1 ... 60, never less than the server asked for."""
-    return max(retry_after, min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 16))) * (1 + 0.2 * jitter)
+    return max(retry_after, min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 16))) * (1 + 0.2 * jitter)
 
 
 class WorkQueue(Generic[K]):

@@ -1,0 +1,81 @@
+# Two commands matter: `make demo` (see it work) and `make test` (check everything). `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+CLUSTER := tests/cluster/cluster
+IN_CLUSTER := eval "$$($(CLUSTER) env)";
+
+.PHONY: help demo test check unit e2e cluster cluster-down images install uninstall generate bench fmt
+
+help: ## what there is
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv: requirements-dev.lock
+	@echo "== Python environment (.venv)"
+	python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch .venv
+
+demo: install ## cluster if there is none, images, chart, then the quickstart run with its verdict
+	@$(IN_CLUSTER)
+	echo "== the quickstart: examples/quickstart/quickstart.yaml"
+	.venv/bin/seatrial run examples/quickstart/quickstart.yaml --replace --wait
+
+cluster: .venv ## a kind cluster (or SEATRIAL_CLUSTER=current), ready to use
+	@$(CLUSTER) up
+
+cluster-down: ## remove every trace of the cluster; caches stay
+	@$(CLUSTER) down
+
+images: cluster ## build what has changed and load it into the cluster
+	@$(IN_CLUSTER)
+	echo "== images"
+	archives=$$(tests/cluster/images/build)
+	$(CLUSTER) load $$archives
+
+install: images ## the chart, from this checkout
+	@$(IN_CLUSTER)
+	echo "== chart"
+	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace --wait --timeout 3m
+	kubectl apply --server-side --force-conflicts -f charts/seatrial/crds >/dev/null
+
+uninstall: ## remove the chart; the CRDs stay
+	@$(IN_CLUSTER)
+	helm uninstall seatrial --namespace seatrial-system --wait
+
+test: check unit e2e ## everything: linters, types, generated files, unit, API and end-to-end tests
+
+check: .venv ## linters, types, import rules, generated files
+	@echo "== ruff, mypy, import rules, generated files, shell scripts"
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) -m seatrial.crd --check
+	$(PY) -m seatrial.metrics --check
+	.venv/bin/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)')
+
+unit: .venv ## unit and API tests, without a cluster
+	@echo "== unit and API tests"
+	(cd runner/launch && go vet ./... && go test ./...)
+	$(PY) -m pytest tests/unit tests/api
+
+e2e: install ## end-to-end tests on the real cluster
+	@$(IN_CLUSTER)
+	echo "== end-to-end tests"
+	$(PY) -m pytest tests/e2e
+
+generate: .venv ## write the generated files again
+	$(PY) -m seatrial.crd
+	$(PY) -m seatrial.metrics
+
+bench: install ## the figures of DESIGN: floor, script, run; writes bench/results.json
+	@$(IN_CLUSTER)
+	$(PY) -m bench
+
+fmt: .venv ## format and fix what can be fixed
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
