@@ -7,7 +7,7 @@ PY := .venv/bin/python
 CLUSTER := tests/cluster/cluster
 IN_CLUSTER := eval "$$($(CLUSTER) env)";
 
-.PHONY: help demo test check unit e2e cluster cluster-down images install uninstall generate bench fmt
+.PHONY: help demo test check unit e2e cluster cluster-down images install uninstall generate lock bench fmt
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,6 +71,11 @@ e2e: install ## end-to-end tests on the real cluster
 generate: .venv ## write the generated files again
 	$(PY) -m seatrial.crd
 	$(PY) -m seatrial.metrics
+
+lock: .venv ## write the lock files again from pyproject.toml
+	lock="$(PY) -m uv pip compile -q pyproject.toml --generate-hashes --no-annotate --no-header --python-version 3.11 --universal"
+	$$lock -o requirements.lock
+	$$lock --group dev -o requirements-dev.lock
 
 bench: install ## the figures of DESIGN: floor, script, run; writes bench/results.json
 	@$(IN_CLUSTER)

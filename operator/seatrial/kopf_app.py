@@ -29,7 +29,7 @@ from seatrial.store import Key, Store
 
 logger = logging.getLogger(__name__)
 
-OURS = f"{meta.MANAGED_BY}={meta.MANAGED_BY_VALUE},{meta.RUN_UID}"
+OURS = f"{meta.MANAGED_BY}={meta.MANAGER},{meta.RUN_UID}"
 """Label selector, applied by the API server: environments and what is in them."""
 
 
