@@ -1,0 +1,29 @@
+"""Who may do what in the environment: the operator what its one ClusterRole says, the pods nothing."""
+
+from __future__ import annotations
+
+from seatrial.api.v1alpha1 import IntegrationRun
+from seatrial.render import meta
+from seatrial.settings import Settings
+
+SERVICE_ACCOUNT = meta.ENVIRONMENT
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def role_binding(run: IntegrationRun, settings: Settings) -> meta.Manifest:
+    """Gives the operator its rights in this environment, and nowhere else."""
+    return meta.manifest(
+        run,
+        f"{_RBAC}/v1",
+        "RoleBinding",
+        "seatrial-operator",
+        roleRef={"apiGroup": _RBAC, "kind": "ClusterRole", "name": settings.cluster_role},
+        subjects=[
+            {"kind": "ServiceAccount", "name": settings.service_account, "namespace": settings.operator_namespace}
+        ],
+    )
+
+
+def service_account(run: IntegrationRun) -> meta.Manifest:
+    """The identity of all pods of the environment. It has no rights, and its token is not mounted."""
+    return meta.manifest(run, "v1", "ServiceAccount", SERVICE_ACCOUNT, automountServiceAccountToken=False)

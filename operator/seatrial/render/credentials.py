@@ -1,0 +1,74 @@
+"""The environment's Secrets. Values are derived from the operator's key, so each reconcile makes the same ones."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from seatrial import tokens
+from seatrial.api.v1alpha1 import IntegrationRun
+from seatrial.render import meta
+from seatrial.render.expansion import RESERVED_PREFIX, env_name, reference
+from seatrial.settings import Settings
+
+SECRET = "seatrial-credentials"  # noqa: S105 - the name of the object
+UPLOAD_SECRET = "seatrial-upload"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One secret value of a service; `what` says which: `password`, `access-key`, `secret-key`."""
+
+    service: str
+    what: str
+
+    @property
+    def key(self) -> str:
+        """Its key in the Secret."""
+        return f"{self.service}-{self.what}"
+
+    @property
+    def variable(self) -> str:
+        """The variable that carries it into containers; all others refer to this one, so it is nowhere in the clear."""
+        return RESERVED_PREFIX + env_name(self.service, self.what)
+
+    @property
+    def reference(self) -> str:
+        """How the value of another variable refers to it."""
+        return reference(self.variable)
+
+    def env(self, name: str = "") -> meta.Manifest:
+        """An entry of `env` that reads it from the Secret, under its own name unless another is given."""
+        return {
+            "name": name or self.variable,
+            "valueFrom": {"secretKeyRef": {"name": SECRET, "key": self.key}},
+        }
+
+    def value(self, run: IntegrationRun, settings: Settings) -> str:
+        """The value itself, only ever for the Secret."""
+        return tokens.password(settings.key, run.metadata.uid, f"{self.service}/{self.what}")
+
+
+def _secret(run: IntegrationRun, name: str, component: str, values: Mapping[str, str]) -> meta.Manifest:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(values.items())}
+    return meta.manifest(run, "v1", "Secret", name, component, type="Opaque", immutable=True, data=data)
+
+
+def secret(run: IntegrationRun, settings: Settings, credentials: Iterable[Credential]) -> meta.Manifest:
+    """The Secret with all credentials of the environment's services."""
+    return _secret(run, SECRET, meta.ENVIRONMENT, {c.key: c.value(run, settings) for c in credentials})
+
+
+def upload_key(shard: int) -> str:
+    """The key of a shard's upload token in the Secret `seatrial-upload`, which is the file's name in the collector."""
+    return f"shard-{shard}"
+
+
+def upload_secret(run: IntegrationRun, settings: Settings, shards: int) -> meta.Manifest:
+    """The Secret with the upload token of each shard of this attempt; only the collector mounts it."""
+    values = {
+        upload_key(shard): tokens.upload_token(settings.key, run.metadata.uid, run.status.attempt, shard)
+        for shard in range(shards)
+    }
+    return _secret(run, UPLOAD_SECRET, meta.TESTS, values)
