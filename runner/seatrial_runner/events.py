@@ -1,0 +1,154 @@
+"""Files that grow while the tests run, read as they grow.
+
+``events.jsonl`` holds one JSON object a line, each with ``t`` (unix seconds) and ``event``:
+
+==================  ====================================================================================================
+``session``         ``pytest``, ``python``, ``platform``, ``rootdir``, ``args``
+``collected``       ``count``, ``deselected``, ``errors`` (``id``, ``message``, ``text``), ``errorCount``; may come twice
+``start``           ``id``: a test begins
+``phase``           ``id``, ``when``, ``outcome``, ``seconds``; of a failure ``message``, ``text``, ``stdout``, ``stderr``,
+                    ``log``; maybe ``wasxfail``, ``subtest``, ``timedOut``, ``rerun`` (failed and is run again)
+``end``             ``id``, ``outcome``, ``seconds``, ``catalogueId``, ``file``, ``line``, ``markers``; maybe ``reruns``,
+                    ``timedOut``
+``interrupted``     ``kind`` (the exception's name), ``message``: Ctrl-C, ``pytest.exit()``, a plugin's stop
+``internal-error``  ``message``, ``text``: pytest itself failed
+``plugin-error``    ``message``: something could not be recorded
+``heartbeat``       each second
+``finish``          ``exitStatus``; nothing comes after it
+==================  ====================================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any, Optional
+
+Event = dict[str, Any]
+
+CHUNK = 1024 * 1024
+"""Bytes read at once."""
+LINE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a line that is still read; the plugin's longest is below 5 MiB."""
+
+
+class Tail:
+    """A file that appears at some time and then grows: each byte is read once, and hashed as it is read.
+
+    The file is kept open from the first sight of it, so what was read can be sent even if somebody deletes it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.size = 0
+        """Bytes read so far."""
+        self.damage = ""
+        """What somebody did to the file that its writer never does; empty if nothing."""
+        self._hash = hashlib.sha256()
+        self._fd: Optional[int] = None
+        self._sealed = False
+
+    @property
+    def present(self) -> bool:
+        """Whether the file has been seen."""
+        return self._fd is not None
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of what was read so far."""
+        return self._hash.hexdigest()
+
+    @property
+    def fd(self) -> int:
+        """The open file; its first ``size`` bytes are those that were read and hashed."""
+        assert self._fd is not None
+        return self._fd
+
+    def seal(self) -> None:
+        """Read nothing more: the file is what it is now."""
+        self._sealed = True
+
+    def chunks(self) -> Iterator[bytes]:
+        """What has been appended since the last time."""
+        if self._fd is None and not self._sealed:
+            try:
+                self._fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:
+                return
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                self.damage = f"{os.path.basename(self.path)} is not a regular file"
+                os.close(self._fd)
+                self._fd, self._sealed = None, True
+                return
+        while not self._sealed:
+            data = os.pread(self.fd, CHUNK, self.size)
+            if not data:
+                if os.fstat(self.fd).st_size < self.size:
+                    self._truncated()
+                return
+            self.size += len(data)
+            self._hash.update(data)
+            yield data
+
+    def _truncated(self) -> None:
+        """Somebody cut the file. What is left of it is sent; what was read of the rest is not forgotten."""
+        self.damage = f"{os.path.basename(self.path)} was cut short while it was written"
+        self._sealed = True
+        self._hash = hashlib.sha256()
+        self.size = 0
+        while data := os.pread(self.fd, CHUNK, self.size):
+            self.size += len(data)
+            self._hash.update(data)
+
+
+class Lines:
+    """Bytes in, JSON objects out. What is no JSON object is counted and left out."""
+
+    def __init__(self) -> None:
+        self.bad = 0
+        """Lines that could not be read."""
+        self._rest = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events that these bytes complete."""
+        *lines, rest = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
+        self._rest = b""
+        for line in lines:
+            if self._skipping:  # the end of a line that was too long
+                self._skipping = False
+                continue
+            event = self._parse(line)
+            if event is not None:
+                yield event
+        if self._skipping:
+            return
+        if len(rest) > LINE_LIMIT:
+            self.bad += 1
+            self._skipping = True
+        else:
+            self._rest = rest
+
+    def end(self) -> Iterator[Event]:
+        """The last line if its newline is missing but it is whole; half a line (the writer was killed) is no error."""
+        rest, self._rest = self._rest, b""
+        bad = self.bad
+        event = self._parse(rest)
+        self.bad = bad
+        if event is not None:
+            yield event
+
+    def _parse(self, line: bytes) -> Optional[Event]:
+        if not line.strip():
+            return None
+        try:
+            event = json.loads(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            event = None
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
+            return event
+        self.bad += 1
+        return None
