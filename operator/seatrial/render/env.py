@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial.api.v1alpha1 import Env, IntegrationRun
+from seatrial.render import shared
 from seatrial.render.backing import Backing
 from seatrial.render.expansion import env_name, merged
 from seatrial.render.meta import Manifest
@@ -62,9 +63,9 @@ def announcements(
             parts.append(
                 Announcement(f"spec.apps.{name}", _values({env_name(name, "url"): f"http://{name}:{app.port}"}))
             )
-    volume = run.spec.shared_volume
-    if shared_volume and volume and volume.env:
-        parts.append(Announcement("spec.sharedVolume.env", _values({volume.env: volume.mount_path})))
+    volume, where = run.spec.shared_volume, shared.path(run)
+    if shared_volume and volume and volume.env and where:
+        parts.append(Announcement("spec.sharedVolume.env", _values({volume.env: where})))
     return tuple(parts)
 
 

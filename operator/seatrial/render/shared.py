@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seatrial.api.v1alpha1 import IntegrationRun
 from seatrial.render import meta
+from seatrial.render.paths import normal
 from seatrial.render.pod import Mount
 
 NAME = "shared"
@@ -23,12 +24,15 @@ def claim(run: IntegrationRun) -> meta.Manifest | None:
     return meta.manifest(run, "v1", "PersistentVolumeClaim", NAME, spec=spec)
 
 
+def path(run: IntegrationRun) -> str | None:
+    """Where apps and tests see it; None if there is none."""
+    return normal(run.spec.shared_volume.mount_path) if run.spec.shared_volume else None
+
+
 def mounts(run: IntegrationRun) -> tuple[Mount, ...]:
     """The volume as apps and tests see it, if there is one."""
-    volume = run.spec.shared_volume
-    if volume is None:
-        return ()
-    return (Mount(NAME, volume.mount_path, {"persistentVolumeClaim": {"claimName": NAME}}),)
+    where = path(run)
+    return (Mount(NAME, where, {"persistentVolumeClaim": {"claimName": NAME}}),) if where else ()
 
 
 def one_node(run: IntegrationRun) -> bool:

@@ -11,6 +11,7 @@ from seatrial.api.v1alpha1 import Tests as TestsSpec
 from seatrial.render import credentials, env, gates, meta, pod, resources, security, shared
 from seatrial.render.backing import Backing
 from seatrial.render.expansion import literal
+from seatrial.render.paths import is_within, normal
 from seatrial.render.pod import Mount
 from seatrial.settings import Settings
 
@@ -30,13 +31,14 @@ _PYTHON_PATH = f"{security.TOOLS_PATH}/python"
 def working_dir(tests: TestsSpec) -> str | None:
     """Where pytest runs; None for the image's own working directory."""
     if tests.working_dir:
-        return posixpath.normpath(tests.working_dir)
+        return normal(tests.working_dir)
     return SOURCE_TARGET if tests.source else None
 
 
 def artifact_globs(tests: TestsSpec) -> tuple[str, ...]:
     """The globs, each below a folder: `logs` alone means all that is in it."""
-    return tuple(glob if "/" in glob else f"{glob}/**" for glob in tests.artifacts)
+    globs = (posixpath.normpath(glob) for glob in tests.artifacts)
+    return tuple(glob if "/" in glob else f"{glob}/**" for glob in globs)
 
 
 def artifact_folders(tests: TestsSpec) -> tuple[str, ...]:
@@ -45,13 +47,14 @@ def artifact_folders(tests: TestsSpec) -> tuple[str, ...]:
     for glob in artifact_globs(tests):
         parts = glob.split("/")[:-1]
         plain = next((i for i, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts))
-        folders.add(posixpath.normpath("/".join(parts[:plain])))
+        folders.add("/".join(parts[:plain]))
     return tuple(sorted(f for f in folders if not any(f != other and is_within(f, other) for other in folders)))
 
 
-def is_within(path: str, folder: str) -> bool:
-    """Whether a path is the folder or below it; both absolute, or both relative to the same."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+def artifact_paths(run: IntegrationRun) -> tuple[str, ...]:
+    """The folders of artifacts in the tests' container; none while the working directory is not known."""
+    base = working_dir(run.spec.tests)
+    return tuple(posixpath.join(base, folder) for folder in artifact_folders(run.spec.tests)) if base else ()
 
 
 def _artifact_mounts(run: IntegrationRun) -> tuple[tuple[Mount, ...], tuple[Mount, ...]]:
@@ -59,11 +62,7 @@ def _artifact_mounts(run: IntegrationRun) -> tuple[tuple[Mount, ...], tuple[Moun
 
     A folder of artifacts on the shared volume needs no volume of its own; the collector is given the shared one.
     """
-    tests, base = run.spec.tests, working_dir(run.spec.tests)
-    if base is None or not tests.artifacts:
-        return (), ()
-    folders = [posixpath.join(base, folder) for folder in artifact_folders(tests)]
-    volumes = shared.mounts(run)
+    base, folders, volumes = working_dir(run.spec.tests), artifact_paths(run), shared.mounts(run)
     own = tuple(
         Mount(f"artifacts-{index}", folder)
         for index, folder in enumerate(folders)
