@@ -1,0 +1,192 @@
+"""Follows a run until its verdict, from two sources: the run's status, and the archive's live stream."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.archive_client import ArchiveError, ArchiveRefused, LiveEvent
+from seatrial.cluster import RUN, GoneError, NotFoundError, UnavailableError
+
+from .connect import Session
+from .ports import Object
+from .progress import Mark, Note, Progress
+from .view import View
+
+SILENCE_SECONDS = 60.0
+"""A watch that told nothing for so long is opened anew: its connection may be dead without anybody having said so."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+_LIVE_PAUSE = 5.0
+_LIVE_PATIENCE = 5.0
+
+
+class WaitedTooLongError(Exception):
+    """The verdict did not come within the time that the user gave."""
+
+
+class RunDeletedError(Exception):
+    """The run was deleted before it had a verdict."""
+
+
+@dataclass(frozen=True)
+class _Status:
+    run: Object
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: Exception
+
+
+@dataclass(frozen=True)
+class _Deleted:
+    pass
+
+
+_Item = _Status | _Failed | _Deleted | LiveEvent | Note
+
+
+class Follower:
+    """Follows one run."""
+
+    def __init__(
+        self, session: Session, run: Mapping[str, Any], view: View, *, age: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        """Begins nothing yet.
+
+        Args:
+            session: cluster and archive.
+            run: the run as it was when it was created or read.
+            view: where to show it.
+            age: seconds since the run was created.
+            clock: monotonic seconds.
+        """
+        metadata = run["metadata"]
+        self._session, self._view, self._clock = session, view, clock
+        self._name, self._namespace, self._uid = metadata["name"], metadata["namespace"], metadata["uid"]
+        self._run, self._began = run, clock() - age
+        self._items: asyncio.Queue[_Item] = asyncio.Queue()
+        self.progress = Progress.of(run)
+
+    async def until_verdict(self, limit: float | None = None) -> Object:
+        """Shows what happens, and returns the run once it has its verdict.
+
+        Args:
+            limit: seconds to wait at most.
+
+        Raises:
+            WaitedTooLongError: there was no verdict in this time.
+            RunDeletedError: the run is gone.
+            ClusterError: the run can't be watched.
+        """
+        sources = [asyncio.create_task(self._guard(source())) for source in (self._watch, self._listen)]
+        try:
+            async with asyncio.timeout(limit):
+                return await self._consume()
+        except TimeoutError as error:
+            raise WaitedTooLongError from error
+        finally:
+            for source in sources:
+                source.cancel()
+            await asyncio.gather(*sources, return_exceptions=True)
+            self._view.close()
+
+    async def _consume(self) -> Object:
+        while True:
+            item: _Item | None = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._view.refresh_seconds):
+                    item = await self._items.get()
+            at = max(0.0, self._clock() - self._began)
+            notes: list[Note] = []
+            match item:
+                case Note():
+                    notes = [item]
+                case LiveEvent():
+                    notes = self.progress.live(item.name, item.attempt, item.shard, item.event, at)
+                case _Failed():
+                    raise item.error
+                case _Deleted():
+                    raise RunDeletedError
+                case _Status():
+                    notes = self.progress.status(item.run, at)
+            for note in [*notes, *self.progress.tick(at)]:
+                self._view.note(note, at)
+            if isinstance(item, _Status) and self.progress.verdict:
+                return item.run
+            self._view.refresh(self.progress, at)
+
+    # --- sources -----------------------------------------------------------------------------------------------------
+
+    async def _guard(self, source: Awaitable[None]) -> None:
+        try:
+            await source
+        except Exception as error:  # noqa: BLE001 (raised where the run is followed)
+            self._items.put_nowait(_Failed(error))
+
+    async def _watch(self) -> None:
+        pause, told = _FIRST_PAUSE, False
+        while True:
+            try:
+                await self._watch_once()
+                pause, told = _FIRST_PAUSE, False
+            except GoneError:
+                continue
+            except UnavailableError as error:
+                if not told:
+                    told = True
+                    self._items.put_nowait(Note(Mark.HINT, f"{error.message}; still trying"))
+                await asyncio.sleep(error.retry_after or pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            except NotFoundError:
+                self._items.put_nowait(_Deleted())
+                return
+
+    async def _watch_once(self) -> None:
+        cluster = self._session.cluster
+        self._seen("MODIFIED", await cluster.get(RUN, self._name, self._namespace))
+        try:
+            async with (
+                aclosing(
+                    cluster.watch(RUN, self._namespace, fields=f"metadata.name={self._name}")  # type: ignore[type-var]
+                ) as changes,
+                asyncio.timeout(SILENCE_SECONDS) as silence,
+            ):
+                async for change, run in changes:
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENCE_SECONDS)
+                    self._seen(change, run)
+        except TimeoutError:
+            return
+
+    def _seen(self, change: str, run: Object) -> None:
+        gone = change == "DELETED" or run["metadata"].get("uid") != self._uid
+        if gone and (run.get("status") or {}).get("verdict") and run["metadata"].get("uid") == self._uid:
+            gone = False  # its last word is the verdict
+        self._items.put_nowait(_Deleted() if gone else _Status(run))
+
+    async def _listen(self) -> None:
+        told = False
+        while True:
+            try:
+                async with aclosing(self._session.archive.live(self._uid, _LIVE_PATIENCE)) as events:
+                    async for event in events:
+                        self._items.put_nowait(event)
+                        told = False
+                return
+            except ArchiveRefused as error:
+                self._items.put_nowait(_no_live(error))
+                return
+            except ArchiveError as error:
+                if not told:
+                    told = True
+                    self._items.put_nowait(_no_live(error))
+                await asyncio.sleep(_LIVE_PAUSE)
+
+
+def _no_live(error: ArchiveError) -> Note:
+    return Note(Mark.HINT, f"no live progress, only the run's status: {error}")

@@ -1,0 +1,180 @@
+"""`seatrial logs`: from the environment while it lives, from the archive afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seatrial.cluster import POD, RUN, GoneError, InvalidError, NotFoundError, UnavailableError
+
+from .connect import Session
+from .errors import CliError, Exit
+from .output import Out
+from .ports import Object
+from .runs import find
+
+COMPONENT_LABEL = "seatrial.dev/component"
+TESTS = "tests"
+OUTPUT = "output.log"
+"""The archived file with pytest's own output."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One container that has a log."""
+
+    pod: str
+    container: str
+    prefix: str = ""
+
+
+async def show(session: Session, out: Out, name: str, component: str, follow: bool) -> Exit:
+    """Prints the log of one component of a run."""
+    run = await find(session, name)
+    _check(run, component)
+    if follow and not _over(run):
+        run = await _environment_of(session, run)
+    environment = (run.get("status") or {}).get("namespace") or ""
+    pods = await _pods(session, environment, component, wait=follow and not _over(run)) if environment else []
+    if pods:
+        await asyncio.gather(
+            *(_print(session, out, environment, source, follow) for source in sources(component, pods))
+        )
+        return Exit.PASSED
+    if component == TESTS and await _archived(session, out, run):
+        return Exit.PASSED
+    raise CliError(_nothing(run, name, component), hint=_what_then(run, component))
+
+
+def components(run: Mapping[str, Any]) -> list[str]:
+    """The components of a run's environment."""
+    spec = run.get("spec") or {}
+    migrations = ["migrations"] if spec.get("migrations") else []
+    return [TESTS, *(spec.get("services") or {}), *migrations, *(spec.get("apps") or {})]
+
+
+def sources(component: str, pods: Sequence[Mapping[str, Any]]) -> list[Source]:
+    """The containers whose logs belong to a component; with a prefix where there is more than one.
+
+    The tests' pod also runs the collector, and pods may have a container that only copies the launcher: neither is asked for.
+    """
+    found = []
+    for pod in sorted(pods, key=lambda p: str(p["metadata"].get("creationTimestamp"))):
+        names = [container["name"] for container in pod["spec"].get("containers") or ()]
+        own = [name for name in names if name == component] or names
+        found += [(pod["metadata"]["name"], name) for name in own]
+    if len(found) == 1:
+        return [Source(*found[0])]
+    several_pods = len({pod for pod, _ in found}) > 1
+    return [Source(pod, name, f"{pod} " if several_pods else f"{name} ") for pod, name in found]
+
+
+def _check(run: Mapping[str, Any], component: str) -> None:
+    known = components(run)
+    if component not in known:
+        raise CliError(
+            f"run {run['metadata']['name']} has no component {component}", hint=f"there is {', '.join(known)}"
+        )
+
+
+def _over(run: Mapping[str, Any]) -> bool:
+    return bool((run.get("status") or {}).get("verdict"))
+
+
+async def _environment_of(session: Session, run: Object) -> Object:
+    """Waits until the run has an environment, or is over."""
+    metadata = run["metadata"]
+    while not (run.get("status") or {}).get("namespace") and not _over(run):
+        try:
+            async with aclosing(  # type: ignore[type-var]
+                session.cluster.watch(RUN, metadata["namespace"], fields=f"metadata.name={metadata['name']}")
+            ) as changes:
+                async for change, run in changes:
+                    if change == "DELETED":
+                        raise CliError(f"run {metadata['name']} was deleted")
+                    if (run.get("status") or {}).get("namespace") or _over(run):
+                        break
+        except GoneError:
+            continue
+    return run
+
+
+async def _pods(session: Session, environment: str, component: str, wait: bool) -> list[Object]:
+    labels = f"{COMPONENT_LABEL}={component}"
+    while True:
+        found = [p for p in await session.cluster.list(POD, environment, labels) if not wait or _started(p)]
+        if found or not wait:
+            return found
+        try:
+            async with aclosing(session.cluster.watch(POD, environment, labels=labels)) as changes:  # type: ignore[type-var]
+                async for change, pod in changes:
+                    if change != "DELETED" and _started(pod):
+                        break
+                    if change == "DELETED":
+                        return []
+        except GoneError:
+            continue
+
+
+def _started(pod: Mapping[str, Any]) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(not (status.get("state") or {}).get("waiting") for status in statuses)
+
+
+async def _print(session: Session, out: Out, environment: str, source: Source, follow: bool) -> None:
+    try:
+        async for line in session.cluster.logs(environment, source.pod, source.container, follow=follow):
+            out.console.file.write(f"{source.prefix}{line}\n")
+            if follow:
+                out.console.file.flush()
+    except InvalidError as error:  # it has not started
+        raise CliError(f"{source.pod} has no log yet: {error.message}", hint="add --follow to wait for it") from error
+    except (NotFoundError, UnavailableError) as error:
+        if not follow:
+            raise CliError(
+                f"the log of {source.pod} can't be read: {error.message}", code=Exit.INFRASTRUCTURE
+            ) from error
+        # The environment was taken down while we listened: that was all.
+
+
+async def _archived(session: Session, out: Out, run: Mapping[str, Any]) -> bool:
+    """Prints pytest's output from the archive, if it is there."""
+    kept = await session.archive.run(run["metadata"]["uid"])
+    shards = [
+        (a["attempt"], s["shard"]) for a in (kept or {}).get("attempts") or () for s in a["shards"] if s["complete"]
+    ]
+    printed = False
+    for attempt, shard in shards:
+        found = await session.archive.manifest(run["metadata"]["uid"], attempt, shard)
+        file = found[1].file(OUTPUT) if found else None
+        if file is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path = await session.archive.download(run["metadata"]["uid"], attempt, shard, file, Path(folder))
+            with path.open(encoding="utf-8", errors="replace") as text:
+                for line in text:
+                    out.console.file.write(line)
+        printed = True
+    return printed
+
+
+def _nothing(run: Mapping[str, Any], name: str, component: str) -> str:
+    if not (run.get("status") or {}).get("namespace"):
+        return f"run {name} has no environment yet"
+    if not _over(run):
+        return f"{component} of run {name} has not started yet"
+    return f"the environment of run {name} is gone" + (", and the archive has no output of its tests" if component == TESTS else "")  # fmt: skip
+
+
+def _what_then(run: Mapping[str, Any], component: str) -> str:
+    if not _over(run):
+        return "add --follow to wait for it"
+    return (
+        "the run's message says what is known of it" if component == TESTS
+        else "to look into an environment after a run, set spec.retention.failed (such as 15m)"
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""How things look: the console, its marks, and the words for errors. Works without colour, without UTF-8, in 80 columns."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from .errors import CliError
+from .progress import Mark, Note
+
+VERDICT_STYLE = {"Passed": "bold green", "Failed": "bold red", "Errored": "bold yellow", "Cancelled": "bold blue"}
+MARK_STYLE = {
+    Mark.STEP: "", Mark.READY: "green", Mark.COUNT: "", Mark.PASSED: "green", Mark.SKIPPED: "yellow", Mark.BAD: "red",
+    Mark.HINT: "yellow",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The marks that this terminal can show."""
+
+    ok: str
+    bad: str
+    skip: str
+    dot: str
+    bar: str
+    rest: str
+    cut: str
+    spinner: tuple[str, ...]
+
+
+UNICODE = Glyphs("✓", "✗", "-", "·", "━", "─", "…", tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"))
+ASCII = Glyphs("ok", "x", "-", ".", "=", "-", "...", tuple("|/-\\"))
+
+
+def verdict_mark(verdict: str, glyphs: Glyphs) -> str:
+    """The mark before a verdict."""
+    return {"Passed": glyphs.ok, "Failed": glyphs.bad, "Errored": "!", "Cancelled": glyphs.skip}.get(
+        verdict, glyphs.dot
+    )
+
+
+def note_mark(mark: Mark, glyphs: Glyphs) -> str:
+    """The mark before a note."""
+    marks = {
+        Mark.READY: glyphs.ok,
+        Mark.PASSED: glyphs.ok,
+        Mark.BAD: glyphs.bad,
+        Mark.SKIPPED: glyphs.skip,
+        Mark.HINT: "!",
+    }
+    return marks.get(mark, glyphs.dot)
+
+
+class Out:
+    """Standard output and standard error of the command."""
+
+    def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self.console = _console(stdout or sys.stdout)
+        self.errors = _console(stderr or sys.stderr)
+        self.glyphs = ASCII if self.console.options.ascii_only else UNICODE
+
+    @property
+    def live(self) -> bool:
+        """Whether a display that moves can be shown (a pipe with FORCE_COLOR can't)."""
+        return self.console.file.isatty() and not self.console.is_dumb_terminal
+
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """Prints one line, however long."""
+        self.console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+
+    def note(self, note: Note, at: float) -> None:
+        """Prints one note with its time."""
+        style = MARK_STYLE[note.mark]
+        self.line((f"[+{at:.1f}s] ", "dim"), (f"{note_mark(note.mark, self.glyphs)} ", style), (note.text, style if note.mark is Mark.BAD else ""))  # fmt: skip
+
+    def hint(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Prints what can be done next: what for, command."""
+        rows = list(rows)
+        width = max((len(what) for what, _ in rows), default=0)
+        for what, command in rows:
+            self.line((f"  {what.ljust(width)}  ", "dim"), command)
+
+    def error(self, error: CliError) -> None:
+        """Prints an error for people, on standard error."""
+        out = self.errors
+        out.print(Text.assemble(("seatrial: ", "bold red"), error.message), soft_wrap=True, highlight=False)
+        for detail in error.details:
+            out.print(Text(f"  {detail}"), soft_wrap=True, highlight=False)
+        if error.hint:
+            out.print(Text(f"  {error.hint}", "dim"), soft_wrap=True, highlight=False)
+
+
+def _console(file: TextIO) -> Console:
+    if hasattr(file, "reconfigure"):
+        file.reconfigure(errors="replace")  # a test's name must not break the command
+    # Standard width where there is no terminal: what is written to a file or a CI log looks the same everywhere.
+    width = None if file.isatty() or "COLUMNS" in os.environ else 80
+    return Console(file=file, width=width, highlight=False, emoji=False, markup=False)

@@ -1,0 +1,300 @@
+"""What is known of a run while it goes on: events in, notes for people out. Pure; the clock is the caller's.
+
+Events come from two sources, the run's status and the archive's live stream; both may tell the same, in either order, and
+the live stream may tell things again when it was opened anew. Each thing is noted once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+COUNT_NOTE_SECONDS = 10.0
+"""Between two notes on how many tests have ended."""
+UNNOTICED_SECONDS = 10.0
+"""After this time without a phase the operator is probably not running."""
+
+_COUNTED = {"passed": "passed", "failed": "failed", "error": "errors", "skipped": "skipped", "xfailed": "xfailed",
+            "xpassed": "xpassed"}  # fmt: skip
+_BAD = ("failed", "error")
+
+
+class Mark(StrEnum):
+    """What kind of note it is."""
+
+    STEP = "step"
+    READY = "ready"
+    COUNT = "count"
+    PASSED = "passed"
+    """A test that passed (or was skipped): noted for those who follow every test."""
+    SKIPPED = "skipped"
+    BAD = "bad"
+    HINT = "hint"
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that happened, in one line."""
+
+    mark: Mark
+    text: str
+
+
+@dataclass
+class Part:
+    """Something that the tests wait for: a service, the migrations, an app."""
+
+    ready_after: float | None = None
+    """Seconds, as its gate measured."""
+    ready: bool = False
+    error: str = ""
+
+
+@dataclass
+class Progress:
+    """The state. `at` in all methods: seconds since the run was created."""
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    phase: str = ""
+    environment: str = ""
+    message: str = ""
+    open: bool = False
+    """Everything is ready, pytest may start."""
+    total: int | None = None
+    running: dict[str, float] = field(default_factory=dict)
+    """Tests that have begun and not ended: since when."""
+    finished: bool = False
+    verdict: str = ""
+    attempt: int = 0
+    _streamed: dict[str, int] = field(default_factory=dict)
+    _reported: dict[str, int] = field(default_factory=dict)
+    _ended: set[tuple[int, str]] = field(default_factory=set)
+    _collected: dict[int, int] = field(default_factory=dict)
+    _failing: dict[str, str] = field(default_factory=dict)
+    _finished_shards: set[int] = field(default_factory=set)
+    _counted_at: float = 0.0
+    _counted: int = 0
+    _said_unnoticed: bool = False
+
+    @classmethod
+    def of(cls, run: Mapping[str, Any]) -> Progress:
+        """The state of a run of which only the spec is known."""
+        spec = run.get("spec") or {}
+        names = [*(spec.get("services") or {})]
+        names += ["migrations"] if spec.get("migrations") else []
+        names += [name for name, app in (spec.get("apps") or {}).items() if (app or {}).get("port")]
+        return cls(parts={name: Part() for name in names})
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Tests that have ended, by outcome: from the source that knows of more."""
+        return max(self._streamed, self._reported, key=lambda counts: sum(counts.values()))
+
+    @property
+    def ended(self) -> int:
+        """How many tests have ended."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return self.counts.get("failed", 0) + self.counts.get("errors", 0)
+
+    # --- the run's status --------------------------------------------------------------------------------------------
+
+    def status(self, run: Mapping[str, Any], at: float) -> list[Note]:
+        """Takes the run as the API server has it."""
+        status = run.get("status") or {}
+        notes: list[Note] = []
+        self._attempt(int(status.get("attempt") or 1), notes)
+        if (environment := status.get("namespace") or "") and environment != self.environment:
+            self.environment = environment
+            if not status.get("verdict"):
+                early = status.get("phase") in ("Pending", "Starting")
+                notes.append(Note(Mark.STEP, f"environment {environment}" + (" is starting" if early else "")))
+        self.phase = status.get("phase") or self.phase
+        self.verdict = status.get("verdict") or ""
+        message = one_line(status.get("message") or "")
+        if message != self.message:
+            self.message = message
+            if message and not self.verdict:
+                notes.append(Note(Mark.HINT, message))
+        if _is_true(status, "EnvironmentReady"):
+            notes += self._opened("")
+        tests = status.get("tests") or {}
+        self._reported = {name: int(count) for name, count in tests.items() if name != "total" and count}
+        self.total = max(self.total or 0, int(tests.get("total") or 0)) or None
+        if _is_true(status, "TestsFinished"):
+            notes += self._tests_ended()
+        return notes
+
+    # --- the live stream ---------------------------------------------------------------------------------------------
+
+    def live(self, name: str, attempt: int, shard: int, event: Mapping[str, Any], at: float) -> list[Note]:
+        """Takes one event of a shard."""
+        notes: list[Note] = []
+        if attempt < self.attempt:
+            return notes
+        self._attempt(attempt, notes)
+        match name:
+            case "waiting":
+                self.parts.setdefault(str(event.get("name")), Part())
+            case "ready":
+                notes += self._ready(str(event.get("name")), event.get("seconds"))
+            case "open":
+                notes += self._opened(seconds(event.get("seconds")))
+            case "timeout":
+                notes += self._not_ready(event.get("notReady") or ())
+            case "collected":
+                notes += self._collect(shard, event)
+            case "start":
+                test = one_line(str(event.get("id")))
+                if (shard, test) not in self._ended:
+                    self.running.setdefault(test, at)
+            case "phase" if event.get("outcome") == "failed":
+                self._failing.setdefault(one_line(str(event.get("id"))), one_line(str(event.get("message") or "")))
+            case "end":
+                notes += self._end(shard, event)
+            case "finish":
+                self._finished_shards.add(shard)
+                if self._finished_shards >= self._collected.keys():
+                    notes += self._tests_ended()
+        return notes
+
+    def tick(self, at: float) -> list[Note]:
+        """Time has passed."""
+        if not self.phase and not self._said_unnoticed and at >= UNNOTICED_SECONDS:
+            self._said_unnoticed = True
+            return [Note(Mark.HINT, "the operator has not taken this run up; is it running? kubectl get pods -A "
+                         "-l app.kubernetes.io/name=seatrial")]  # fmt: skip
+        if self.ended == self._counted or self.finished or at - self._counted_at < COUNT_NOTE_SECONDS:
+            return []
+        self._counted, self._counted_at = self.ended, at
+        return [Note(Mark.COUNT, f"{self.of_total()} tests: {counts_text(self.counts)}")]
+
+    def of_total(self) -> str:
+        """`3/12`, or `3` while nobody knows how many there are."""
+        return f"{self.ended}/{self.total}" if self.total else str(self.ended)
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _attempt(self, attempt: int, notes: list[Note]) -> None:
+        if attempt == self.attempt:
+            return
+        if self.attempt:
+            notes.append(Note(Mark.STEP, f"attempt {attempt}, in a fresh environment"))
+            fresh = Progress(parts={name: Part() for name in self.parts}, phase=self.phase)
+            self.__dict__.update(fresh.__dict__)
+        self.attempt = attempt
+
+    def _ready(self, name: str, after: object) -> list[Note]:
+        part = self.parts.setdefault(name, Part())
+        if part.ready:
+            return []
+        part.ready, part.ready_after = True, float(after) if isinstance(after, (int, float)) else None
+        took = seconds(after)
+        return [Note(Mark.READY, f"{name} ready" + (f" ({took})" if took else ""))]
+
+    def _opened(self, after: str) -> list[Note]:
+        if self.open:
+            return []
+        self.open = True
+        for part in self.parts.values():
+            part.ready = True
+        return [Note(Mark.STEP, "everything is ready" + (f" ({after})" if after else "") + ", pytest starts")]
+
+    def _not_ready(self, parts: Iterable[Mapping[str, Any]]) -> list[Note]:
+        notes = []
+        for told in parts:
+            part = self.parts.setdefault(str(told.get("name")), Part())
+            if not part.error:
+                part.error = one_line(str(told.get("error") or "no answer"))
+                notes.append(Note(Mark.BAD, f"{told.get('name')} is not ready: {part.error}"))
+        return notes
+
+    def _collect(self, shard: int, event: Mapping[str, Any]) -> list[Note]:
+        if shard in self._collected:
+            return []
+        notes = self._opened("")
+        self._collected[shard] = int(event.get("count") or 0)
+        self.total = sum(self._collected.values())
+        deselected = int(event.get("deselected") or 0)
+        text = f"{plural(self._collected[shard], 'test')} collected" + (
+            f", {deselected} deselected" if deselected else ""
+        )
+        notes.append(Note(Mark.STEP, text))
+        for error in event.get("errors") or ():
+            notes.append(
+                Note(
+                    Mark.BAD,
+                    f"{one_line(str(error.get('id')))} can't be collected: {one_line(str(error.get('message') or ''))}",
+                )
+            )
+        return notes
+
+    def _end(self, shard: int, event: Mapping[str, Any]) -> list[Note]:
+        test, outcome = one_line(str(event.get("id"))), str(event.get("outcome"))
+        if (shard, test) in self._ended or outcome not in _COUNTED:
+            return []
+        self._ended.add((shard, test))
+        self.running.pop(test, None)
+        self._streamed[_COUNTED[outcome]] = self._streamed.get(_COUNTED[outcome], 0) + 1
+        why = self._failing.pop(test, "")
+        took = seconds(event.get("seconds"))
+        tail = f" ({took})" if took else ""
+        if outcome in _BAD:
+            return [Note(Mark.BAD, f"{test}{tail}" + (f": {why}" if why else ""))]
+        mark = Mark.PASSED if outcome in ("passed", "xpassed") else Mark.SKIPPED
+        return [Note(mark, f"{test}{tail}" + ("" if outcome == "passed" else f" {outcome}"))]
+
+    def _tests_ended(self) -> list[Note]:
+        if self.finished:
+            return []
+        self.finished = True
+        self.running.clear()
+        if not self.counts:
+            return [Note(Mark.STEP, "pytest ended")]
+        return [Note(Mark.STEP, f"tests ended: {counts_text(self.counts)}")]
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+_ORDER = ("passed", "failed", "errors", "skipped", "flaky", "xfailed", "xpassed")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def counts_text(counts: Mapping[str, Any]) -> str:
+    """`11 passed, 1 failed`; what is 0 is left out."""
+    told = [f"{counts[name]} {'error' if (name, counts[name]) == ('errors', 1) else name}" for name in _ORDER if counts.get(name)]  # fmt: skip
+    return ", ".join(told) or "none"
+
+
+def plural(count: int, thing: str) -> str:
+    """`1 test`, `2 tests`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def seconds(value: object) -> str:
+    """A time for people: `0.6 s`, `12 s`, `2 min 05 s`, `1 h 02 min`; nothing for what is no time."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e9:
+        return ""
+    if value < 9.95:
+        return f"{value:.1f} s" if value >= 0.05 else f"{round(value, 2):.2f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def one_line(text: str) -> str:
+    """Text from outside as one line that can't steer a terminal."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _is_true(status: Mapping[str, Any], condition: str) -> bool:
+    return any(c.get("type") == condition and c.get("status") == "True" for c in status.get("conditions") or ())

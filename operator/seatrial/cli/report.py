@@ -1,0 +1,148 @@
+"""How a run ended (or how far it is), on one screen of 80 columns: verdict, failures, where the time went, where the results are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from .output import VERDICT_STYLE, Out, verdict_mark
+from .progress import counts_text, one_line, seconds
+
+_POINTS = (
+    ("queued", ""),
+    ("started", "waiting for the operator"),
+    ("environmentReady", "environment"),
+    ("firstTest", "pytest: start and collection"),
+    ("lastTest", "tests"),
+    ("verdict", "results and verdict"),
+    ("reclaimed", "reclaim"),
+)
+_BAR_WIDTH = 24
+_FAILURES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a run's time."""
+
+    name: str
+    seconds: float
+
+
+def instant(text: object) -> float | None:
+    """An RFC 3339 time as unix seconds; None for what is none."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
+def spans(timeline: Mapping[str, Any]) -> list[Span]:
+    """Where the time went: from each point of the timeline that is known to the next one."""
+    known = [(name, at) for point, name in _POINTS if (at := instant(timeline.get(point))) is not None]
+    return [Span(name, max(0.0, at - before)) for (_, before), (name, at) in pairwise(known)]
+
+
+def took(timeline: Mapping[str, Any]) -> float | None:
+    """Seconds from the run's creation to its verdict."""
+    begin = instant(timeline.get("queued")) or instant(timeline.get("started"))
+    end = instant(timeline.get("verdict"))
+    return max(0.0, end - begin) if begin is not None and end is not None else None
+
+
+def headline(status: Mapping[str, Any]) -> str:
+    """`12 of 12 tests passed`, or the reason where no test ran."""
+    tests = status.get("tests") or {}
+    total = tests.get("total") or 0
+    if not total:
+        return str(status.get("reason") or "")
+    rest = {name: count for name, count in tests.items() if name not in ("total", "passed") and count}
+    return f"{tests.get('passed', 0)} of {total} tests passed" + (f", {counts_text(rest)}" if rest else "")
+
+
+def show(out: Out, run: Mapping[str, Any], results_command: str) -> None:
+    """Prints the report."""
+    metadata, status = run["metadata"], run.get("status") or {}
+    verdict, timeline = status.get("verdict") or "", status.get("timeline") or {}
+    phase = verdict or status.get("phase") or "not taken up yet"
+    glyphs = out.glyphs
+    whole = took(timeline)
+    style = VERDICT_STYLE.get(phase, "bold cyan")
+    head = Text.assemble((f"{verdict_mark(verdict, glyphs)} {phase}", style))
+    if text := headline(status):
+        head.append(f"  {text}")
+    head.append(f"  {metadata['name']}" + (f", {seconds(whole)}" if whole is not None else ""), "dim")
+    out.console.print(head)
+    reason, message = status.get("reason") or "", one_line(status.get("message") or "")
+    if message and verdict != "Passed":
+        label = f"{reason}: " if reason and reason not in head.plain else ""
+        out.console.print(Padding(Text.assemble((label, "bold"), message, overflow="fold"), (0, 0, 0, 2)))
+    _failures(out, status.get("failures") or (), status.get("tests") or {})
+    _times(out, spans(timeline))
+    _slowest(out, status.get("slowest") or ())
+    if (status.get("results") or {}).get("digest"):
+        out.console.print()
+        out.console.print(Text.assemble(("  Results   ", "bold"), results_command), soft_wrap=True)
+
+
+def _failures(out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[str, Any]) -> None:
+    if not failures:
+        return
+    out.console.print()
+    out.console.print(Text("  Failed tests", "bold"))
+    for failure in failures[:_FAILURES_SHOWN]:
+        catalogue = f" ({failure['catalogueId']})" if failure.get("catalogueId") else ""
+        name = one_line(str(failure.get("id")))
+        out.console.print(Text.assemble((f"  {out.glyphs.bad} ", "red"), (name + catalogue, ""), overflow="fold"))
+        if message := one_line(str(failure.get("message") or "")):
+            out.console.print(Padding(Text(message, "dim", overflow="fold"), (0, 0, 0, 6)))
+    more = (tests.get("failed") or 0) + (tests.get("errors") or 0) - min(len(failures), _FAILURES_SHOWN)
+    if more > 0:
+        out.console.print(Text(f"    and {more} more; the results have all", "dim"))
+
+
+def _times(out: Out, parts: Sequence[Span]) -> None:
+    if not parts:
+        return
+    out.console.print()
+    out.console.print(Text("  Where the time went", "bold"))
+    most = max(part.seconds for part in parts) or 1.0
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column()
+    for part in parts:
+        length = max(round(_BAR_WIDTH * part.seconds / most), 1 if part.seconds >= 0.05 else 0)
+        grid.add_row(f"  {part.name}", seconds(part.seconds), Text(out.glyphs.bar * length, "cyan"))
+    out.console.print(grid)
+
+
+def _slowest(out: Out, slowest: Sequence[Mapping[str, Any]]) -> None:
+    if not slowest:
+        return
+    out.console.print()
+    out.console.print(Text("  Slowest tests", "bold"))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for test in slowest:
+        grid.add_row(
+            f"  {seconds(_number(test.get('seconds'))) or '?'}", Text(one_line(str(test.get("id"))), overflow="fold")
+        )
+    out.console.print(grid)
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value).removesuffix("s"))
+    except ValueError:
+        return None

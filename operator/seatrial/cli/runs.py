@@ -1,0 +1,135 @@
+"""Runs that are there: `seatrial get`, `cancel`, `delete`."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from seatrial.cluster import RUN, ConflictError, GoneError, NotFoundError
+
+from . import report
+from .connect import Session, Target
+from .errors import CliError, Exit
+from .names import again
+from .output import VERDICT_STYLE, Out
+from .ports import ClusterPort, Object
+from .progress import one_line
+
+_SILENCE_SECONDS = 30.0
+
+
+async def find(session: Session, name: str) -> Object:
+    """The run of this name.
+
+    Raises:
+        CliError: there is none; names those that were probably meant.
+    """
+    try:
+        return await session.cluster.get(RUN, name, session.namespace)
+    except NotFoundError:
+        pass
+    try:
+        names = [run["metadata"]["name"] for run in await session.cluster.list(RUN, session.namespace)]
+    except NotFoundError:
+        raise CliError(
+            "this cluster knows no IntegrationRuns: Seatrial is not installed in it", hint="install the chart first"
+        ) from None
+    near = difflib.get_close_matches(name, names, n=3) or sorted(names)[:3]
+    hint = f"there is {', '.join(near)}" if near else "this namespace has no runs; another one: --namespace"
+    raise CliError(f"no run {name} in namespace {session.namespace}", hint=hint)
+
+
+async def wait_until_gone(cluster: ClusterPort, name: str, namespace: str, uid: str) -> None:
+    """Returns once the run with this uid is gone, and its environment with it."""
+    while True:
+        try:
+            if (await cluster.get(RUN, name, namespace))["metadata"]["uid"] != uid:
+                return
+            async with (
+                aclosing(  # type: ignore[type-var]
+                    cluster.watch(RUN, namespace, fields=f"metadata.name={name}")
+                ) as changes,
+                asyncio.timeout(_SILENCE_SECONDS),
+            ):
+                async for change, run in changes:
+                    if change == "DELETED" or run["metadata"]["uid"] != uid:
+                        return
+        except NotFoundError:
+            return
+        except (TimeoutError, GoneError):
+            continue
+
+
+async def get(session: Session, target: Target, out: Out, name: str | None, everywhere: bool) -> Exit:
+    """Shows one run, or a table of all."""
+    if name:
+        run = await find(session, name)
+        report.show(out, run, again(target, session, "results", name, "-o", "DIR"))
+        return Exit.PASSED
+    runs = await session.cluster.list(RUN, None if everywhere else session.namespace)
+    if not runs:
+        out.line("no runs" if everywhere else f"no runs in namespace {session.namespace}")
+        return Exit.PASSED
+    out.console.print(table(runs, datetime.now(UTC), everywhere=everywhere))
+    return Exit.PASSED
+
+
+def table(runs: Sequence[Mapping[str, Any]], now: datetime, *, everywhere: bool) -> Table:
+    """The runs, the newest first."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in (["NAMESPACE"] if everywhere else []) + ["NAME", "STATE", "TESTS", "REASON", "AGE"]:
+        grid.add_column(column, no_wrap=column != "NAME", overflow="fold" if column == "NAME" else "ellipsis")
+    for run in sorted(runs, key=lambda r: str(r["metadata"].get("creationTimestamp")), reverse=True):
+        metadata, status = run["metadata"], run.get("status") or {}
+        state = status.get("verdict") or status.get("phase") or "-"
+        cells = [metadata["namespace"]] if everywhere else []
+        created = report.instant(metadata.get("creationTimestamp"))
+        grid.add_row(
+            *cells, metadata["name"], Text(state, VERDICT_STYLE.get(state, "")), status.get("testsSummary") or "-",
+            one_line(status.get("reason") or "-"), age(now.timestamp() - created) if created is not None else "-",
+        )  # fmt: skip
+    return grid
+
+
+def age(seconds: float) -> str:
+    """How old something is, as kubectl writes it: `45s`, `12m`, `3h`, `5d`."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length or (unit == "d" and seconds >= length):
+            return f"{int(seconds // length)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+async def cancel(session: Session, target: Target, out: Out, name: str) -> Exit:
+    """Asks the operator to end the run."""
+    run = await find(session, name)
+    if verdict := (run.get("status") or {}).get("verdict"):
+        raise CliError(f"run {name} is over already: {verdict}")
+    await session.cluster.patch(RUN, name, session.namespace, {"spec": {"cancel": True}})
+    out.line(f"run {name} is being cancelled")
+    out.hint([("watch it", again(target, session, "wait", name))])
+    return Exit.PASSED
+
+
+async def delete(session: Session, out: Out, name: str, wait: bool) -> Exit:
+    """Deletes the run; its environment goes with it, its results stay in the archive."""
+    run = await find(session, name)
+    uid = run["metadata"]["uid"]
+    try:
+        await session.cluster.delete(RUN, name, session.namespace, uid=uid)
+    except NotFoundError:
+        pass  # somebody was faster
+    except ConflictError as error:
+        raise CliError(f"run {name} was replaced by another one in this moment; nothing was deleted") from error
+    if wait:
+        await wait_until_gone(session.cluster, name, session.namespace, uid)
+        out.line(f"run {name} and its environment are gone")
+    else:
+        out.line(f"run {name} is being deleted, and its environment with it")
+    return Exit.PASSED

@@ -1,0 +1,59 @@
+"""`seatrial version`: the command's own version, the operator's, and the API versions that the cluster knows."""
+
+from __future__ import annotations
+
+import asyncio
+
+from seatrial.api.v1alpha1 import GROUP
+from seatrial.cluster import DEPLOYMENT, ClusterError, ForbiddenError, NotFoundError
+
+from .connect import SYSTEM_NAMESPACE, Session
+from .output import Out
+from .progress import one_line
+
+OPERATOR = "seatrial-operator"
+PATIENCE_SECONDS = 5.0
+
+
+async def show(session: Session, out: Out) -> None:
+    """Prints what the cluster says, or why it doesn't."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            operator, api = await asyncio.gather(_operator(session), _api(session))
+    except TimeoutError:
+        operator = api = "the cluster gave no answer"
+    out.line(f"operator  {operator}")
+    out.line(f"api       {api}")
+
+
+async def _operator(session: Session) -> str:
+    try:
+        deployment = await session.cluster.get(DEPLOYMENT, OPERATOR, SYSTEM_NAMESPACE)
+    except NotFoundError:
+        return f"not installed in {SYSTEM_NAMESPACE}"
+    except ForbiddenError:
+        return f"not known: you may not read Deployments in {SYSTEM_NAMESPACE}"
+    except ClusterError as error:
+        return f"not known: {one_line(error.message)}"
+    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    ready = (deployment.get("status") or {}).get("readyReplicas") or 0
+    return f"{tag(image)}" + ("" if ready else " (not running)")
+
+
+async def _api(session: Session) -> str:
+    try:
+        group = await session.cluster.request("GET", f"/apis/{GROUP}", "discovery")
+    except NotFoundError:
+        return "not installed"
+    except ClusterError as error:
+        return f"not known: {one_line(error.message)}"
+    return ", ".join(f"{GROUP}/{version['version']}" for version in group.get("versions") or ())
+
+
+def tag(image: str) -> str:
+    """The tag of an image, or its digest, or `latest`."""
+    name, at, digest = image.partition("@")
+    last = name.rsplit("/", 1)[-1]
+    if ":" in last:
+        return last.rsplit(":", 1)[1]
+    return digest if at else "latest"
