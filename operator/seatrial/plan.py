@@ -178,7 +178,6 @@ def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: O
     )
     return _stamp(
         status,
-        environment_ready=_unix(summary.get("gatesOpenAt")) or status.timeline.environment_ready,
         first_test=_unix(summary.get("firstTestAt")) or status.timeline.first_test,
         last_test=_unix(summary.get("lastTestEndedAt")),
     )
@@ -196,7 +195,7 @@ def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: dat
             "observed_generation": run.metadata.generation,
         }
     )
-    status = _stamp(status, verdict=now)
+    status = _stamp(_ready(run, status, observed, now), verdict=now)
     status = _condition(
         run, status, now, ConditionType.TESTS_FINISHED, "True" if finished else "False", diagnosis.reason
     )
@@ -330,7 +329,8 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
 def _ready(
     run: IntegrationRun, status: IntegrationRunStatus, observed: Observed, now: datetime
 ) -> IntegrationRunStatus:
-    opened = _unix(observed.progress.gates_open)
+    told = observed.result.summary.get("gatesOpenAt") if observed.result else None
+    opened = _unix(observed.progress.gates_open or told)
     if opened is None:
         return status
     status = _stamp(status, environment_ready=opened)

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seatrial import render
+from seatrial.render.environment import Inputs, config_map_names, environment
+from seatrial.render.problems import problems
 from seatrial.api.v1alpha1 import (
     API_VERSION,
     GROUP,
@@ -281,20 +282,20 @@ class Reconciler:
 
     async def _burst(self, run: IntegrationRun, now: datetime) -> Plan:
         config_maps = await self._config_maps(run)
-        if problems := render.problems(run, config_maps):
-            text = "; ".join(f"{p.path}: {p.message}" for p in problems)
+        if found := problems(run, config_maps):
+            text = "; ".join(f"{p.path}: {p.message}" for p in found)
             raise Unacceptable(Reason.INVALID_SPEC, text)
-        environment = render.environment(run, self._settings, render.Inputs(config_maps=config_maps, now=now))
-        namespace = await self._namespace(run, environment.namespace)
-        await self._create(environment.role_binding)
-        await asyncio.gather(*(self._create(manifest) for manifest in environment.foundation))
-        await asyncio.gather(*(self._create(manifest) for manifest in environment.workloads))
+        parts = environment(run, self._settings, Inputs(config_maps=config_maps, now=now))
+        namespace = await self._namespace(run, parts.namespace)
+        await self._create(parts.role_binding)
+        await asyncio.gather(*(self._create(manifest) for manifest in parts.foundation))
+        await asyncio.gather(*(self._create(manifest) for manifest in parts.workloads))
         return created(run, namespace.expires_at or now + run.spec.retention.max_lifetime, now)
 
     async def _config_maps(self, run: IntegrationRun) -> dict[str, Mapping[str, str]]:
         """The ConfigMaps that the run refers to, from its own namespace; those that are missing are left out."""
         found: dict[str, Mapping[str, str]] = {}
-        for name in render.config_map_names(run):
+        for name in config_map_names(run):
             try:
                 body = await self._cluster.get(CONFIG_MAP, name, run.metadata.namespace)
             except NotFoundError:

@@ -1,0 +1,138 @@
+"""End-to-end tests: the installed operator on a real cluster, driven as its users drive it, left as clean as it was found."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from seatrial.cluster import NAMESPACE, RUN, Cluster, ClusterError, NotFoundError
+
+OPERATOR_NAMESPACE = "seatrial-system"
+Status = dict[str, Any]
+
+
+async def eventually(look: Callable[[], Any], what: str, seconds: float, pace: float = 0.2) -> Any:
+    """Looks until it is truthy; says what it waited for when it never becomes so."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = await look()
+        if found:
+            return found
+        if asyncio.get_running_loop().time() > deadline:
+            pytest.fail(f"not within {seconds:.0f} s: {what}")
+        await asyncio.sleep(pace)
+
+
+@dataclass
+class Bench:
+    """A tenant's namespace in which a test starts runs."""
+
+    cluster: Cluster
+    namespace: str
+    uids: list[str] = field(default_factory=list)
+
+    async def start(self, spec: dict[str, Any], *, name: str = "", tests: dict[str, str] | None = None) -> str:
+        """Creates a run; `tests` are files that become its ConfigMap source. Returns its name."""
+        name = name or f"t-{uuid.uuid4().hex[:6]}"
+        if tests is not None:
+            source = f"{name[:60]}-tests"
+            await self.cluster.create(
+                {
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": {"name": source, "namespace": self.namespace},
+                    "data": tests,
+                }
+            )
+            spec = {**spec, "tests": {"source": {"configMap": source}, **spec.get("tests", {})}}
+        body = {
+            "apiVersion": "seatrial.dev/v1alpha1",
+            "kind": "IntegrationRun",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        }
+        created = await self.cluster.create(body, strict=True)
+        self.uids.append(created["metadata"]["uid"])
+        return name
+
+    async def status(self, name: str) -> Status:
+        """The status of a run."""
+        return dict((await self.cluster.get(RUN, name, self.namespace)).get("status") or {})
+
+    async def reach(self, name: str, phase: str, seconds: float = 90) -> Status:
+        """Waits until a run is in this phase."""
+
+        async def look() -> Status | None:
+            status = await self.status(name)
+            if status.get("verdict") and status.get("phase") != phase:
+                pytest.fail(f"{name} ended before it was {phase}: {status.get('reason')}: {status.get('message')}")
+            return status if status.get("phase") == phase else None
+
+        return dict(await eventually(look, f"{name} in phase {phase}", seconds))
+
+    async def verdict(self, name: str, seconds: float = 120) -> Status:
+        """Waits for the verdict."""
+
+        async def look() -> Status | None:
+            status = await self.status(name)
+            return status if status.get("verdict") else None
+
+        return dict(await eventually(look, f"verdict of {name}", seconds))
+
+    async def reclaimed(self, name: str, seconds: float = 60) -> Status:
+        """Waits until the environment is gone and the run says so."""
+
+        async def look() -> Status | None:
+            status = await self.status(name)
+            return status if (status.get("timeline") or {}).get("reclaimed") else None
+
+        return dict(await eventually(look, f"{name} reclaimed", seconds))
+
+    async def run(self, spec: dict[str, Any], tests: dict[str, str] | None = None, seconds: float = 120) -> Status:
+        """Starts a run, and waits for its verdict and for its environment to be gone."""
+        name = await self.start(spec, tests=tests)
+        await self.verdict(name, seconds)
+        return await self.reclaimed(name)
+
+    async def environments(self) -> list[dict[str, Any]]:
+        """The namespaces that belong to this test's runs."""
+        found = await self.cluster.list(NAMESPACE, labels="app.kubernetes.io/managed-by=seatrial")
+        return [ns for ns in found if ns["metadata"]["labels"].get("seatrial.dev/run-uid") in self.uids]
+
+    async def leave(self) -> None:
+        """Deletes what the test has made, then checks that nothing of it is left."""
+        for run in await self.cluster.list(RUN, self.namespace):
+            try:
+                await self.cluster.delete(RUN, run["metadata"]["name"], self.namespace)
+            except NotFoundError:
+                continue
+
+        async def empty() -> bool:
+            return not await self.cluster.list(RUN, self.namespace) and not await self.environments()
+
+        await eventually(empty, f"runs and environments of {self.namespace} gone", 90)
+        await self.cluster.delete(NAMESPACE, self.namespace)
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    try:
+        connected = await Cluster.connect(agent="seatrial-e2e")
+    except ClusterError as error:
+        pytest.fail(f"{error}; `make e2e` starts a cluster and sets KUBECONFIG")
+    async with connected:
+        yield connected
+
+
+@pytest.fixture
+async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
+    namespace = f"e2e-{uuid.uuid4().hex[:8]}"
+    await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    place = Bench(cluster, namespace)
+    yield place
+    await place.leave()

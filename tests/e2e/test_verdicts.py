@@ -1,0 +1,114 @@
+"""Every way in which a run ends: the true verdict, the true cause, a message to act on, and nothing left over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+PASSES = {"test_it.py": "def test_it():\n    assert True\n"}
+POSTGRES: dict[str, Any] = {"services": {"postgres": {}}}
+IMAGE = "seatrial/pytest:0.1.0"
+ABSENT = "seatrial/no-such-image:0"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run and how it must end; every word of `says` stands in the message."""
+
+    verdict: str
+    reason: str
+    says: tuple[str, ...]
+    spec: dict[str, Any] = field(default_factory=dict)
+    tests: dict[str, str] | None = field(default_factory=lambda: PASSES)
+
+
+def tests_that(body: str) -> dict[str, str]:
+    """A test file of two tests: one that passes, then one with this body."""
+    indented = "\n".join(f"    {line}" for line in body.splitlines())
+    return {"test_it.py": f"import os, signal, time\n\ndef test_first():\n    pass\n\ndef test_second():\n{indented}\n"}
+
+
+def app(*command: str, **more: Any) -> dict[str, Any]:
+    """A spec with one app that runs this command in an image with Python."""
+    return {"apps": {"web": {"image": IMAGE, "command": list(command), **more}}}
+
+
+CASES = {
+    "passes": Case("Passed", "TestsPassed", ("1 passed",), POSTGRES),
+    "failing test": Case("Failed", "TestsFailed", ("1 failed", "1 passed", "test_second"), {}, tests_that("assert 1 == 2")),
+    "failing migration": Case(
+        "Errored", "MigrationFailed", ("schema", "exit 3", "no such revision"),
+        {"migrations": [{"name": "schema", "image": IMAGE,
+                         "command": ["sh", "-c", "echo no such revision >&2; exit 3"]}]},
+    ),
+    "crashing app": Case(
+        "Errored", "AppCrashed", ("web", "exit 7", "KeyError: 'TOKEN'"),
+        app("sh", "-c", "echo \"KeyError: 'TOKEN'\" >&2; exit 7", port=8000),
+    ),
+    "app never ready": Case(
+        "Errored", "AppNotReady", ("web", "503", "12s"),
+        app("python", "-c",
+            "import http.server as h\n"
+            "class N(h.BaseHTTPRequestHandler):\n"
+            "    def do_GET(self): self.send_error(503)\n"
+            "h.HTTPServer(('', 8000), N).serve_forever()",
+            port=8000, ready={"http": {"path": "/health"}}) | {"timeouts": {"environment": "12s"}},
+    ),
+    "absent image": Case(
+        "Errored", "ImagePullFailed", ("web", "no-such-image"), {"apps": {"web": {"image": ABSENT, "command": ["x"]}}}
+    ),
+    "absent tests image": Case("Errored", "ImagePullFailed", ("tests", "no-such-image"), {"tests": {"image": ABSENT}}, None),
+    "image without pytest": Case(
+        "Errored", "ImageWithoutPytest", ("seatrial/operator", "pytest"), {"tests": {"image": "seatrial/operator:0.1.0"}}, None
+    ),
+    "image without python": Case(
+        "Errored", "ImageWithoutPytest", ("seatrial/redis", "python"), {"tests": {"image": "seatrial/redis:0.1.0"}}, None
+    ),
+    "nothing collected": Case(
+        "Errored", "NoTestsCollected", ("markers='nightly'",), {"tests": {"markers": "nightly"}},
+    ),
+    "collection error": Case(
+        "Failed", "CollectionError", ("test_it.py", "no_such_module"), {}, {"test_it.py": "import no_such_module\n"}
+    ),
+    "hanging test": Case(
+        "Errored", "TestTimeout", ("test_second", "5s"), {"timeouts": {"tests": "5s"}}, tests_that("time.sleep(3600)")
+    ),
+    "one slow test": Case(
+        "Failed", "TestsFailed", ("1 failed", "test_second"), {"tests": {"timeout": "2s"}}, tests_that("time.sleep(3600)")
+    ),
+    "all memory": Case(
+        "Errored", "OutOfMemory", ("test_second", "limits.memory"),
+        {"tests": {"resources": {"limits": {"memory": "128Mi"}}}},
+        tests_that("block = []\nwhile True:\n    block.append(b'x' * 2**20)"),
+    ),
+    "os._exit": Case("Errored", "TestProcessDied", ("test_second", "exit 0"), {}, tests_that("os._exit(0)")),
+    "kills its parent": Case(
+        "Errored", "TestProcessDied", ("test_second",), {},
+        tests_that("os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"),
+    ),
+    "segmentation fault": Case(
+        "Errored", "TestProcessDied", ("test_second", "SIGSEGV"), {}, tests_that("import ctypes\nctypes.string_at(0)")
+    ),
+    "lifetime over": Case(
+        "Errored", "RunTimeout", ("maxLifetime=8s",), {"retention": {"maxLifetime": "8s"}}, tests_that("time.sleep(3600)")
+    ),
+    "bad init SQL": Case(
+        "Errored", "InvalidSpec", ("services.postgres.initSQL", "absent"),
+        {"services": {"postgres": {"initSQL": {"configMap": "absent"}}}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("case", [pytest.param(c, id=name.replace(" ", "-")) for name, c in CASES.items()])
+async def test_how_runs_end(bench: Any, case: Case) -> None:
+    status = await bench.run(case.spec, case.tests)
+
+    told = (status["verdict"], status["reason"])
+    assert told == (case.verdict, case.reason), status["message"]
+    for word in case.says:
+        assert word in status["message"]
+    assert status["phase"] == case.verdict
+    assert not await bench.environments()

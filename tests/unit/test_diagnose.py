@@ -1,0 +1,209 @@
+"""Each cause told from its signs, and the first cause before its consequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from seatrial.diagnose import Diagnosis, from_pods, from_result, not_started, without_result
+from seatrial.observed import Observed, Result
+from tests.unit import builders as b
+
+SPEC: dict[str, Any] = {
+    "services": {"postgres": {}, "minio": {}},
+    "apps": {"api": {"image": "i", "port": 80}},
+    "tests": {"image": "i", "markers": "p0"},
+}
+POSTGRES, API = b.pod("postgres", "service", ready=True), b.pod("api", "app")
+PULL = 'rpc error: failed to pull "x:1": x:1: not found'
+REFUSED = {"name": "postgres", "error": "connection refused"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is seen and what it means."""
+
+    seen: Observed
+    reason: str | None
+    says: tuple[str, ...] = ()
+    patient: bool = False
+
+
+PODS = {
+    "nothing wrong": Case(b.observed(POSTGRES, API, b.tests_pod()), None),
+    "service dies at start": Case(
+        b.observed(b.pod("postgres", "service", b.ended("postgres", 1, "no space\ninit SQL failed: syntax error"))),
+        "ServiceNotReady", ("postgres", "exit 1", "init SQL failed: syntax error"),
+    ),
+    "service dies later": Case(
+        b.observed(b.pod("postgres", "service", b.ended("postgres", 137, "")), progress=b.TESTING),
+        "ServiceLost", ("postgres", "signal 9"),
+    ),
+    "service out of memory": Case(
+        b.observed(b.pod("minio", "service", b.ended("minio", 137, reason="OOMKilled"))),
+        "OutOfMemory", ("spec.services.minio.resources.limits.memory",),
+    ),
+    "service's pod deleted": Case(
+        b.observed(b.pod("postgres", "service", deleting=True)), "ServiceLost", ("postgres", "deleted"),
+    ),
+    "evicted": Case(
+        b.observed(b.pod("minio", "service", reason="Evicted", message="The node was low on memory")), "Evicted",
+        ("minio", "low on memory", "start the run again"),
+    ),
+    "node lost": Case(
+        b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)), "NodeLost", ("tests", "node-1"),
+    ),
+    "migration fails": Case(
+        b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 2, "Traceback\nKeyError: 'x'"))),
+        "MigrationFailed", ("schema", "exit 2", "KeyError: 'x'"),
+    ),
+    "migration's gate": Case(
+        b.observed(b.pod("migrations", "migrations", b.ended("schema", 75, "not ready after 300s: minio (refused)"))),
+        "ServiceNotReady", ("schema", "minio (refused)"),
+    ),
+    "app crashed once": Case(b.observed(b.pod("api", "app", b.running("api", restarts=1))), None),
+    "app crashes on": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1, "Error", "boom")))),
+        "AppCrashed", ("api", "exit 1", "boom"),
+    ),
+    "app crashes while tests run": Case(
+        b.observed(
+            b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1, "Error", "x"))), progress=b.TESTING
+        ),
+        None,
+    ),
+    "image absent": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", PULL))), "ImagePullFailed", ("api", "not found"),
+        patient=True,
+    ),
+    "registry hiccup, at first": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), None, patient=True
+    ),
+    "registry hiccup, still": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), "ImagePullFailed", ("timeout",)
+    ),
+    "runs as root": Case(
+        b.observed(b.tests_pod(b.waiting("tests", "CreateContainerConfigError", "image will run as root"))),
+        "ContainerConfigError", ("tests", "nothing as root"),
+    ),
+    "the service before the app that misses it": Case(
+        b.observed(
+            b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1, "Error", "refused"))),
+            b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled")),
+        ),
+        "OutOfMemory", ("postgres",),
+    ),
+}  # fmt: skip
+
+
+def said(found: Diagnosis | None, reason: str | None, says: tuple[str, ...]) -> None:
+    """Compares a diagnosis with what is wanted of it."""
+    assert (found.reason if found else None) == reason, found
+    for word in says:
+        assert found is not None
+        assert word in found.message
+
+
+@pytest.mark.parametrize("case", PODS.values(), ids=PODS.keys())
+def test_what_pods_tell(case: Case) -> None:
+    said(from_pods(b.run(SPEC), case.seen, patient=case.patient), case.reason, case.says)
+
+
+def test_a_service_whose_pod_is_gone_is_lost() -> None:
+    found = from_pods(b.run(SPEC), b.observed(POSTGRES, API), patient=False, expected=("postgres", "minio"))
+    said(found, "ServiceLost", ("minio", "gone"))
+
+
+RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
+    "passed": (b.summary(), "Passed", "TestsPassed", ("3 passed",)),
+    "passed, but not complete": (b.summary(complete=False), "Errored", "TestProcessDied", ()),
+    "passed, but a failure is counted": (
+        b.summary(tests={"total": 1, "passed": 0, "failed": 1}), "Errored", "TestProcessDied", (),
+    ),
+    "passed, but another exit code": (b.summary(exitCode=3), "Errored", "TestProcessDied", ()),
+    "failed": (b.summary("failed"), "Failed", "TestsFailed", ("1 failed, 2 passed", "t.py::test_b: assert 1 == 2")),
+    "failed, an app is gone": (
+        b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]), "Failed", "TestsFailed",
+        ("no longer answering: api (connection refused)",),
+    ),
+    "failed because a service is gone": (b.summary("failed", lost=[REFUSED]), "Errored", "ServiceLost", ("postgres",)),
+    "collection": (
+        b.summary("collection-error", collectionErrors=[{"id": "t.py", "message": "No module named 'x'"}]),
+        "Failed", "CollectionError", ("t.py", "No module named 'x'"),
+    ),
+    "nothing": (b.summary("no-tests"), "Errored", "NoTestsCollected", ("markers='p0'",)),
+    "usage": (b.summary("usage-error", outputTail="ERROR: no such option --x"), "Errored", "UsageError", ("--x",)),
+    "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest", ("pytest >= 7",)),
+    "time": (b.summary("timeout", running="t.py::test_c"), "Errored", "TestTimeout", ("30m", "t.py::test_c")),
+    "gate: service": (
+        b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}, REFUSED]),
+        "Errored", "ServiceNotReady", ("postgres (connection refused)",),
+    ),
+    "gate: migrations": (
+        b.summary("gate-timeout", notReady=[{"name": "migrations", "error": "refused"}]), "Errored", "MigrationFailed", (),
+    ),
+    "gate: app": (
+        b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}]), "Errored", "AppNotReady", ("HTTP 503",),
+    ),
+    "memory": (b.summary("died", oomKilled=True, running="t.py::test_c"), "Errored", "OutOfMemory", ("t.py::test_c",)),
+    "exit": (b.summary("died", exitCode=0, running="t.py::test_c"), "Errored", "TestProcessDied", ("exit 0", "t.py::test_c")),
+    "signal": (b.summary("died", signal="SIGSEGV"), "Errored", "TestProcessDied", ("SIGSEGV",)),
+    "unknown outcome": (b.summary("something new"), "Errored", "TestProcessDied", ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "verdict", "reason", "says"), RESULTS.values(), ids=RESULTS.keys())
+def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, says: tuple[str, ...]) -> None:
+    found = from_result(b.run(SPEC), b.observed(POSTGRES, API), Result("sha256:x", told))
+    assert found.verdict == verdict
+    said(found, reason, says)
+
+
+def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> None:
+    dead = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
+    found = from_result(b.run(SPEC), b.observed(dead), Result("sha256:x", b.summary("failed", lost=[REFUSED])))
+    said(found, "OutOfMemory", ("postgres", "limits.memory"))
+
+
+def test_a_container_killed_whole_is_told_by_its_pod() -> None:
+    seen = b.observed(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
+    told = b.summary("no-exit-record", running="t.py::test_c")
+    said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), "OutOfMemory", ("t.py::test_c",))
+
+
+MISSING = {
+    "collector works": (b.observed(b.tests_pod()), None),
+    "pod gone": (b.observed(), "ResultsMissing"),
+    "collector failed": (b.observed(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
+    "archive down": (
+        b.observed(b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'))), "ArchiveUnavailable",
+    ),
+    "archive can't be asked": (
+        b.observed(b.tests_pod(b.ended("collector", 0, "{}")), archive_error="refused"), "ArchiveUnavailable",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "reason"), MISSING.values(), ids=MISSING.keys())
+def test_a_result_that_does_not_come(seen: Observed, reason: str | None) -> None:
+    said(without_result(seen), reason, ())
+
+
+NOT_STARTED = {
+    "no node": (b.observed(b.tests_pod(b.waiting("tests", ""), unschedulable="0/1 nodes: cpu")), "Unschedulable"),
+    "image": (b.observed(b.tests_pod(b.waiting("tests", "ErrImagePull", "x"))), "ImagePullFailed"),
+    "no pod": (b.observed(POSTGRES), "AdmissionDenied"),
+    "slow": (b.observed(b.tests_pod(b.waiting("tests", "PodInitializing"))), "ServiceNotReady"),
+}
+
+
+@pytest.mark.parametrize(("seen", "reason"), NOT_STARTED.values(), ids=NOT_STARTED.keys())
+def test_tests_that_never_started(seen: Observed, reason: str) -> None:
+    said(not_started(seen), reason, ())
+
+
+def test_messages_fit_a_status() -> None:
+    told = b.summary("failed", failures=[{"id": "t" * 5000, "message": "m" * 5000}])
+    assert len(from_result(b.run(SPEC), b.observed(), Result("sha256:x", told)).message) <= 1000

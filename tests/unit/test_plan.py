@@ -1,0 +1,234 @@
+"""The state machine as tables: a run, what is seen of it, a moment; and what is done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from seatrial.api.v1alpha1 import IntegrationRun, Phase, Reason
+from seatrial.observed import Observed, Progress, format_time
+from seatrial.plan import (
+    Action,
+    AddFinalizer,
+    CreateEnvironment,
+    DeleteRun,
+    Reclaim,
+    RemoveFinalizer,
+    StopTests,
+    created,
+    plan,
+    rejected,
+)
+from tests.unit import builders as b
+
+FRESH = b.run()
+STARTED = b.started()
+GONE = Observed()
+HERE = b.observed(b.tests_pod())
+
+
+def ended(
+    verdict: str = "Passed", *, ago: float = 1, spec: dict[str, Any] | None = None, **status: Any
+) -> IntegrationRun:
+    """A run that has its verdict."""
+    base: dict[str, Any] = {
+        "phase": "Reclaiming",
+        "verdict": verdict,
+        "reason": "TestsPassed",
+        "results": {"digest": "x"},
+    }
+    made = b.started(spec, **{**base, **status})
+    line = made.status.timeline.model_copy(update={"verdict": format_time(b.at(-ago))})
+    return made.model_copy(update={"status": made.status.model_copy(update={"timeline": line})})
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is there, and what the plan must say."""
+
+    run: IntegrationRun
+    seen: Observed = field(default_factory=Observed)
+    does: tuple[type[Action], ...] = ()
+    phase: str | None = None
+    reason: str = ""
+    due: float | None = None
+    """Seconds from now at which to look again, where the test is about it."""
+
+
+CASES = {
+    "new": Case(b.run(finalizers=[]), GONE, (AddFinalizer, CreateEnvironment)),
+    "new, finalizer already there": Case(FRESH, GONE, (CreateEnvironment,)),
+    "new, operator was killed in the burst": Case(FRESH, HERE, (CreateEnvironment,)),
+    "cancelled before anything was made": Case(b.run({"cancel": True}), GONE, (), "Cancelled", "Cancelled"),
+    "starting": Case(STARTED, HERE, (), "Starting"),
+    "first test": Case(STARTED, b.observed(b.tests_pod(), progress=b.TESTING), (), "Testing"),
+    "gates open, no test yet": Case(STARTED, b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-1).timestamp())), (), None),
+    "passed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed"),
+    "failed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary("failed")), (Reclaim,), "Reclaiming", "TestsFailed"),
+    "passed, kept": Case(
+        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary()), (), "Passed", "TestsPassed", 600,
+    ),
+    "failed is kept on its own": Case(
+        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary("failed")), (Reclaim,), "Reclaiming",
+        "TestsFailed",
+    ),
+    "service lost": Case(
+        STARTED, b.observed(b.pod("redis", "service", deleting=True)), (Reclaim,), "Reclaiming", "ServiceLost"
+    ),
+    "cancelled before the tests": Case(
+        b.started({"cancel": True}), HERE, (Reclaim,), "Reclaiming", "Cancelled"
+    ),
+    "cancelled among the tests": Case(
+        b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING), (StopTests,), "Collecting", "Cancelled", 15,
+    ),
+    "collecting, tests are ending": Case(
+        ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), progress=b.TESTING),
+        (), "Collecting", due=14,
+    ),
+    "collected": Case(
+        ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), result=b.summary("died")),
+        (Reclaim,), "Reclaiming",
+    ),
+    "collecting takes too long": Case(
+        ended("Cancelled", ago=15, phase="Collecting", results=None), b.observed(b.tests_pod(), progress=b.TESTING),
+        (Reclaim,), "Reclaiming",
+    ),
+    "environment deleted by somebody": Case(
+        STARTED, b.observed(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "Reclaiming", "EnvironmentLost"
+    ),
+    "environment gone": Case(STARTED, GONE, (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "environment not seen yet": Case(b.started(ago=1), GONE, (), "Starting"),
+    "tests' process not started in time": Case(
+        b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod(b.waiting("tests", "PodInitializing"))),
+        (Reclaim,), "Reclaiming", "ServiceNotReady",
+    ),
+    "the launcher keeps the time first": Case(
+        b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod()), (), "Starting"
+    ),
+    "no result long after the time for the tests": Case(
+        b.started({"timeouts": {"tests": "1s"}}, ago=60), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-50).timestamp())),
+        (Reclaim,), "Reclaiming", "TestTimeout",
+    ),
+    "lifetime over": Case(
+        b.started(expiresAt=format_time(b.at(-1))), HERE, (Reclaim,), "Reclaiming", "RunTimeout",
+    ),
+    "a result counts even after the lifetime": Case(
+        b.started(expiresAt=format_time(b.at(-1))), b.observed(result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed",
+    ),
+    "reclaiming": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "Reclaiming", due=117),
+    "reclaim was not begun": Case(ended(), b.observed(), (Reclaim,), "Reclaiming"),
+    "reclaimed": Case(ended(), GONE, (), "Passed", due=604799),
+    "stuck": Case(
+        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")), (), "Reclaiming"
+    ),
+    "kept after the verdict": Case(ended(phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (), "Passed", due=4),
+    "kept long enough": Case(ended(ago=6, phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (Reclaim,), "Reclaiming"),
+    "kept no longer than its lifetime": Case(
+        ended(phase="Passed", spec={"retention": {"passed": "5h"}}, expiresAt=format_time(b.NOW)), HERE, (Reclaim,), "Reclaiming"
+    ),
+    "deleted, environment there": Case(
+        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), HERE, (Reclaim,),
+    ),
+    "deleted, environment going": Case(
+        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), b.observed(namespace=b.namespace(terminating_since=b.NOW)), ()
+    ),
+    "deleted, environment gone": Case(b.run(deletionTimestamp="2026-03-01T12:00:00Z"), GONE, (RemoveFinalizer,)),
+    "deleted, not ours any more": Case(b.run(deletionTimestamp="2026-03-01T12:00:00Z", finalizers=["other"]), HERE, ()),
+}  # fmt: skip
+
+
+def decide(run: IntegrationRun, seen: Observed, now: datetime = b.NOW) -> Any:
+    """The plan of a run."""
+    return plan(run, seen, now, finalizer=b.FINALIZER)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_is_done(case: Case) -> None:
+    made = decide(case.run, case.seen)
+    assert tuple(type(action) for action in made.actions) == case.does
+    if case.phase:
+        assert made.status.phase == case.phase
+    if case.reason:
+        assert made.status.reason == case.reason
+    if case.due is not None:
+        assert made.due is not None
+        assert round((made.due - b.NOW).total_seconds()) == case.due
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in CASES.items() if i != "environment gone"])
+def test_the_same_look_again_changes_nothing(case: Case) -> None:
+    first = decide(case.run, case.seen)
+    again = decide(case.run.model_copy(update={"status": first.status}), case.seen)
+    assert again.status == first.status
+    assert again.notes == ()
+
+
+def test_a_verdict_never_changes() -> None:
+    passed = ended("Passed")
+    for seen in (
+        b.observed(result=b.summary("failed")),
+        b.observed(b.pod("redis", "service", b.ended("redis", 1))),
+        b.observed(namespace=b.namespace(terminating_since=b.NOW)),
+        GONE,
+    ):
+        assert decide(passed, seen).status.verdict == "Passed"
+    assert decide(ended("Passed", spec={"cancel": True}), HERE).status.verdict == "Passed"
+
+
+def test_the_record_is_forgotten_when_its_time_is_over() -> None:
+    record = ended(spec={"retention": {"record": "1h"}})
+    gone = decide(record, GONE)
+    kept = record.model_copy(update={"status": gone.status})
+    assert decide(kept, GONE, b.at(3598)).actions == ()
+    assert decide(kept, GONE, b.at(3600)).actions == (DeleteRun(),)
+
+
+def test_a_passed_run_tells_its_numbers() -> None:
+    status = decide(STARTED, b.observed(b.tests_pod(), result=b.summary())).status
+    assert status.tests_summary == "3/3"
+    assert status.results is not None
+    assert status.results.digest == "sha256:abc"
+    assert status.timeline.first_test == format_time(b.at(-5))
+    assert status.timeline.last_test == format_time(b.at(-1))
+    assert {c.type: c.status for c in status.conditions} == {
+        "EnvironmentReady": "True",
+        "TestsFinished": "True",
+        "ResultsArchived": "True",
+    }
+
+
+def test_what_a_cancelled_run_had_finished_is_kept() -> None:
+    waiting = ended("Cancelled", phase="Collecting", results=None)
+    status = decide(waiting, b.observed(b.tests_pod(deleting=True), result=b.summary("died"))).status
+    assert (status.verdict, status.tests_summary) == ("Cancelled", "3/3")
+
+
+def test_after_the_burst() -> None:
+    status = created(FRESH, b.at(7200), b.NOW).status
+    assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.environment_namespace())
+    assert status.expires_at == format_time(b.at(7200))
+    assert status.timeline.queued == "2026-03-01T11:59:59Z"
+
+
+def test_a_spec_that_can_not_be_started() -> None:
+    made = rejected(FRESH, Reason.INVALID_SPEC, "tests.source.configMap: ConfigMap x is not there", b.NOW)
+    assert made.status.verdict == "Errored"
+    assert next((c.type, c.status) for c in made.status.conditions) == ("Accepted", "False")
+    assert made.actions == (Reclaim(),)  # whatever the burst has left
+    after = FRESH.model_copy(update={"status": made.status})
+    assert decide(after, GONE).status.phase == "Errored"
+
+
+def test_a_stuck_namespace_is_reported_with_what_holds_it() -> None:
+    case = CASES["stuck"]
+    status = decide(case.run, case.seen).status
+    assert [(c.reason, "finalizer x" in c.message) for c in status.conditions] == [("NamespaceStuck", True)]
+
+
+def test_a_lost_namespace_is_missed_only_after_a_while() -> None:
+    early = replace(HERE, namespace=None)
+    assert decide(b.started(ago=9), early).status.verdict is None
+    assert decide(b.started(ago=10), early).status.reason == "EnvironmentLost"
