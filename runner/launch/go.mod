@@ -1,0 +1,3 @@
+module seatrial.dev/launch
+
+go 1.26

@@ -1,0 +1,145 @@
+// Command launch starts a process when what it needs answers.
+//
+// It runs inside the pods of an environment, in any image, usually as PID 1 with a read-only root file system.
+// README.md in this folder tells how it is used.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+)
+
+// version is set when the program is built: -ldflags "-X main.version=0.1.0".
+var version = "dev"
+
+// Exit statuses of the launcher itself. The command's own status is handed on unchanged, 128 + signal when a signal ended it.
+const (
+	exitUsage         = 64  // the arguments can't be right
+	exitIO            = 74  // a file, folder or port of the launcher's own can't be used
+	exitGateTimeout   = 75  // not everything answered in time
+	exitRunTimeout    = 124 // the command ran longer than --run-timeout
+	exitNotExecutable = 126
+	exitNotFound      = 127
+	exitSignal        = 128 // plus the number of the signal
+)
+
+const usage = `launch starts a command when what it needs answers.
+
+  launch run [flags] -- COMMAND ARG...   wait, then run the command
+  launch wait [flags]                    wait, then exit 0
+  launch copy SOURCE TARGET              copy the files of a folder into another
+  launch version
+
+Flags of run and wait:
+  --wait NAME=URL         something needed; repeatable. URLs:
+                            postgres://USER@HOST:5432/DATABASE?password-env=VARIABLE
+                            s3://HOST:9000   redis://HOST:6379?password-env=VARIABLE
+                            temporal://HOST:7233?namespace=default&namespace=other
+                            http://HOST:PORT/PATH   tcp://HOST:PORT   grpc://HOST:PORT[/SERVICE]
+  --timeout 300s          for all of them together, from the start of this process
+  --gates FILE            append each event of the waiting as a line of JSON
+  --termination-log FILE  where one line for people goes when the launcher gives up (/dev/termination-log)
+
+Flags of run:
+  --record FILE           write how the command ended, as JSON, when it has ended
+  --output FILE           copy the command's output to FILE as well
+  --output-limit 50MiB    how much of it
+  --run-timeout 30m       stop the command after this time
+  --beacon :7070          when the command has succeeded, stay and answer HTTP 200 on this address
+  --prepend-env K=V       put V and a colon before the present value of K; repeatable
+  --copy SOURCE:TARGET    copy the files of a folder first; repeatable
+  --chdir FOLDER          where to run the command
+  --python                run the first of python and python3 on PATH with the arguments
+`
+
+func main() {
+	started := time.Now()
+	os.Exit(launch(os.Args[1:], started))
+}
+
+// launch does what the arguments ask for and returns the exit status. It does not return when the command replaces this process.
+func launch(args []string, started time.Time) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return exitUsage
+	}
+	switch args[0] {
+	case "run", "wait":
+		options, err := parseOptions(args[0], args[1:], os.LookupEnv)
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Print(usage)
+			return 0
+		}
+		if err != nil {
+			return giveUp(failure{exitUsage, err.Error() + " (`launch help` lists the flags)"}, options.terminationLog)
+		}
+		return run(options, started)
+	case "copy":
+		if len(args) != 3 {
+			return giveUp(failure{exitUsage, "copy takes two folders: launch copy SOURCE TARGET"}, defaultTerminationLog)
+		}
+		if err := copyFolder(args[1], args[2]); err != nil {
+			return giveUp(failure{exitIO, err.Error()}, defaultTerminationLog)
+		}
+		return 0
+	case "version", "--version":
+		fmt.Println(version)
+		return 0
+	case "help", "--help", "-h":
+		fmt.Print(usage)
+		return 0
+	}
+	return giveUp(failure{exitUsage, fmt.Sprintf("unknown command %q: use run, wait, copy or version", args[0])}, defaultTerminationLog)
+}
+
+// failure is an end that the launcher itself decides on: the exit status and one line for people.
+type failure struct {
+	status int
+	text   string
+}
+
+func (f failure) Error() string { return f.text }
+
+// asFailure gives an error an exit status if it has none.
+func asFailure(err error) failure {
+	if f, ok := errors.AsType[failure](err); ok {
+		return f
+	}
+	return failure{exitIO, err.Error()}
+}
+
+// logf writes a line of the launcher's own to stderr, which the command shares.
+func logf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "seatrial: "+format+"\n", args...)
+}
+
+// defaultTerminationLog is where the kubelet reads a container's last words, unless its pod says otherwise.
+const defaultTerminationLog = "/dev/termination-log"
+
+// terminationLimit is how many bytes of a container's last words the kubelet keeps.
+const terminationLimit = 4096
+
+// giveUp says why, in the log and to the kubelet, and returns the exit status.
+func giveUp(f failure, terminationLog string) int {
+	logf("%s", f.text)
+	if terminationLog == "" {
+		terminationLog = defaultTerminationLog
+	}
+	// Never created: outside a pod there is nobody to read it.
+	file, err := os.OpenFile(terminationLog, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return f.status
+	}
+	defer file.Close()
+	text := f.text
+	if len(text) > terminationLimit {
+		text = text[:terminationLimit]
+	}
+	if _, err := file.WriteString(text); err != nil {
+		logf("can't write %s: %v", terminationLog, err)
+	}
+	return f.status
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// newHTTPProbe: ready when a GET is answered with 2xx or 3xx. Redirects are not followed, proxies not asked.
+func newHTTPProbe(u *url.URL, connector *connector, _ string) (probe, error) {
+	return func(ctx context.Context) error {
+		return get(ctx, connector, u, func(status int) bool { return status < 400 })
+	}, nil
+}
+
+// newS3Probe: ready when an unauthenticated request is answered at all (with 403, usually), but not 5xx: a store that is starting says 503.
+func newS3Probe(u *url.URL, connector *connector, _ string) (probe, error) {
+	root := &url.URL{Scheme: "http", Host: u.Host, Path: "/"}
+	return func(ctx context.Context) error {
+		return get(ctx, connector, root, func(status int) bool { return status < 500 })
+	}, nil
+}
+
+// newTCPProbe: ready when it accepts a connection.
+func newTCPProbe(_ *url.URL, connector *connector, _ string) (probe, error) {
+	return func(ctx context.Context) error {
+		conn, err := connector.open(ctx)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}, nil
+}
+
+// get makes one HTTP/1.1 request on its own connection.
+func get(ctx context.Context, connector *connector, u *url.URL, ready func(status int) bool) error {
+	conn, err := connector.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	request := &http.Request{
+		Method: http.MethodGet,
+		URL:    u,
+		Host:   u.Host,
+		Header: http.Header{"User-Agent": {"seatrial-launch/" + version}, "Accept": {"*/*"}},
+		Close:  true,
+	}
+	if err := request.Write(conn); err != nil {
+		return err
+	}
+	reader := bufio.NewReader(conn)
+	for {
+		response, err := http.ReadResponse(reader, request)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		if response.StatusCode < 200 { // 103 Early Hints: the answer is still to come
+			continue
+		}
+		if !ready(response.StatusCode) {
+			return fmt.Errorf("HTTP %d", response.StatusCode)
+		}
+		return nil
+	}
+}

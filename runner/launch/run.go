@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// forwarded are the signals that the command gets when the launcher gets them.
+var forwarded = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT, syscall.SIGWINCH}
+
+// stops tells whether a signal asks a process to end.
+func stops(s syscall.Signal) bool {
+	return s == syscall.SIGHUP || s == syscall.SIGINT || s == syscall.SIGQUIT || s == syscall.SIGTERM
+}
+
+// run does `launch run` and `launch wait`: everything in the order files, gate, command, record, beacon.
+func run(o options, started time.Time) int {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded...)
+
+	files, err := openFiles(&o)
+	if err != nil {
+		return giveUp(failure{exitIO, err.Error()}, o.terminationLog)
+	}
+	result := record{NotReady: []unready{}, Lost: []unready{}}
+	// end finishes without a command having run.
+	end := func(f failure) int {
+		result.EndedAt = unixSeconds(time.Now())
+		if result.Error == nil && !result.GateTimeout {
+			result.Error = &f.text
+		}
+		if err := files.record.commit(result); err != nil {
+			logf("%v", err)
+		}
+		return giveUp(f, o.terminationLog)
+	}
+	if err := prepare(&o); err != nil {
+		return end(asFailure(err))
+	}
+	stopped, notReady := waitFor(o, files.journal, started, signals)
+	switch {
+	case stopped != 0:
+		f := failure{exitSignal + int(stopped), fmt.Sprintf("stopped by %s before the start", signalName(stopped))}
+		if len(notReady) > 0 {
+			f.text += ", while waiting for " + joined(notReady)
+			result.NotReady = notReady
+		}
+		return end(f)
+	case len(notReady) > 0:
+		result.GateTimeout, result.NotReady = true, notReady
+		return end(failure{exitGateTimeout, fmt.Sprintf("not ready after %s: %s", secondsText(o.timeout), joined(notReady))})
+	case len(o.command) == 0:
+		return 0
+	case !o.supervised():
+		signal.Reset()
+		select {
+		case s := <-signals: // came in between; the default action would have been ours
+			if number := s.(syscall.Signal); stops(number) {
+				return end(failure{exitSignal + int(number), fmt.Sprintf("stopped by %s before the start", signalName(number))})
+			}
+		default:
+		}
+		return end(replace(o))
+	}
+
+	ended, err := supervise(o, files, signals)
+	if err != nil {
+		return end(asFailure(err))
+	}
+	ended.fill(&result)
+	status := ended.exitStatus()
+	if status != 0 {
+		result.Lost = lost(o.dependencies)
+		ended.explain(o, result)
+	}
+	if err := files.record.commit(result); err != nil {
+		logf("%v", err)
+		if status == 0 { // without the record nobody can know that it succeeded
+			return exitIO
+		}
+	}
+	if status == 0 && o.beacon != "" && !ended.asked {
+		if err := serveBeacon(o.beacon, signals); err != nil {
+			return giveUp(failure{exitIO, err.Error()}, o.terminationLog)
+		}
+	}
+	return status
+}
+
+// secondsText is a duration as Kubernetes' users write it: 300s, 1.5s.
+func secondsText(d time.Duration) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", d.Seconds()), "0"), ".") + "s"
+}
+
+// runFiles are what a run writes. Each is opened before anything else, so that a wrong path is told at once.
+type runFiles struct {
+	journal *journal
+	record  *recorder
+	output  *os.File // nil without --output
+}
+
+func openFiles(o *options) (files runFiles, err error) {
+	for flag, path := range map[string]*string{"--gates": &o.gates, "--record": &o.record, "--output": &o.output} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil { // --chdir must not move it
+			return files, fmt.Errorf("%s: %w", flag, err)
+		}
+	}
+	if files.journal, err = openJournal(o.gates); err != nil {
+		return files, fmt.Errorf("--gates: %w", err)
+	}
+	if files.record, err = openRecorder(o.record); err != nil {
+		return files, fmt.Errorf("--record: %w", err)
+	}
+	if o.output != "" {
+		if files.output, err = os.OpenFile(o.output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644); err != nil {
+			return files, fmt.Errorf("--output: %w", err)
+		}
+	}
+	return files, nil
+}
+
+// prepare does what need not wait for anyone: files, folder, environment, and finding the command.
+func prepare(o *options) error {
+	for _, copy := range o.copies {
+		if err := copyFolder(copy.left, copy.right); err != nil {
+			return err
+		}
+	}
+	if o.chdir != "" {
+		if err := os.Chdir(o.chdir); err != nil {
+			return fmt.Errorf("--chdir: %w", err)
+		}
+		if folder, err := os.Getwd(); err == nil {
+			os.Setenv("PWD", folder)
+		}
+	}
+	for _, variable := range o.prepend {
+		value := variable.right
+		if present := os.Getenv(variable.left); present != "" {
+			value += ":" + present
+		}
+		if err := os.Setenv(variable.left, value); err != nil {
+			return fmt.Errorf("--prepend-env %s: %w", variable.left, err)
+		}
+	}
+	if len(o.command) == 0 {
+		return nil
+	}
+	return findCommand(o)
+}
+
+// waitFor opens the gate. It returns the signal that stopped the waiting, if one did, and what was not ready then.
+func waitFor(o options, journal *journal, started time.Time, signals <-chan os.Signal) (stopped syscall.Signal, notReady []unready) {
+	ctx, cancel := context.WithDeadline(context.Background(), started.Add(o.timeout))
+	defer cancel()
+	gate := gate{dependencies: o.dependencies, journal: journal, started: started}
+	done := make(chan []unready, 1)
+	go func() { done <- gate.wait(ctx) }()
+	for {
+		select {
+		case s := <-signals:
+			if number := s.(syscall.Signal); stops(number) {
+				cancel()
+				return number, <-done
+			}
+		case notReady := <-done:
+			if len(notReady) > 0 {
+				journal.write(event{Event: "timeout", NotReady: notReady})
+			} else if len(o.dependencies) > 0 {
+				logf("everything answers after %.2f s", time.Since(started).Seconds())
+			}
+			return 0, notReady
+		}
+	}
+}
+
+// replace makes this process the command. It returns only when that is not possible.
+func replace(o options) failure {
+	path, err := executablePath(o.command[0])
+	if err == nil {
+		err = startError(o.command[0], path, syscall.Exec(path, o.command, os.Environ()))
+	}
+	if f, ok := errors.AsType[failure](err); ok {
+		return f
+	}
+	return failure{exitNotExecutable, err.Error()}
+}
