@@ -13,8 +13,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seatrial.render.environment import Inputs, config_map_names, environment
-from seatrial.render.problems import problems
 from seatrial.api.v1alpha1 import (
     API_VERSION,
     GROUP,
@@ -61,6 +59,8 @@ from seatrial.plan import (
     plan,
     rejected,
 )
+from seatrial.render.environment import Inputs, config_map_names, environment
+from seatrial.render.problems import problems
 from seatrial.settings import Settings
 from seatrial.store import Key, Store
 
