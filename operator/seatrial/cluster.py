@@ -399,9 +399,18 @@ class Cluster:
         response = await self.open(
             "GET", path, query=query, headers={"Accept": "*/*", **(headers or {})}, timeout=timeout
         )
+        rest = bytearray()
         try:
-            async for line in response.content:
-                yield line.decode(errors="replace").rstrip("\r\n")
+            # Not the client's own line reader: it gives up on lines that are too long for it, and logs have such lines.
+            async for chunk in response.content.iter_any():
+                rest += chunk
+                if b"\n" in chunk:
+                    *lines, last = rest.split(b"\n")
+                    rest = last
+                    for line in lines:
+                        yield line.decode(errors="replace").rstrip("\r")
+            if rest:
+                yield rest.decode(errors="replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnavailableError(f"the stream broke off: {error}") from error
         finally:
