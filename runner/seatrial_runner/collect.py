@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from seatrial_runner.artifacts import Omitted, find
-from seatrial_runner.events import CHUNK, Event, Lines, Tail
+from seatrial_runner.events import CHUNK, Event, Lines, Tail, parse
 from seatrial_runner.report import Assembly, Case
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit
@@ -297,7 +297,7 @@ class Follower:
                 return False
             self.record_bytes = file.read(RECORD_LIMIT)
         try:
-            record = json.loads(self.record_bytes)
+            record = parse(self.record_bytes)
         except ValueError:
             record = None
         if isinstance(record, dict):

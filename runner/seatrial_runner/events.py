@@ -35,6 +35,22 @@ LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a line that is still read; the plugin's longest is below 5 MiB."""
 
 
+def parse(data: bytes) -> Any:
+    """What the JSON in these bytes says; invalid UTF-8 is read as U+FFFD.
+
+    Raises:
+        ValueError: it is no JSON. NaN and Infinity, which Python would read, are none.
+    """
+    try:
+        return json.loads(data.decode("utf-8", "replace"), parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
 class Tail:
     """A file that appears at some time and then grows: each byte is read once, and hashed as it is read.
 
@@ -145,8 +161,8 @@ class Lines:
         if not line.strip():
             return None
         try:
-            event = json.loads(line.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
+            event = parse(line)
+        except ValueError:
             event = None
         if isinstance(event, dict) and isinstance(event.get("event"), str):
             return event

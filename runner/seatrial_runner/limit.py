@@ -84,8 +84,9 @@ class TimeLimit:
         try:
             yield
         finally:
-            if signal.getsignal(signal.SIGALRM) is expired:
+            if signal.getitimer(signal.ITIMER_REAL)[1] == AGAIN:  # still ours, whosever the handler is now
                 signal.setitimer(signal.ITIMER_REAL, 0)
+            if signal.getsignal(signal.SIGALRM) is expired:
                 signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
                 if theirs > 0:
                     signal.setitimer(signal.ITIMER_REAL, max(theirs - (time.monotonic() - began), 0.001), interval)

@@ -39,6 +39,8 @@ OWNER = "SEATRIAL_EVENTS_OWNER"
 
 _NAME = re.compile(r"test_([a-z]{2,})_(\d+)(?![a-z0-9])", re.IGNORECASE)
 _ID = re.compile(r"\b[A-Z]{2,}-\d+\b")
+_TROUBLESOME = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+"""In JSON: characters that some readers take for the end of a line, and those that UTF-8 can't hold."""
 _ATTRIBUTE = "seatrial"
 """Attribute of a report with what is known of its test; pytest-xdist carries it from the worker to the controller."""
 
@@ -114,6 +116,12 @@ def describe_subtest(context: object) -> str:
     return clean(" ".join(parts))[:MESSAGE_LIMIT]
 
 
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    escape = f"\\u{ord(character):04x}"
+    return escape if character < "\ud800" else "\\" + escape  # a lone surrogate becomes the text of its escape
+
+
 class EventLog:
     """A file of events, one JSON object a line. Each line is in the file when ``write`` returns.
 
@@ -140,7 +148,7 @@ class EventLog:
         if not self.mine:
             return
         line = json.dumps({"t": round(time.time(), 6), "event": event, **fields}, ensure_ascii=False, default=str)
-        data = clean(line).encode("utf-8") + b"\n"
+        data = _TROUBLESOME.sub(_escape, line).encode("utf-8") + b"\n"
         with self._lock:
             if self._torn:  # what a full disk left of a line must not spoil the next one
                 data = b"\n" + data

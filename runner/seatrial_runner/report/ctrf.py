@@ -21,7 +21,7 @@ class Ctrf:
     """Writes the report case by case; memory doesn't grow with the number of tests."""
 
     def __init__(self, path: str) -> None:
-        self._file: TextIO = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - see close()
+        self._file: TextIO = open(path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - see close()
         self._count = dict.fromkeys(("tests", "passed", "failed", "skipped", "pending", "other", "flaky"), 0)
         head = {"reportFormat": "CTRF", "specVersion": SPEC_VERSION, "generatedBy": f"seatrial {__version__}"}
         self._file.write(json.dumps(head)[:-1] + ', "results": {"tests": [')

@@ -320,8 +320,8 @@ def _first(*values: Any) -> Any:
 
 
 def encode(value: object) -> bytes:
-    """Compact JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    """Compact JSON in UTF-8; what UTF-8 can't hold (lone surrogates) becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def compact(summary: dict[str, Any], limit: int) -> dict[str, Any]:
