@@ -72,7 +72,6 @@ def test_the_operators_rights_in_the_whole_cluster_are_exactly_these(render: Ren
         "rbac.authorization.k8s.io rolebindings": "create get",
         "rbac.authorization.k8s.io clusterroles": "bind",
         " pods": "list watch",
-        "batch jobs": "list watch",
         " configmaps": "get",
         " events": "create patch",
         "events.k8s.io events": "create patch",
