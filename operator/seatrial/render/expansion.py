@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from seatrial.api.v1alpha1 import EnvVar
 from seatrial.render.meta import Manifest
@@ -49,11 +49,17 @@ def merged(ours: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]
         entry = {"name": variable.name, "value": variable.value}
         index = next((i for i, earlier in enumerate(result) if earlier["name"] == variable.name), None)
         if index is not None:
-            before = result.pop(index).get("value", "")
+            defined = {earlier["name"] for earlier in result[:index]}
+            before = _frozen(result.pop(index).get("value", ""), defined)
             result[index:] = [_with_inlined(later, variable.name, before) for later in result[index:]]
             entry = _with_inlined(entry, variable.name, before)
         result.append(entry)
     return result
+
+
+def _frozen(text: str, defined: Container[str]) -> str:
+    """What means the same at a later place: a name that is not defined here stays literal there too."""
+    return _TOKEN.sub(lambda match: match[0] if match[1] is None or match[1] in defined else "$" + match[0], text)
 
 
 def _with_inlined(entry: Manifest, name: str, value: str) -> Manifest:

@@ -19,7 +19,8 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     address = f"{name}:{PORT}"
     args = ["server", "start-dev", "--ip", "0.0.0.0", "--port", str(PORT), "--headless", "--log-level", "warn"]  # noqa: S104
     for namespace in namespaces:
-        args += ["--namespace", namespace]
+        if namespace != DEFAULT_NAMESPACE:
+            args += ["--namespace", namespace]
     for attribute, kind in sorted((service.search_attributes or {}).items()):
         args += ["--search-attribute", literal(f"{attribute}={kind}")]
     query = "&".join(f"namespace={namespace}" for namespace in namespaces)
