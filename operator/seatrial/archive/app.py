@@ -174,7 +174,8 @@ class _Body:
     def __init__(self, request: Request, idle_seconds: float) -> None:
         self._request = request
         self._idle_seconds = idle_seconds
-        self._ended = False
+        self._ended = False  # nothing more is to be read
+        self.complete = False  # all of it was read
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """What has not been read yet.
@@ -221,7 +222,7 @@ class _Body:
         if message["type"] == "http.disconnect":
             self._ended = True
             raise ClientDisconnect
-        self._ended = not message.get("more_body", False)
+        self._ended = self.complete = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         return piece
 
@@ -246,7 +247,10 @@ def _upload(archive: Archive, kind: str, handler: UploadHandler) -> Handler:
         except ArchiveRule as error:
             outcome = _REFUSALS[type(error)][1]
             await body.swallow(swallow)
-            raise
+            response = await _refused(request, error)
+            if not body.complete:  # else the connection would stay open for the rest
+                response.headers["Connection"] = "close"
+            return response
         except ClientDisconnect:
             outcome = "disconnected"
             log.warning("the sender went away", extra={"path": request.url.path})

@@ -117,7 +117,10 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         raise OSError(error.errno, f"port {port} can't be opened: {error.strerror}") from error
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PEER_TIMEOUT_MS)  # connections inherit it
+    # Connections inherit both. asyncio sets no TCP_NODELAY on those of a socket that it did not make itself, and an answer in
+    # two pieces would wait 40 ms for the peer's delayed acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PEER_TIMEOUT_MS)
     return listening
 
 

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seatrial import tokens
+from tests.unit.archive.support import KEY, UID, Process, Shard, connected, manifest, sha256, summary
+
+Spawn = Callable[..., Process]
+
+
+def head(shard: Shard, path: str, body: bytes) -> bytes:
+    return (
+        f"PUT {shard.path}/{path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {shard.token}\r\n"
+        f"Content-SHA256: {sha256(body)}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+
+
+async def until_some(folder: Path, size: int) -> None:
+    async with asyncio.timeout(30):
+        while sum(file.stat().st_size for file in folder.iterdir()) < size:
+            await asyncio.sleep(0.005)
+
+
+async def test_killed_in_the_middle_of_an_upload_nothing_of_it_is_there(spawn: Spawn, tmp_path: Path) -> None:
+    body = os.urandom(2_000_000)
+    first = spawn()
+    ports = await asyncio.to_thread(first.wait_for, "listening")
+    async with connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server:
+        shard = server.shard()
+        assert (await shard.put("before.bin", body)).status_code == 201
+        _, writer = await asyncio.open_connection("127.0.0.1", server.upload_port)
+        writer.write(head(shard, "files/during.bin", body) + body[:1_500_000])
+        await until_some(server.folder / "incoming", 1_000_000)
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+        writer.close()
+
+    second = spawn()
+    ports = await asyncio.to_thread(second.wait_for, "listening")
+    assert {"message": "removed uploads that an earlier end interrupted", "files": 1}.items() <= second.lines[0].items()
+    async with connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server:
+        shard = server.shard()
+        assert server.incoming() == []
+        assert (await server.read.get(f"{shard.path}/files/before.bin")).content == body
+        assert (await server.read.get(f"{shard.path}/files/during.bin")).status_code == 404
+        # The sender tries again; what was stored before is recognised though nobody remembers its digest.
+        assert (await shard.put("before.bin", body)).status_code == 200
+        assert (await shard.put("before.bin", b"other")).status_code == 409
+        assert (await shard.put("during.bin", body)).status_code == 201
+        await shard.put("summary.json", summary())
+        files = {"summary.json": summary(), "before.bin": body, "during.bin": body}
+        assert (await shard.seal(manifest(files))).status_code == 201
+
+
+@pytest.mark.parametrize("moment", range(4))
+async def test_killed_at_any_moment_each_shard_is_complete_or_not_there(
+    spawn: Spawn, tmp_path: Path, moment: int
+) -> None:
+    """What was answered with 201 is there after the restart, and whatever is complete is whole."""
+    answered: dict[int, str] = {}
+    first = spawn()
+    ports = await asyncio.to_thread(first.wait_for, "listening")
+    async with connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server:
+
+        async def upload(number: int) -> None:
+            answered[number] = await server.shard(shard=number).whole({"a.bin": os.urandom(300_000)})
+            if len(answered) == 1 + 5 * moment:
+                first.process.send_signal(signal.SIGKILL)
+
+        await asyncio.gather(*(upload(number) for number in range(20)), return_exceptions=True)
+    assert first.process.wait() == -signal.SIGKILL
+
+    second = spawn()
+    ports = await asyncio.to_thread(second.wait_for, "listening")
+    async with (
+        connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server,
+        server.client() as client,
+    ):
+        assert answered
+        for number in range(20):
+            result = await client.result(UID, 1, number)
+            if number in answered:
+                assert result is not None
+                assert result.digest == answered[number]
+            if result is not None:
+                for file in result.manifest.files:
+                    await client.download(UID, 1, number, file, tmp_path / "out" / str(number))
+
+
+async def test_asked_to_end_it_lets_uploads_finish_and_ends_streams(spawn: Spawn, tmp_path: Path) -> None:
+    body = os.urandom(500_000)
+    process = spawn()
+    ports = await asyncio.to_thread(process.wait_for, "listening")
+    async with connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server:
+        shard = server.shard()
+        authorization = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
+        async with server.read.stream("GET", "/v1/feed", headers=authorization) as feed:
+            lines = feed.aiter_lines()
+            assert json.loads(await anext(lines)) == {"type": "hello"}
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.upload_port)
+            writer.write(head(shard, "files/a.bin", body) + body[:300_000])
+            await until_some(server.folder / "incoming", 1)
+            process.process.send_signal(signal.SIGTERM)
+            assert [line async for line in lines] == []
+            writer.write(body[300_000:])
+            assert (await reader.readline()).startswith(b"HTTP/1.1 201")
+            writer.close()
+    assert await asyncio.to_thread(process.process.wait) == 0
+    stored = tmp_path / "archive" / "runs" / UID / "1" / "0" / "files" / "a.bin"
+    assert stored.read_bytes() == body
+
+
+async def test_memory_does_not_grow_with_the_file(spawn: Spawn, tmp_path: Path) -> None:
+    process = spawn()
+    ports = await asyncio.to_thread(process.wait_for, "listening")
+
+    def peak_kib() -> int:
+        status = Path(f"/proc/{process.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
+
+    async with connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server:
+        await server.shard().put("small.bin", b"x" * 1_000_000)
+        before = peak_kib()
+        answer = await server.shard().put("large.bin", b"x" * 100_000_000)
+        assert answer.status_code == 201
+        assert peak_kib() - before < 20_000
+
+
+async def test_a_folder_is_used_by_one_archive_at_a_time(spawn: Spawn) -> None:
+    first = spawn()
+    await asyncio.to_thread(first.wait_for, "listening")
+    second = spawn()
+    line = await asyncio.to_thread(second.wait_for, "can't run")
+    assert "another archive uses" in line["message"]
+    assert second.process.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"SEATRIAL_ARCHIVE_DIR": ""}, "SEATRIAL_ARCHIVE_DIR is not set"),
+        ({"SEATRIAL_KEY_FILE": ""}, "SEATRIAL_KEY_FILE is not set"),
+        ({"SEATRIAL_KEY_FILE": "/nowhere"}, "the key file /nowhere can't be read"),
+        ({"SEATRIAL_ARCHIVE_DIR": "/proc/nowhere"}, "/proc/nowhere"),
+        ({"SEATRIAL_ARCHIVE_MAX_FILE": "many"}, "'many' is not a size"),
+        ({"SEATRIAL_ARCHIVE_READ_PORT": "70000"}, "'70000' is not a port"),
+    ],
+)
+def test_what_is_set_wrong_is_told(spawn: Spawn, changes: dict[str, str], message: str) -> None:
+    process = spawn(**changes)
+    assert message in process.wait_for("can't run")["message"]
+    assert process.process.wait() == 1
+
+
+def test_a_port_that_is_taken_is_told(spawn: Spawn) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = spawn(SEATRIAL_ARCHIVE_UPLOAD_PORT=port).wait_for("can't run")
+    assert f"port {port} can't be opened: Address already in use" in line["message"]

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from seatrial.archive.model import (
+    Invalid,
+    ShardKey,
+    check_path,
+    check_sha256,
+    parse_manifest,
+    parse_object,
+    parse_summary,
+    shard_key,
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "summary.json",
+        "manifest",
+        "manifest.json",
+        "artifacts/a b/trace (1).zip",
+        "artifacts/50%.txt",
+        "artifacts/größe/測試.log",
+        ".hidden",
+        "a..b",
+        "...",
+        "-rf",
+        "a" * 255,
+        "/".join(["a" * 100] * 10),
+    ],
+)
+def test_names_that_a_file_may_have(path: str) -> None:
+    assert check_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/../b",
+        "a/..",
+        ".",
+        "./a",
+        "a/./b",
+        "a//b",
+        "a/",
+        "a\0b",
+        "a\nb",
+        "a\rb",
+        "a\x1bb",
+        "a\x7fb",
+        "a\x85b",
+        "a\u2028b",
+        "a\\b",
+        "..\\x",
+        "a\ufffdb",
+        "a\ud800b",
+        "a" * 256,
+        "é" * 128,
+        "/".join(["a" * 100] * 11),
+    ],
+)
+def test_names_that_no_file_may_have(path: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_path(path)
+    assert str(refused.value).isprintable()
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("uid", "attempt", "shard"),
+    [
+        ("", "1", "0"),
+        ("..", "1", "0"),
+        ("a/b", "1", "0"),
+        ("a" * 64, "1", "0"),
+        ("-a", "1", "0"),
+        ("a\n", "1", "0"),
+        ("a", "01", "0"),
+        ("a", "1", "-1"),
+        ("a", "1", "x"),
+        ("a", "1", "100000"),
+        ("a", "١", "0"),  # noqa: RUF001 - a digit, but not one of ours
+        ("a", "", "0"),
+        ("a", "1", "0\n"),
+    ],
+)
+def test_what_is_no_shard(uid: str, attempt: str, shard: str) -> None:
+    with pytest.raises(Invalid):
+        shard_key(uid, attempt, shard)
+
+
+def test_a_shard_by_its_url() -> None:
+    assert shard_key("0b5c-1", "1", "42") == ShardKey("0b5c-1", 1, 42)
+
+
+@pytest.mark.parametrize("text", [None, "", "ab", "A" * 64, "g" * 64, "a" * 65, "a" * 64 + "\n"])
+def test_what_is_no_digest(text: str | None) -> None:
+    with pytest.raises(Invalid, match="Content-SHA256"):
+        check_sha256(text)
+
+
+FILE = {"path": "summary.json", "size": 2, "sha256": "a" * 64}
+MANIFEST: dict[str, Any] = {"schema": 1, "run": {"uid": "u", "name": "n", "namespace": "x"}, "files": [FILE]}
+
+
+def test_a_manifest_may_say_more_than_it_must() -> None:
+    manifest = parse_manifest(json.dumps(MANIFEST | {"attempt": 1, "made": "by a later runner"}).encode(), "u")
+    assert [file.path for file in manifest.files] == ["summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body"),
+        (b"{", "the body"),
+        (b"[]", "the body"),
+        (json.dumps(MANIFEST | {"schema": 2}), "schema"),
+        (json.dumps(MANIFEST | {"run": {"uid": "v"}}), "belongs to run 'v'"),
+        (json.dumps(MANIFEST | {"run": {}}), "run.uid"),
+        (json.dumps(MANIFEST | {"files": []}), "does not name summary.json"),
+        (json.dumps(MANIFEST | {"files": [FILE, FILE]}), "twice"),
+        (json.dumps(MANIFEST | {"files": [FILE | {"path": "../x"}]}), "plain relative path"),
+        (json.dumps(MANIFEST | {"files": [FILE | {"size": -1}]}), "files.0.size"),
+        (json.dumps(MANIFEST | {"files": [FILE | {"size": "2"}]}), "files.0.size"),
+        (json.dumps(MANIFEST | {"files": [FILE | {"size": 2**30}]}), "are read|has 1073741824 bytes"),
+        (json.dumps(MANIFEST | {"files": [FILE | {"sha256": "A" * 64}]}), "files.0.sha256"),
+    ],
+)
+def test_what_is_no_manifest_of_the_run(body: bytes | str, message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        parse_manifest(body.encode() if isinstance(body, str) else body, "u")
+
+
+SUMMARY = {"run": {"uid": "u"}, "attempt": 1, "shard": 0}
+
+
+def test_a_summary_of_the_shard() -> None:
+    assert parse_summary(json.dumps(SUMMARY).encode(), ShardKey("u", 1, 0)) == SUMMARY
+
+
+@pytest.mark.parametrize("change", [{"run": {"uid": "v"}}, {"run": None}, {"attempt": 2}, {"shard": "0"}])
+def test_a_summary_of_another_shard_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="it was uploaded for run u attempt 1 shard 0"):
+        parse_summary(json.dumps(SUMMARY | change).encode(), ShardKey("u", 1, 0))
+
+
+@pytest.mark.parametrize("body", [b"", b"nul", b'"text"', b"[1]", b'{"a": NaN}', b"[" * 100_000, b'{"a": \xff}'])
+def test_what_is_no_json_object(body: bytes) -> None:
+    with pytest.raises(Invalid, match="a line is"):
+        parse_object(body, "a line")

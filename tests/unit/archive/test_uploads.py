@@ -1,0 +1,417 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import http.client
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial import tokens
+from seatrial.archive import store as store_module
+from tests.unit.archive.support import KEY, UID, Serve, Server, Shard, manifest, sha256, summary
+
+
+async def stored(server: Server, shard: Shard, path: str) -> bytes | None:
+    answer = await server.read.get(f"{shard.path}/files/{path}")
+    return answer.content if answer.status_code == 200 else None
+
+
+async def test_a_result_is_uploaded_and_read_back(server: Server) -> None:
+    shard = server.shard()
+    files = {"summary.json": summary(), "artifacts/deep/down/trace.bin": os.urandom(700_000), "empty.log": b""}
+    for path, body in files.items():
+        answer = await shard.put(path, body)
+        assert (answer.status_code, answer.json()) == (201, {"path": path, "size": len(body), "sha256": sha256(body)})
+    sealing = await shard.seal(manifest(files))
+    assert (sealing.status_code, sealing.json()) == (201, {"digest": f"sha256:{sha256(manifest(files))}"})
+    for path, body in files.items():
+        assert await stored(server, shard, path) == body
+    assert (await server.read.get(f"{shard.path}/manifest")).content == manifest(files)
+    assert server.incoming() == []
+
+
+async def test_the_same_again_is_no_error(server: Server) -> None:
+    shard = server.shard()
+    assert [(await shard.put("summary.json", summary())).status_code for _ in range(2)] == [201, 200]
+    body = manifest({"summary.json": summary()})
+    first, again = await shard.seal(body), await shard.seal(body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    # A sender that missed the answer to the manifest may begin anew.
+    assert (await shard.put("summary.json", summary())).status_code == 200
+
+
+async def test_what_is_stored_stays(server: Server) -> None:
+    shard = server.shard()
+    await shard.put("summary.json", summary())
+    answer = await shard.put("summary.json", summary(outcome="failed"))
+    assert answer.status_code == 409
+    assert "stored with other bytes" in answer.json()["error"]
+    assert await stored(server, shard, "summary.json") == summary()
+
+
+async def test_nothing_of_a_sealed_shard_changes(server: Server) -> None:
+    shard = server.shard()
+    await shard.whole()
+    refused = [
+        await shard.put("late.log", b"late"),
+        await shard.put("summary.json", b"other"),
+        await shard.seal(manifest({"summary.json": summary(), "late.log": b"late"})),
+        await shard.live({"event": "start", "id": "late"}),
+    ]
+    assert [answer.status_code for answer in refused] == [409, 409, 422, 409]
+    assert await stored(server, shard, "late.log") is None
+    # The same files in another manifest: also another result.
+    other = await shard.seal(manifest({"summary.json": summary()}) + b"\n")
+    assert (other.status_code, "another manifest" in other.json()["error"]) == (409, True)
+
+
+async def test_other_shards_and_attempts_stay_open_when_one_is_sealed(server: Server) -> None:
+    await server.shard().whole()
+    await server.shard(shard=1).whole()
+    await server.shard(attempt=2).whole()
+
+
+@pytest.mark.parametrize("first", ["a", "a/b"])
+async def test_a_name_is_a_file_or_a_folder(server: Server, first: str) -> None:
+    shard = server.shard()
+    second = "a/b" if first == "a" else "a"
+    assert (await shard.put(first, b"first")).status_code == 201
+    answer = await shard.put(second, b"second")
+    assert (answer.status_code, "both a file and a folder" in answer.json()["error"]) == (409, True)
+    assert await stored(server, shard, first) == b"first"
+
+
+async def test_a_file_called_manifest_is_a_file(server: Server) -> None:
+    shard = server.shard()
+    await shard.whole({"manifest": b"m", "manifest.json": b"{}", "files/x": b"x"})
+    assert await stored(server, shard, "manifest.json") == b"{}"
+    assert (await server.read.get(f"{shard.path}/manifest")).json()["schema"] == 1
+
+
+# Damage
+
+
+async def test_bytes_that_were_not_announced_are_not_kept(server: Server) -> None:
+    shard = server.shard()
+    answer = await shard.put("a.log", b"damaged", digest=sha256(b"sent"))
+    assert answer.status_code == 422
+    assert sha256(b"damaged") in answer.json()["error"]
+    assert await stored(server, shard, "a.log") is None
+    assert server.incoming() == []
+    assert (await shard.put("a.log", b"sent")).status_code == 201
+
+
+@pytest.mark.parametrize("digest", [None, "", "zz", "A" * 64])
+async def test_a_digest_must_be_announced(server: Server, digest: str | None) -> None:
+    shard = server.shard()
+    headers = shard.authorization | ({"Content-SHA256": digest} if digest is not None else {})
+    answer = await server.upload.put(f"{shard.path}/files/a", content=b"a", headers=headers)
+    assert (answer.status_code, "Content-SHA256" in answer.json()["error"]) == (400, True)
+
+
+async def test_a_manifest_is_taken_when_all_it_names_is_there(server: Server) -> None:
+    shard = server.shard()
+    await shard.put("summary.json", summary())
+    await shard.put("short.log", b"12")
+    await shard.put("other.log", b"one")
+    wanted = {"summary.json": summary(), "missing.log": b"m", "short.log": b"123", "other.log": b"two"}
+    answer = await shard.seal(manifest(wanted))
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert "missing.log is missing" in error
+    assert "short.log has 2 bytes, not 3" in error
+    assert "other.log has other bytes" in error
+    assert "summary.json" not in error
+    assert (await server.read.get(f"{shard.path}/manifest")).status_code == 404
+    # Nothing is lost by it: the right manifest is still taken.
+    right = {"summary.json": summary(), "short.log": b"12", "other.log": b"one"}
+    assert (await shard.seal(manifest(right))).status_code == 201
+
+
+async def test_many_problems_of_a_manifest_are_counted(server: Server) -> None:
+    answer = await server.shard().seal(manifest({f"{n}": b"x" for n in range(30)} | {"summary.json": summary()}))
+    assert "and 11 more" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("body", [summary(shard=1), summary(attempt=2), summary(uid="other"), b"[]", b"not json"])
+async def test_a_manifest_with_a_summary_of_something_else_is_refused(server: Server, body: bytes) -> None:
+    shard = server.shard()
+    await shard.put("summary.json", body)
+    answer = await shard.seal(manifest({"summary.json": body}))
+    assert (answer.status_code, "summary.json" in answer.json()["error"]) == (400, True)
+    assert (await server.read.get(f"{shard.path}/manifest")).status_code == 404
+
+
+async def test_a_damaged_manifest_is_refused_when_its_digest_was_announced(server: Server) -> None:
+    shard = server.shard()
+    await shard.put("summary.json", summary())
+    body = manifest({"summary.json": summary()})
+    for announced, status in ((sha256(b"other"), 422), (sha256(body), 201)):
+        headers = shard.authorization | {"Content-SHA256": announced}
+        assert (await server.upload.put(f"{shard.path}/manifest", content=body, headers=headers)).status_code == status
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (None, 401),
+        ("", 401),
+        ("Bearer", 401),
+        ("Basic " + tokens.upload_token(KEY, UID, 1, 0), 401),
+        ("Bearer wrong", 403),
+        ("Bearer " + tokens.upload_token(KEY, UID, 1, 0)[:-1], 403),
+        ("Bearer " + tokens.upload_token(KEY, UID, 1, 1), 403),
+        ("Bearer " + tokens.upload_token(KEY, UID, 2, 0), 403),
+        ("Bearer " + tokens.upload_token(KEY, UID[:-1] + "f", 1, 0), 403),
+        ("Bearer " + tokens.feed_token(KEY), 403),
+        ("bearer " + tokens.upload_token(KEY, UID, 1, 0), 201),
+    ],
+)
+async def test_a_token_is_good_for_its_shard_alone(server: Server, header: str | None, status: int) -> None:
+    shard = server.shard()
+    headers = {"Content-SHA256": sha256(b"a")} | ({"Authorization": header} if header is not None else {})
+    files = f"{shard.path}/files/a"
+    assert (await server.upload.put(files, content=b"a", headers=headers)).status_code == status
+    if status != 201:
+        for method, path in (("PUT", "manifest"), ("POST", "live")):
+            answer = await server.upload.request(method, f"{shard.path}/{path}", content=b"{}", headers=headers)
+            assert answer.status_code == status
+            assert set(answer.json()) == {"error", "hint"}
+        assert await stored(server, shard, "a") is None
+
+
+async def test_the_upload_port_gives_nothing_away(server: Server) -> None:
+    shard = server.shard()
+    await shard.whole()
+    for path in ("/v1/runs", f"/v1/runs/{UID}", "/v1/feed", "/metrics", f"{shard.path}/files/../manifest"):
+        assert (await server.upload.get(path, headers=shard.authorization)).status_code in (404, 405)
+    for path in (f"{shard.path}/files/summary.json", f"{shard.path}/manifest"):
+        assert (await server.upload.get(path, headers=shard.authorization)).status_code == 405
+        assert (await server.read.put(path, headers=shard.authorization)).status_code == 405
+
+
+def raw_put(port: int, path: str, token: str) -> tuple[int, dict[str, Any]]:
+    """A PUT whose path goes out as it is: httpx would tidy it up."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.putrequest("PUT", path, skip_accept_encoding=True)
+        connection.putheader("Authorization", f"Bearer {token}")
+        connection.putheader("Content-SHA256", sha256(b"x"))
+        connection.putheader("Content-Length", "1")
+        connection.endheaders(b"x")
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "..",
+        "../manifest.json",
+        "../../../../../escaped",
+        "%2e%2e/%2e%2e/escaped",
+        "..%2f..%2fescaped",
+        "a/%2e%2e/%2e%2e/escaped",
+        "/escaped",
+        "%2fescaped",
+        "//escaped",
+        "a%00b",
+        "a%0ab",
+        "a%1bb",
+        "a%5cb",
+        "a%ffb",
+        "%ed%a0%80",
+        "a/",
+        "./a",
+        "a" * 256,
+        "/".join(["a" * 200] * 6),
+    ],
+)
+async def test_no_name_leads_out_of_the_shard(server: Server, tmp_path: Path, path: str) -> None:
+    before = set(server.folder.rglob("*"))
+    shard = server.shard()
+    status, answer = await asyncio.to_thread(raw_put, server.upload_port, f"{shard.path}/files/{path}", shard.token)
+    assert status in (400, 404), answer
+    assert answer["error"]
+    assert set(server.folder.rglob("*")) == before
+    assert list(tmp_path.rglob("*escaped*")) == []
+
+
+@pytest.mark.parametrize("path", ["runs/../x", "runs/%2e%2e", "runs/a%2fb", "runs/a%0a", "runs/é"])
+async def test_no_uid_leads_out_of_the_folder(server: Server, path: str) -> None:
+    status, _ = await asyncio.to_thread(
+        raw_put, server.upload_port, f"/v1/{path.replace('é', '%c3%a9')}/attempts/1/shards/0/files/a", "token"
+    )
+    assert status in (400, 403, 404)
+    assert list((server.folder / "runs").iterdir()) == []
+
+
+# Too much
+
+
+async def endless(pieces: int) -> AsyncIterator[bytes]:
+    for _ in range(pieces):
+        yield b"x" * 1000
+
+
+async def test_a_file_larger_than_allowed_is_refused_whether_it_says_so_or_not(serve: Serve) -> None:
+    async with serve(max_file_bytes=10_000) as server:
+        shard = server.shard()
+        assert (await shard.put("fits.bin", b"x" * 10_000)).status_code == 201
+        said = await shard.put("big.bin", b"x" * 10_001)
+        unsaid = await shard.put("big.bin", endless(11), digest=sha256(b"x" * 11_000))
+        for answer in (said, unsaid):
+            assert answer.status_code == 413
+            assert "SEATRIAL_ARCHIVE_MAX_FILE" in answer.json()["hint"]
+        assert server.incoming() == []
+
+
+async def test_other_bodies_are_bounded_too(serve: Serve) -> None:
+    async with serve(max_manifest_bytes=100, max_live_bytes=100) as server:
+        shard = server.shard()
+        assert (await shard.seal(b" " * 101)).status_code == 413
+        assert (await shard.live({"event": "x" * 100})).status_code == 413
+
+
+async def test_a_refusal_reaches_a_sender_that_is_still_sending(server: Server) -> None:
+    """Without it many clients would report a broken connection, and try again in vain."""
+    shard = server.shard(token="wrong")  # noqa: S106
+    answer = await shard.put("a.bin", b"x" * 900_000)
+    assert answer.status_code == 403
+
+
+async def test_a_full_volume_is_told_and_leaves_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    shard = server.shard()
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module.os, "fsync", full)
+        answer = await shard.put("a.log", b"a")
+    assert answer.status_code == 507
+    assert answer.json() == {
+        "error": "the archive's volume is full",
+        "hint": "delete old runs or enlarge the volume of the archive, then send this again",
+    }
+    assert server.incoming() == []
+    assert (await shard.put("a.log", b"a")).status_code == 201
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> AsyncIterator[Path]:
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting needs root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def test_a_really_full_volume(serve: Serve, small_volume: Path) -> None:
+    async with serve(folder=small_volume) as server:
+        shard = server.shard()
+        assert (await shard.put("big.bin", os.urandom(2**21))).status_code == 507
+        assert list((small_volume / "incoming").iterdir()) == []
+        await shard.whole()  # what is small still fits
+
+
+def unfinished(shard: Shard, body: bytes, length: int) -> bytes:
+    """A PUT of a.bin that announces more bytes than it brings."""
+    return (
+        f"PUT {shard.path}/files/a.bin HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {shard.token}\r\n"
+        f"Content-SHA256: {sha256(b'')}\r\nContent-Length: {length}\r\n\r\n"
+    ).encode() + body
+
+
+async def test_a_sender_that_falls_silent_is_ended(serve: Serve) -> None:
+    async with serve(idle_seconds=0.05) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.upload_port)
+        writer.write(unfinished(server.shard(), b"x" * 500_000, 1_000_000))
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"hint":"send it again"' in answer
+        assert server.incoming() == []
+
+
+async def test_a_sender_that_goes_away_leaves_nothing(server: Server) -> None:
+    shard = server.shard()
+    _, writer = await asyncio.open_connection("127.0.0.1", server.upload_port)
+    writer.write(unfinished(shard, b"x" * 500_000, 1_000_000))
+    await writer.drain()
+    await until(lambda: len(server.incoming()) == 1)
+    writer.close()
+    await until(lambda: server.incoming() == [])
+    assert await stored(server, shard, "a.bin") is None
+
+
+async def until(true: Any) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+# At once
+
+
+async def test_of_many_that_send_the_same_file_at_once_one_stores_it(server: Server) -> None:
+    body = os.urandom(300_000)
+    answers = await asyncio.gather(*(server.shard().put("a.bin", body) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+
+
+async def test_of_many_that_send_different_files_under_one_name_one_wins(server: Server) -> None:
+    bodies = [bytes([n]) * 300_000 for n in range(20)]
+    answers = await asyncio.gather(*(server.shard().put("a.bin", body) for body in bodies))
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [201] + [409] * 19
+    assert await stored(server, server.shard(), "a.bin") == bodies[statuses.index(201)]
+
+
+async def test_of_many_manifests_at_once_one_wins(server: Server) -> None:
+    shard = server.shard()
+    await shard.put("summary.json", summary())
+    bodies = [manifest({"summary.json": summary()}) + b" " * n for n in range(20)]
+    answers = await asyncio.gather(*(shard.seal(body) for body in bodies))
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [201] + [409] * 19
+    assert (await server.read.get(f"{shard.path}/manifest")).content == bodies[statuses.index(201)]
+
+
+async def test_a_file_is_whole_or_refused_when_the_manifest_comes_at_the_same_time(server: Server) -> None:
+    for number in range(10):
+        shard = server.shard(shard=number)
+        await shard.put("summary.json", summary(shard=number))
+        sealing, *files = await asyncio.gather(
+            shard.seal(manifest({"summary.json": summary(shard=number)})),
+            *(shard.put(f"{n}.log", b"x") for n in range(5)),
+        )
+        assert sealing.status_code == 201
+        for n, answer in enumerate(files):
+            assert answer.status_code in (201, 409)
+            assert await stored(server, shard, f"{n}.log") == (b"x" if answer.status_code == 201 else None)
+
+
+async def test_two_hundred_shards_at_once(server: Server) -> None:
+    shards = [server.shard(shard=number) for number in range(200)]
+    digests = await asyncio.gather(*(shard.whole({"a.log": f"{shard.shard}".encode()}) for shard in shards))
+    run = (await server.read.get(f"/v1/runs/{UID}")).json()
+    found = {shard["shard"]: shard["digest"] for shard in run["attempts"][0]["shards"]}
+    assert found == dict(enumerate(digests))
+    assert [await stored(server, shard, "a.log") for shard in shards] == [f"{n}".encode() for n in range(200)]
