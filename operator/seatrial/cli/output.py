@@ -75,6 +75,12 @@ class Out:
         """Prints one line, however long."""
         self.console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
 
+    def paragraph(self, text: Text, *, indent: int) -> None:
+        """Prints text that may be long, broken at the width of the terminal."""
+        for line in text.wrap(self.console, max(20, self.console.width - indent), overflow="fold"):
+            line.rstrip()
+            self.console.print(Text(" " * indent) + line, soft_wrap=True)
+
     def note(self, note: Note, at: float) -> None:
         """Prints one note with its time."""
         style = MARK_STYLE[note.mark]

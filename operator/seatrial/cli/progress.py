@@ -77,7 +77,7 @@ class Progress:
     _finished_shards: set[int] = field(default_factory=set)
     _counted_at: float = 0.0
     _counted: int = 0
-    _said_unnoticed: bool = False
+    _taken_up: bool = False
 
     @classmethod
     def of(cls, run: Mapping[str, Any]) -> Progress:
@@ -116,6 +116,7 @@ class Progress:
                 early = status.get("phase") in ("Pending", "Starting")
                 notes.append(Note(Mark.STEP, f"environment {environment}" + (" is starting" if early else "")))
         self.phase = status.get("phase") or self.phase
+        self._taken_up = self._taken_up or bool(self.phase)
         self.verdict = status.get("verdict") or ""
         message = one_line(status.get("message") or "")
         if message != self.message:
@@ -139,6 +140,7 @@ class Progress:
         if attempt < self.attempt:
             return notes
         self._attempt(attempt, notes)
+        self._taken_up = True
         match name:
             case "waiting":
                 self.parts.setdefault(str(event.get("name")), Part())
@@ -166,8 +168,8 @@ class Progress:
 
     def tick(self, at: float) -> list[Note]:
         """Time has passed."""
-        if not self.phase and not self._said_unnoticed and at >= UNNOTICED_SECONDS:
-            self._said_unnoticed = True
+        if not self._taken_up and at >= UNNOTICED_SECONDS:
+            self._taken_up = True  # said once
             return [Note(Mark.HINT, "the operator has not taken this run up; is it running? kubectl get pods -A "
                          "-l app.kubernetes.io/name=seatrial")]  # fmt: skip
         if self.ended == self._counted or self.finished or at - self._counted_at < COUNT_NOTE_SECONDS:

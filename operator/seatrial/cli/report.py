@@ -8,8 +8,6 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from .output import VERDICT_STYLE, Out, verdict_mark
@@ -24,6 +22,7 @@ _POINTS = (
     ("verdict", "results and verdict"),
     ("reclaimed", "reclaim"),
 )
+_SAID_BY_THE_HEADLINE = ("TestsPassed", "TestsFailed")
 _BAR_WIDTH = 24
 _FAILURES_SHOWN = 20
 
@@ -81,11 +80,11 @@ def show(out: Out, run: Mapping[str, Any], results_command: str) -> None:
     if text := headline(status):
         head.append(f"  {text}")
     head.append(f"  {metadata['name']}" + (f", {seconds(whole)}" if whole is not None else ""), "dim")
-    out.console.print(head)
+    out.console.print(head, soft_wrap=True)
     reason, message = status.get("reason") or "", one_line(status.get("message") or "")
-    if message and verdict != "Passed":
+    if message and reason not in _SAID_BY_THE_HEADLINE:
         label = f"{reason}: " if reason and reason not in head.plain else ""
-        out.console.print(Padding(Text.assemble((label, "bold"), message, overflow="fold"), (0, 0, 0, 2)))
+        out.paragraph(Text.assemble((label, "bold"), message), indent=2)
     _failures(out, status.get("failures") or (), status.get("tests") or {})
     _times(out, spans(timeline))
     _slowest(out, status.get("slowest") or ())
@@ -102,9 +101,9 @@ def _failures(out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[st
     for failure in failures[:_FAILURES_SHOWN]:
         catalogue = f" ({failure['catalogueId']})" if failure.get("catalogueId") else ""
         name = one_line(str(failure.get("id")))
-        out.console.print(Text.assemble((f"  {out.glyphs.bad} ", "red"), (name + catalogue, ""), overflow="fold"))
+        out.line((f"  {out.glyphs.bad} ", "red"), name + catalogue)
         if message := one_line(str(failure.get("message") or "")):
-            out.console.print(Padding(Text(message, "dim", overflow="fold"), (0, 0, 0, 6)))
+            out.paragraph(Text(message, "dim"), indent=6)
     more = (tests.get("failed") or 0) + (tests.get("errors") or 0) - min(len(failures), _FAILURES_SHOWN)
     if more > 0:
         out.console.print(Text(f"    and {more} more; the results have all", "dim"))
@@ -116,14 +115,10 @@ def _times(out: Out, parts: Sequence[Span]) -> None:
     out.console.print()
     out.console.print(Text("  Where the time went", "bold"))
     most = max(part.seconds for part in parts) or 1.0
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column()
-    grid.add_column(justify="right")
-    grid.add_column()
+    named, timed = max(len(part.name) for part in parts), max(len(seconds(part.seconds)) for part in parts)
     for part in parts:
         length = max(round(_BAR_WIDTH * part.seconds / most), 1 if part.seconds >= 0.05 else 0)
-        grid.add_row(f"  {part.name}", seconds(part.seconds), Text(out.glyphs.bar * length, "cyan"))
-    out.console.print(grid)
+        out.line(f"  {part.name:{named}}  {seconds(part.seconds):>{timed}}  ", (out.glyphs.bar * length, "cyan"))
 
 
 def _slowest(out: Out, slowest: Sequence[Mapping[str, Any]]) -> None:
@@ -131,14 +126,8 @@ def _slowest(out: Out, slowest: Sequence[Mapping[str, Any]]) -> None:
         return
     out.console.print()
     out.console.print(Text("  Slowest tests", "bold"))
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(overflow="fold")
     for test in slowest:
-        grid.add_row(
-            f"  {seconds(_number(test.get('seconds'))) or '?'}", Text(one_line(str(test.get("id"))), overflow="fold")
-        )
-    out.console.print(grid)
+        out.line(f"  {seconds(_number(test.get('seconds'))) or '?':>8}  {one_line(str(test.get('id')))}")
 
 
 def _number(value: object) -> float | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.table import Table
 
 from seatrial.archive.model import Manifest, ManifestFile
 from seatrial.archive_client import ArchiveCorrupt, ArchiveError
@@ -73,7 +72,7 @@ async def show(session: Session, target: Target, out: Out, name: str, folder: Pa
         )
     if folder is None:
         out.console.print()
-        out.console.print(files_table([file for shard in shards for file in shard.manifest.files]))
+        _list(out, [file for shard in shards for file in shard.manifest.files])
         return Exit.PASSED
     await _download(session, out, run, shards, folder)
     return Exit.PASSED
@@ -202,14 +201,10 @@ def _claim(folder: Path, run: Object) -> None:
     marker.write_text(json.dumps({**about, "status": run.get("status")}, indent=2) + "\n", encoding="utf-8")
 
 
-def files_table(files: Sequence[ManifestFile]) -> Table:
-    """The files of the results and their sizes."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(overflow="fold")
-    grid.add_column(justify="right", no_wrap=True)
-    for file in sorted(files, key=lambda f: f.path):
-        grid.add_row(f"  {file.path}", size_text(file.size))
-    return grid
+def _list(out: Out, files: Sequence[ManifestFile]) -> None:
+    sizes = [size_text(file.size) for file in files]
+    for file, size in sorted(zip(files, sizes, strict=True), key=lambda pair: pair[0].path):
+        out.line((f"  {size:>{max(map(len, sizes))}}", "dim"), f"  {file.path}")
 
 
 def size_text(size: int) -> str:

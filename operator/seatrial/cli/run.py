@@ -186,8 +186,14 @@ async def _exists(session: Session, target: Target, bundle: Bundle) -> CliError:
     name, namespace = bundle.run["metadata"]["name"], bundle.run["metadata"]["namespace"]
     state = ""
     try:
-        status = (await session.cluster.get(RUN, name, namespace)).get("status") or {}
+        found = await session.cluster.get(RUN, name, namespace)
+        status = found.get("status") or {}
         state = f" ({status.get('verdict') or status.get('phase') or 'not taken up yet'})"
+        if found["metadata"].get("deletionTimestamp"):
+            return CliError(
+                f"the run {name} in namespace {namespace} is just being deleted",
+                hint="add --replace to wait for that, or --name OTHER",
+            )
     except ClusterError:
         pass  # only the detail is missing
     delete = again(target, session, "delete", name, namespace=namespace)

@@ -96,7 +96,7 @@ def display(progress: Progress, title: str, at: float, glyphs: Glyphs, width: in
     phase = progress.verdict or progress.phase or "Waiting"
     head.add_row(
         Text.assemble((title, "bold")),
-        Text.assemble((phase, VERDICT_STYLE.get(phase, "cyan")), (f"  {seconds(float(int(at)))}", "dim")),
+        Text.assemble((phase, VERDICT_STYLE.get(phase, "cyan")), (f"  {clock(at)}", "dim")),
     )
     rows: list[RenderableType] = [head]
     if progress.parts:
@@ -148,6 +148,11 @@ def _bar(progress: Progress, glyphs: Glyphs, width: int) -> Text:
         f"  {progress.of_total()}", (f"  {counts_text(progress.counts)}" if progress.ended else "", "red" if progress.failed else ""),
         no_wrap=True, overflow="ellipsis",
     )  # fmt: skip
+
+
+def clock(at: float) -> str:
+    """Time that passes, without tenths that flicker."""
+    return f"{int(at)} s" if at < 60 else seconds(at)
 
 
 def _left_cut(text: str, room: int, cut: str) -> str:

@@ -1,0 +1,195 @@
+"""From events to lines: the state of a run while it goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seatrial.cli.progress import Mark, Progress, counts_text, one_line, seconds
+
+RUN: dict[str, Any] = {
+    "spec": {
+        "services": {"postgres": {}},
+        "migrations": [{"name": "schema"}],
+        "apps": {"web": {"port": 80}, "worker": {}},
+        "tests": {"image": "t"},
+    }
+}
+
+
+def lines(progress: Progress, *events: dict[str, Any], shard: int = 0, attempt: int = 1) -> list[str]:
+    return [note.text for event in events for note in progress.live(event["event"], attempt, shard, event, 1.0)]
+
+
+def status(**fields: Any) -> dict[str, Any]:
+    return {"status": fields}
+
+
+def end(test: str, outcome: str = "passed", seconds: float = 0.2) -> dict[str, Any]:
+    return {"event": "end", "id": test, "outcome": outcome, "seconds": seconds}
+
+
+COLLECTED = {"event": "collected", "count": 2, "deselected": 0, "errors": []}
+FAILED_PHASE = {"event": "phase", "id": "t.py::b", "outcome": "failed", "message": "assert 1 == 2"}
+
+
+def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
+    assert list(Progress.of(RUN).parts) == ["postgres", "migrations", "web"]  # nothing waits for an app without a port
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"event": "waiting", "name": "postgres"}, []),
+        ({"event": "ready", "name": "postgres", "seconds": 0.61}, ["postgres ready (0.6 s)"]),
+        ({"event": "ready", "name": "postgres"}, ["postgres ready"]),
+        ({"event": "open", "seconds": 1.24}, ["everything is ready (1.2 s), pytest starts"]),
+        (
+            {"event": "timeout", "notReady": [{"name": "web", "error": "http 503"}]},
+            ["web is not ready: http 503"],
+        ),
+        (
+            {"event": "collected", "count": 1, "deselected": 3, "errors": []},
+            ["everything is ready, pytest starts", "1 test collected, 3 deselected"],
+        ),
+        (
+            {"event": "collected", "count": 0, "errors": [{"id": "t.py", "message": "No module\nnamed x"}]},
+            ["everything is ready, pytest starts", "0 tests collected", "t.py can't be collected: No module named x"],
+        ),
+        ({"event": "start", "id": "t.py::a"}, []),
+        (end("t.py::a"), ["t.py::a (0.2 s)"]),
+        (end("t.py::a", "skipped", 0), ["t.py::a (0.00 s) skipped"]),
+        (end("t.py::a", "xfailed"), ["t.py::a (0.2 s) xfailed"]),
+        (end("t.py::\x1b[31ma", "failed"), ["t.py:: [31ma (0.2 s)"]),
+        ({"event": "finish", "exitStatus": 0}, ["pytest ended"]),
+        ({"event": "heartbeat"}, []),
+        ({"event": "of a later version"}, []),
+    ],
+)
+def test_events(event: dict[str, Any], expected: list[str]) -> None:
+    assert lines(Progress.of(RUN), event) == expected
+
+
+def test_a_failing_test_is_told_with_its_reason() -> None:
+    progress = Progress.of(RUN)
+    notes = [note for event in (COLLECTED, FAILED_PHASE, end("t.py::b", "failed"))
+             for note in progress.live(event["event"], 1, 0, event, 1.0)]  # fmt: skip
+    assert (notes[-1].mark, notes[-1].text) == (Mark.BAD, "t.py::b (0.2 s): assert 1 == 2")
+    assert (progress.ended, progress.failed, progress.of_total()) == (1, 1, "1/2")
+
+
+def test_what_is_told_twice_is_noted_once() -> None:
+    progress = Progress.of(RUN)
+    events: list[dict[str, Any]] = [
+        {"event": "ready", "name": "postgres", "seconds": 0.6}, {"event": "open", "seconds": 1.0}, COLLECTED,
+        {"event": "start", "id": "t.py::a"}, end("t.py::a"), {"event": "finish", "exitStatus": 0},
+    ]  # fmt: skip
+    assert len(lines(progress, *events)) == 5
+    assert lines(progress, *events) == []
+    assert progress.counts == {"passed": 1}
+    assert progress.running == {}
+
+
+def test_both_sources_may_tell_that_everything_is_ready() -> None:
+    progress = Progress.of(RUN)
+    ready = status(phase="Testing", conditions=[{"type": "EnvironmentReady", "status": "True"}])
+    assert [note.text for note in progress.status(ready, 1.0)] == ["everything is ready, pytest starts"]
+    assert lines(progress, {"event": "open", "seconds": 1.0}) == []
+    assert all(part.ready for part in progress.parts.values())
+
+
+def test_the_status_alone_is_enough() -> None:
+    progress = Progress.of(RUN)
+    told = [
+        note.text
+        for step in (
+            status(phase="Pending"),
+            status(phase="Starting", namespace="st-a-12345"),
+            status(phase="Starting", namespace="st-a-12345", message="web: ErrImagePull"),
+            status(phase="Testing", namespace="st-a-12345", conditions=[{"type": "EnvironmentReady", "status": "True"}]),
+            status(phase="Testing", tests={"total": 3, "passed": 1}),
+            status(phase="Collecting", tests={"total": 3, "passed": 2, "failed": 1},
+                   conditions=[{"type": "TestsFinished", "status": "True"}]),
+            status(phase="Failed", verdict="Failed", message="1 of 3 tests failed"),
+        )
+        for note in progress.status(step, 1.0)
+    ]  # fmt: skip
+    assert told == [
+        "environment st-a-12345 is starting",
+        "web: ErrImagePull",
+        "everything is ready, pytest starts",
+        "tests ended: 2 passed, 1 failed",
+    ]
+    assert progress.verdict == "Failed"
+
+
+def test_tests_are_not_counted_twice_by_two_sources() -> None:
+    progress = Progress.of(RUN)
+    progress.status(status(phase="Testing", tests={"total": 2, "passed": 1}), 1.0)
+    lines(progress, COLLECTED, end("t.py::a"))
+    assert progress.of_total() == "1/2"
+    lines(progress, end("t.py::b"))
+    assert progress.of_total() == "2/2"
+
+
+def test_shards_add_up() -> None:
+    progress = Progress.of(RUN)
+    for shard in (0, 1):
+        lines(progress, COLLECTED, end("t.py::a"), shard=shard)
+    assert progress.of_total() == "2/4"
+    assert lines(progress, {"event": "finish"}, shard=0) == []
+    assert lines(progress, {"event": "finish"}, shard=1) == ["tests ended: 2 passed"]
+
+
+def test_a_new_attempt_begins_anew_and_the_old_one_is_over() -> None:
+    progress = Progress.of(RUN)
+    lines(progress, {"event": "ready", "name": "postgres", "seconds": 0.6}, COLLECTED, end("t.py::a"))
+    assert lines(progress, {"event": "waiting", "name": "postgres"}, attempt=2) == ["attempt 2, in a fresh environment"]
+    assert (progress.ended, progress.total, progress.parts["postgres"].ready) == (0, None, False)
+    assert lines(progress, end("t.py::b"), attempt=1) == []
+
+
+def test_the_running_test_is_known() -> None:
+    progress = Progress.of(RUN)
+    progress.live("start", 1, 0, {"id": "t.py::a"}, 3.5)
+    assert progress.running == {"t.py::a": 3.5}
+
+
+def test_counts_are_told_now_and_then() -> None:
+    progress = Progress.of(RUN)
+    lines(progress, COLLECTED, end("t.py::a"))
+    assert progress.tick(5.0) == []
+    assert [note.text for note in progress.tick(10.0)] == ["1/2 tests: 1 passed"]
+    assert progress.tick(30.0) == []  # nothing new
+
+
+def test_an_operator_that_does_not_run_is_suspected_once() -> None:
+    progress = Progress.of(RUN)
+    assert progress.tick(9.0) == []
+    assert "is it running?" in progress.tick(10.0)[0].text
+    assert progress.tick(11.0) == []
+    taken_up = Progress.of(RUN)
+    taken_up.status(status(phase="Starting"), 0.1)
+    assert taken_up.tick(60.0) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.004, "0.00 s"), (0.61, "0.6 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
+        (125, "2 min 05 s"), (3720, "1 h 02 min"), (None, ""), (-1, ""), ("1", ""), (float("nan"), ""), (True, ""),
+    ],
+)  # fmt: skip
+def test_times_for_people(value: object, text: str) -> None:
+    assert seconds(value) == text
+
+
+def test_counts_for_people() -> None:
+    assert counts_text({"failed": 1, "passed": 2, "skipped": 0, "errors": 1}) == "2 passed, 1 failed, 1 error"
+    assert counts_text({"errors": 2}) == "2 errors"
+    assert counts_text({}) == "none"
+
+
+def test_text_from_outside_can_not_steer_the_terminal() -> None:
+    assert one_line("a\x1b]0;title\x07\nb\r\u202ec") == "a ]0;title b c"
