@@ -89,6 +89,7 @@ node_root() {
   replace "$root/usr/local/bin/entrypoint" "s#^  log_info 'making mounts shared'#  /kind/bin/guard-host-sysctls.sh\n&#"
 
   install -m 644 "$CLUSTER_SOURCE/src/node/resolv.conf" "$root/kind/resolv.conf"
+  install -m 644 "$CLUSTER_SOURCE/src/node/20-icmp.conf" "$root/etc/sysctl.d/"
   replace "$root/etc/default/kubelet" 's#^KUBELET_EXTRA_ARGS=.*#& --resolv-conf=/kind/resolv.conf#'
 
   go_constant "$KIND_SOURCE/pkg/build/nodeimage/const_storage.go" defaultStorageManifest >"$root/kind/manifests/default-storage.yaml"
@@ -212,6 +213,7 @@ node_import() { # NAME
   tar -C "$NODE_ROOT" --numeric-owner -c . |
     node_store_podman import -c 'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]' -c 'ENV container=docker' -c 'STOPSIGNAL SIGRTMIN+3' - "$1"
   for old in $(node_store_podman images --format '{{.Repository}}:{{.Tag}}' localhost/seatrial-node); do
-    [ "$old" = "$1" ] || node_store_podman rmi "$old" || true # kept while another cluster runs from it
+    # a running cluster's nodes have their root on it
+    [ "$old" = "$1" ] || grep -qsx "$old" "$SEATRIAL_CACHE"/clusters/*/image || node_store_podman rmi "$old"
   done
 }

@@ -89,6 +89,7 @@ built_up() { # NODES
   ensure capsule
   ensure_node_image
   step "network and processes of their own" capsule_start
+  node_image >"$HOME_OF_CLUSTER/image"
   kind_config "$1" $API_PORT_INSIDE >"$HOME_OF_CLUSTER/kind.yaml"
   STEP_HINT="look inside with '$0 exec podman exec $CLUSTER_NAME-control-plane journalctl -u kubelet'; '$0 up' starts afresh" \
     step "kind cluster $CLUSTER_NAME with the node image made here" built_create
