@@ -88,8 +88,8 @@ func (g *gate) ask(ctx context.Context, dependency *dependency, opened chan<- *d
 			opened <- dependency
 			return
 		}
-		if ctx.Err() != nil { // then the error is only that time is up
-			return
+		if deadline, has := ctx.Deadline(); ctx.Err() != nil || has && !time.Now().Before(deadline) {
+			return // the error is only that time is up
 		}
 		g.mu.Lock()
 		g.errors[dependency.name] = plain(err, probeTimeout)
