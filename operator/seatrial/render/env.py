@@ -1,4 +1,4 @@
-"""What each container of the system is told: the contract of docs/environment.md, and the user's variables after it.
+"""What each container of the system is told about the run and its other parts, with the user's variables after it.
 
 Secrets come in through one `SEATRIAL_*` variable each, read from the environment's Secret; all others refer to it.
 """
