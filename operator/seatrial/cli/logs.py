@@ -36,11 +36,11 @@ class Source:
 async def show(session: Session, out: Out, name: str, component: str, follow: bool) -> Exit:
     """Prints the log of one component of a run."""
     run = await find(session, name)
-    _check(run, component)
+    place = component_of(run, component)
     if follow and not _over(run):
         run = await _environment_of(session, run)
     environment = (run.get("status") or {}).get("namespace") or ""
-    pods = await _pods(session, environment, component, wait=follow and not _over(run)) if environment else []
+    pods = await _pods(session, environment, place, wait=follow and not _over(run)) if environment else []
     if pods:
         await asyncio.gather(
             *(_print(session, out, environment, source, follow) for source in sources(component, pods))
@@ -74,12 +74,18 @@ def sources(component: str, pods: Sequence[Mapping[str, Any]]) -> list[Source]:
     return [Source(pod, name, f"{pod} " if several_pods else f"{name} ") for pod, name in found]
 
 
-def _check(run: Mapping[str, Any], component: str) -> None:
+def component_of(run: Mapping[str, Any], name: str) -> str:
+    """The component that is meant: itself, or `migrations` for the name of a migration.
+
+    Raises:
+        CliError: there is none of this name.
+    """
     known = components(run)
-    if component not in known:
-        raise CliError(
-            f"run {run['metadata']['name']} has no component {component}", hint=f"there is {', '.join(known)}"
-        )
+    if name in known:
+        return name
+    if name in (migration.get("name") for migration in (run.get("spec") or {}).get("migrations") or ()):
+        return "migrations"
+    raise CliError(f"run {run['metadata']['name']} has no component {name}", hint=f"there is {', '.join(known)}")
 
 
 def _over(run: Mapping[str, Any]) -> bool:

@@ -47,15 +47,23 @@ def instant(text: object) -> float | None:
 
 def spans(timeline: Mapping[str, Any]) -> list[Span]:
     """Where the time went: from each point of the timeline that is known to the next one."""
-    known = [(name, at) for point, name in _POINTS if (at := instant(timeline.get(point))) is not None]
+    known = _known(timeline)
     return [Span(name, max(0.0, at - before)) for (_, before), (name, at) in pairwise(known)]
 
 
 def took(timeline: Mapping[str, Any]) -> float | None:
-    """Seconds from the run's creation to its verdict."""
-    begin = instant(timeline.get("queued")) or instant(timeline.get("started"))
-    end = instant(timeline.get("verdict"))
-    return max(0.0, end - begin) if begin is not None and end is not None else None
+    """Seconds from the run's beginning to its verdict."""
+    known, end = _known(timeline), instant(timeline.get("verdict"))
+    return max(0.0, end - known[0][1]) if known and end is not None else None
+
+
+def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
+    known = [(name, at) for point, name in _POINTS if (at := instant(timeline.get(point))) is not None]
+    # The API server notes creation in whole seconds, so a shorter wait can't be told from none.
+    queued, started = instant(timeline.get("queued")), instant(timeline.get("started"))
+    if queued is not None and started is not None and started - queued < 1:
+        del known[0]
+    return known
 
 
 def headline(status: Mapping[str, Any]) -> str:

@@ -320,6 +320,19 @@ def test_logs_of_several_pods_say_whose_they_are(seatrial: Command, cluster: Fak
     ]  # fmt: skip
 
 
+def test_logs_of_one_migration_and_of_all(seatrial: Command, cluster: FakeCluster) -> None:
+    here(cluster, phase="Testing", namespace="st-pr-1-abcde")["spec"]["migrations"] = [
+        {"name": "schema"},
+        {"name": "seed"},
+    ]
+    pod(cluster, "migrations", "migrations", "schema", "seed")
+    assert seatrial("logs", "pr-1", "seed") == 0
+    assert seatrial.out == "seed says one\nseed says two\n"
+    assert seatrial("logs", "pr-1", "migrations") == 0
+    assert "schema schema says one" in seatrial.out
+    assert "seed seed says two" in seatrial.out
+
+
 def test_logs_of_what_is_not_there(seatrial: Command, cluster: FakeCluster) -> None:
     here(cluster, phase="Testing", namespace="st-pr-1-abcde")
     assert seatrial("logs", "pr-1", "postgress") == 4
