@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import random
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -214,7 +214,7 @@ class ArchiveClient:
         except Invalid as error:
             raise ArchiveCorrupt(str(error)) from error
         await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+        partial = target.with_name(f".{secrets.token_hex(8)}.part")
         found, size = hashlib.sha256(), 0
         try:
             with partial.open("wb") as writer:
@@ -348,9 +348,16 @@ async def _server_sent(lines: AsyncIterator[str]) -> AsyncIterator[LiveEvent]:
             fields[name] = value.removeprefix(" ")
             continue
         if "data" in fields:
-            data = json.loads(fields["data"])
-            yield LiveEvent(fields.get("id", ""), fields.get("event", "message"), **data)
+            yield _live_event(fields)
         fields = {}
+
+
+def _live_event(fields: Mapping[str, str]) -> LiveEvent:
+    try:
+        data = json.loads(fields["data"])
+        return LiveEvent(fields["id"], fields["event"], data["attempt"], data["shard"], data["event"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArchiveUnavailable(f"what answered is not the archive: {_shown(fields['data'].encode())}") from error
 
 
 class _Pause:

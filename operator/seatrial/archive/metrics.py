@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +61,8 @@ class Metrics:
         self._gauge("seatrial_archive_followers", "Open streams of people who follow a run.", lambda: hub.followers)
         self._gauge("seatrial_archive_live_runs", "Runs of which events are in memory.", lambda: hub.kept_runs)
         self._gauge("seatrial_archive_live_bytes", "Memory taken by events, in bytes.", lambda: hub.kept_bytes)
-        self._gauge("seatrial_archive_disk_free_bytes", "Free space of the volume, in bytes.", lambda: store.space()[0])
-        self._gauge("seatrial_archive_disk_size_bytes", "Size of the volume, in bytes.", lambda: store.space()[1])
+        self._gauge("seatrial_archive_disk_free_bytes", "Free space of the volume, in bytes.", lambda: _space(store)[0])
+        self._gauge("seatrial_archive_disk_size_bytes", "Size of the volume, in bytes.", lambda: _space(store)[1])
         dropped = Counter(
             "seatrial_archive_dropped_listeners",
             "Feeds and followers that were dropped because they were too slow.",
@@ -76,3 +77,11 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(value)
+
+
+def _space(store: Store) -> tuple[float, float]:
+    """Free and total bytes; not a number while the volume can't be reached, so that the other metrics are still told."""
+    try:
+        return store.space()
+    except OSError:
+        return math.nan, math.nan

@@ -288,7 +288,7 @@ async def test_other_bodies_are_bounded_too(serve: Serve) -> None:
 
 async def test_a_refusal_reaches_a_sender_that_is_still_sending(server: Server) -> None:
     """Without it many clients would report a broken connection, and try again in vain."""
-    shard = server.shard(token="wrong")  # noqa: S106
+    shard = server.shard(token="wrong")
     answer = await shard.put("a.bin", b"x" * 900_000)
     assert answer.status_code == 403
 

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.unit.archive.support import UID, Server, sha256, summary
+
+
+async def test_runs_are_listed_the_newest_first(server: Server) -> None:
+    for number, uid in enumerate(("c", "a", "b")):
+        await server.shard(uid).whole()
+        os.utime(server.folder / "runs" / uid, (number, number))
+    answer = (await server.read.get("/v1/runs")).json()
+    assert [run["uid"] for run in answer["runs"]] == ["b", "a", "c"]
+    assert answer["total"] == 3
+    run = answer["runs"][0]
+    assert (run["name"], run["namespace"]) == ("pr-1234", "team-a")
+    shard = run["attempts"][0]["shards"][0]
+    assert (shard["complete"], shard["summary"]) == (True, {"outcome": "passed", "tests": {"total": 2, "passed": 2}})
+    assert len((await server.read.get("/v1/runs?limit=2")).json()["runs"]) == 2
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", "-1", ""])
+async def test_a_wrong_limit_is_told(server: Server, limit: str) -> None:
+    answer = await server.read.get(f"/v1/runs?limit={limit}")
+    assert (answer.status_code, "limit=" in answer.json()["error"]) == (400, True)
+
+
+async def test_a_run_tells_its_attempts_and_what_is_complete(server: Server) -> None:
+    digest = await server.shard(attempt=1).whole()
+    await server.shard(attempt=2, shard=0).put("output.log", b"so far")
+    await server.shard(attempt=2, shard=1).whole()
+    run = (await server.read.get(f"/v1/runs/{UID}")).json()
+    assert [attempt["attempt"] for attempt in run["attempts"]] == [1, 2]
+    first = run["attempts"][0]["shards"][0]
+    assert (first["digest"], first["summary"]) == (digest, json.loads(summary()))
+    assert [(shard["shard"], shard["complete"]) for shard in run["attempts"][1]["shards"]] == [(0, False), (1, True)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v1/runs/{UID}",
+        f"/v1/runs/{UID}/attempts/1/shards/0/manifest",
+        f"/v1/runs/{UID}/attempts/1/shards/0/files/a",
+        "/v1/nothing",
+    ],
+)
+async def test_what_is_not_there_is_told(server: Server, path: str) -> None:
+    answer = await server.read.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"]
+    assert answer.json()["hint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "disposition"),
+    [
+        ("summary.json", "application/json", "inline"),
+        ("output.log", "text/plain; charset=utf-8", "inline"),
+        ("junit.xml", "text/plain; charset=utf-8", "inline"),
+        ("shot.png", "image/png", "inline"),
+        ("page.html", "application/octet-stream", "attachment"),
+        ("image.svg", "application/octet-stream", "attachment"),
+        ("noext", "application/octet-stream", "attachment"),
+    ],
+)
+async def test_nothing_of_a_file_can_run_in_a_browser(
+    server: Server, name: str, content_type: str, disposition: str
+) -> None:
+    shard = server.shard()
+    await shard.put(name, b"<script>alert(1)</script>")
+    answer = await server.read.get(f"{shard.path}/files/{name}")
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.headers["Content-Disposition"].startswith(disposition)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+async def test_a_part_of_a_file_can_be_asked_for(server: Server) -> None:
+    shard = server.shard()
+    await shard.put("a.log", b"0123456789")
+    answer = await server.read.get(f"{shard.path}/files/a.log", headers={"Range": "bytes=-3"})
+    assert (answer.status_code, answer.content) == (206, b"789")
+
+
+async def test_a_manifest_comes_with_its_digest(server: Server) -> None:
+    digest = await server.shard().whole()
+    answer = await server.read.get(f"{server.shard().path}/manifest")
+    assert answer.headers["Seatrial-Digest"] == digest == f"sha256:{sha256(answer.content)}"
+
+
+async def test_it_says_whether_it_is_well(server: Server) -> None:
+    for client, path in ((server.upload, "/healthz"), (server.read, "/healthz"), (server.read, "/readyz")):
+        assert (await client.get(path)).status_code == 200
+    (server.folder / "runs").rename(server.folder / "lost")
+    answer = await server.read.get("/readyz")
+    assert (answer.status_code, "volume can't be reached" in answer.json()["error"]) == (503, True)
+    assert "seatrial_archive_disk_free_bytes NaN" in (await server.read.get("/metrics")).text
+
+
+async def test_metrics_count_what_happened(server: Server) -> None:
+    shard = server.shard()
+    await shard.whole()
+    await shard.put("summary.json", summary())
+    await shard.put("summary.json", b"other")
+    await server.shard(token="wrong").put("a", b"a")
+    await server.shard(shard=1).live({"event": "start"})
+    await server.shard(shard=2).put("summary.json", summary(shard=2, outcome="<invented>"))
+    text = (await server.read.get("/metrics")).text
+    values = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    uploads = "seatrial_archive_uploads_total"
+    assert values[(uploads, "file", "stored")] == 2
+    assert values[(uploads, "file", "unchanged")] == 1
+    assert values[(uploads, "file", "conflict")] == 1
+    assert values[(uploads, "file", "forbidden")] == 1
+    assert values[(uploads, "manifest", "stored")] == 1
+    assert values[(uploads, "live", "stored")] == 1
+    assert values[("seatrial_archive_stored_bytes_total",)] == len(summary()) + len(
+        summary(shard=2, outcome="<invented>")
+    )
+    assert values[("seatrial_archive_results_total", "passed")] == 1
+    assert values[("seatrial_archive_feed_subscribers",)] == 0
+    assert 0 < values[("seatrial_archive_disk_free_bytes",)] < values[("seatrial_archive_disk_size_bytes",)]
+    assert all(name.startswith("seatrial_archive_") for name, *_ in values)
+
+
+async def test_outcomes_from_outside_make_no_metrics_of_their_own(server: Server) -> None:
+    await server.shard().whole({"summary.json": summary(outcome="<invented>")})
+    text = (await server.read.get("/metrics")).text
+    assert 'seatrial_archive_results_total{outcome="other"} 1.0' in text
+    assert "invented" not in text
