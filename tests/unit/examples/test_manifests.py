@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import tomllib
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def test_an_examples_manifest_is_valid_and_its_images_are_built(path: Path) -> N
 
 def test_the_first_run_in_the_charts_notes_is_valid() -> None:
     notes = (ROOT / "charts" / "seatrial" / "templates" / "NOTES.txt").read_text()
-    match = re.search(r"<<'EOF'\n(.*?)\n  EOF", notes, re.DOTALL)
+    match = re.search(r"<<'EOF'\n(.*?)\nEOF\n", notes, re.DOTALL)
     assert match
-    (run,) = runs(textwrap.dedent(match.group(1)))
+    (run,) = runs(match.group(1))
     assert run.metadata.name == "first"
