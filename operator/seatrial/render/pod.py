@@ -81,8 +81,17 @@ class Container:
 
 
 def tcp_probe(port: int) -> meta.Manifest:
-    """Shows people what is up: nothing is restarted by it, and the gates don't wait for it."""
-    return {"tcpSocket": {"port": port}, "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 30}
+    """Shows people what is up: nothing is restarted by it, and the gates don't wait for it.
+
+    It begins after a second, when most can be used: each probe that fails is an event, and a write to the API server.
+    """
+    return {
+        "tcpSocket": {"port": port},
+        "initialDelaySeconds": 1,
+        "periodSeconds": 2,
+        "timeoutSeconds": 2,
+        "failureThreshold": 30,
+    }
 
 
 def tools(settings: Settings) -> Mount:
