@@ -42,6 +42,8 @@ LIVE_BACKLOG = 8 * 1024 * 1024
 """Bytes of live events kept while the archive doesn't answer."""
 LIVE_TEXT = 4096
 """Characters of a text in a live event."""
+LIVE_FAREWELL = 0.5
+"""Seconds that the last live events may take at the end."""
 PATIENCE = 60.0
 """Seconds for which the archive may be unavailable at the end."""
 DAMAGED_TRIES = 3
@@ -149,7 +151,6 @@ class Live:
         self._dropped = 0
         self._changed = threading.Condition()
         self._closing = False
-        self._failing = False
         self.refused: Optional[str] = None
         """Why the archive takes no live events of this shard."""
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -176,8 +177,6 @@ class Live:
         with self._changed:
             self._closing = True
             self._changed.notify()
-            if self._failing:
-                return
         self._thread.join(patience)
 
     def _append(self, line: bytes) -> None:
@@ -194,18 +193,16 @@ class Live:
                 while self._lines and (not batch or size + len(self._lines[0]) <= LIVE_BATCH):
                     batch.append(self._lines.popleft())
                     size += len(batch[-1])
-                self._bytes -= size
                 if not batch:
                     break
             try:
                 self._archive.post_live(b"".join(batch))
                 delay = LIVE_EVERY
-                self._failing = False
+                with self._changed:
+                    self._bytes -= size
             except (Unavailable, Damaged):
                 with self._changed:
-                    self._failing = True
                     self._lines.extendleft(reversed(batch))
-                    self._bytes += size
                     if self._closing:
                         break
                 delay = min(delay * 2, 5.0)
@@ -284,6 +281,12 @@ class Follower:
             self.facts.note(f"{bad} lines of events could not be read")
         self.facts.output_tail = self._output_end.decode("utf-8", "replace")
         self._report()
+
+    def close(self) -> None:
+        """Close all files."""
+        self._report()
+        for tail in (self.gates, self.events, self.output):
+            tail.close()
 
     def _read_record(self) -> bool:
         if self.record_bytes is not None:
@@ -390,6 +393,12 @@ class Collector:
         deadline = time.monotonic() + PATIENCE
         return self._insist(self._send_all, deadline)
 
+    def close(self) -> None:
+        """Close files and connections."""
+        self._live.close(LIVE_FAREWELL)
+        self._follower.close()
+        self._archive.close()
+
     def _insist(self, action: Callable[[], tuple[str, dict[str, Any]]], deadline: float) -> tuple[str, dict[str, Any]]:
         """Try again while the archive is unavailable; what has arrived is not sent again."""
         delay, damaged = 0.05, 0
@@ -424,7 +433,7 @@ class Collector:
         if omitted is not None:
             summary["artifactsOmitted"] = omitted
         self._send("summary.json", Source.of(encode(summary)))
-        self._live.close(0.5)  # watchers see the last test before the result
+        self._live.close(LIVE_FAREWELL)  # watchers see the last test before the result
         files = [{"path": path, **self._files[path]} for path in sorted(self._files)]
         digest = self._archive.put_manifest(encode({"schema": 1, "run": run, "files": files}))
         return digest, summary
@@ -493,8 +502,11 @@ def collect(env: Mapping[str, str], pause: Callable[[float], bool]) -> tuple[int
     """Collect and upload as the environment says. Gives the exit status and the message for the operator."""
     try:
         settings = Settings.of(env)
-        with tempfile.TemporaryDirectory(prefix="seatrial-") as work:
-            digest, summary = Collector(settings, pause, work).run()
+        with (
+            tempfile.TemporaryDirectory(prefix="seatrial-") as work,
+            contextlib.closing(Collector(settings, pause, work)) as collector,
+        ):
+            digest, summary = collector.run()
     except Unavailable as error:
         return 1, {"error": f"archive unavailable: {error}"[:1000]}
     except Refused as error:

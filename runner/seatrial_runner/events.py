@@ -42,13 +42,16 @@ def parse(data: bytes) -> Any:
         ValueError: it is no JSON. NaN and Infinity, which Python would read, are none.
     """
     try:
-        return json.loads(data.decode("utf-8", "replace"), parse_constant=_refuse)
+        return _DECODER.decode(data.decode("utf-8", "replace"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 class Tail:
@@ -86,6 +89,13 @@ class Tail:
     def seal(self) -> None:
         """Read nothing more: the file is what it is now."""
         self._sealed = True
+
+    def close(self) -> None:
+        """Close the file; it is not followed any more."""
+        self._sealed = True
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def chunks(self) -> Iterator[bytes]:
         """What has been appended since the last time."""

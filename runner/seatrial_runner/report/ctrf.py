@@ -30,7 +30,7 @@ class Ctrf:
         """Append a test."""
         status = _STATUS.get(case.outcome, "failed")
         self._file.write(",\n" if self._count["tests"] else "\n")
-        json.dump(_test(case, status), self._file, ensure_ascii=False)
+        self._file.write(json.dumps(_test(case, status), ensure_ascii=False))
         self._count["tests"] += 1
         self._count[status] += 1
         self._count["flaky"] += case.flaky

@@ -252,7 +252,7 @@ def _died(facts: Facts) -> str:
 
 
 def _over_time(facts: Facts) -> str:
-    if facts.finish is not None:
+    if facts.finish is not None and facts.interrupted is None:
         return (
             f"pytest had finished its session with status {facts.finish}, but its process did not end: "
             "something keeps it alive, for example a thread that is no daemon"

@@ -84,6 +84,10 @@ class FakeArchive:
     requests: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
     fault: Fault = lambda method, path: None
+    hang_up: bool = False
+    """Close the connection after each answer without saying so, as a server does with a connection that was idle."""
+    accepts: int = 1 << 60
+    """Bytes of a file that are accepted; a larger one is refused before it is read."""
 
     def put(self, path: str, body: bytes, announced: str) -> tuple[int, Event]:
         if sha256(body) != announced:
@@ -120,6 +124,7 @@ class FakeArchive:
 def serving(archive: FakeArchive) -> Iterator[FakeArchive]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def setup(self) -> None:
             archive.connections += 1
@@ -134,7 +139,13 @@ def serving(archive: FakeArchive) -> Iterator[FakeArchive]:
             self.wfile.write(body)
 
         def handle_one(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.close_connection = archive.hang_up
+            size = int(self.headers["Content-Length"])
+            if size > archive.accepts:
+                self.close_connection = True
+                self.answer(413, {"error": f"more than {archive.accepts} bytes"})
+                return
+            body = self.rfile.read(size)
             prefix = f"/v1/runs/{UID}/attempts/1/shards/0/"
             assert self.path.startswith(prefix), self.path
             path = unquote(self.path.removeprefix(prefix))

@@ -25,7 +25,7 @@ class Recorded:
         self._monkeypatch = monkeypatch
         for name in ("SEATRIAL_EVENTS_OWNER", "SEATRIAL_TEST_TIMEOUT", "PYTEST_ADDOPTS"):
             monkeypatch.delenv(name, raising=False)
-        self.env(PYTHONPATH=RUNNER, SEATRIAL_EVENTS=str(self.path))
+        self.env(PYTHONPATH=RUNNER, SEATRIAL_EVENTS=str(self.path), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 
     def env(self, **values: str) -> None:
         for name, value in values.items():
@@ -143,7 +143,7 @@ OUTCOMES = {
 }
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize("args", [(), ("-pxdist", "-n2")], ids=["alone", "xdist"])
 def test_each_test_is_told_with_its_outcome_and_facts(recorded: Recorded, args: tuple[str, ...]) -> None:
     result = recorded.run(MANY, "--strict-markers", *args)
     assert result.ret == 1
@@ -261,7 +261,7 @@ def test_subtests_fail_their_test(recorded: Recorded) -> None:
 # How sessions end
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize("args", [(), ("-pxdist", "-n2")], ids=["alone", "xdist"])
 def test_collection_errors_are_told(recorded: Recorded, args: tuple[str, ...]) -> None:
     recorded.pytester.makepyfile(test_broken="import nothing_of_this_name\n", test_good="def test_a(): pass\n")
     result = recorded.again(*args)
@@ -323,7 +323,7 @@ def test_a_process_that_just_goes_leaves_what_was_known(recorded: Recorded) -> N
 
 
 def test_a_crashed_worker_of_xdist_fails_its_test(recorded: Recorded) -> None:
-    recorded.run("import os\ndef test_a(): os._exit(1)\ndef test_b(): pass\n", "-n1")
+    recorded.run("import os\ndef test_a(): os._exit(1)\ndef test_b(): pass\n", "-pxdist", "-n1")
     assert recorded.outcomes == {"test_a": "failed", "test_b": "passed"}
     assert "crashed" in recorded.failure("test_a")["message"]
 
@@ -419,7 +419,6 @@ def test_forks_do_not_warn_of_our_thread(recorded: Recorded) -> None:
             process.join()
         """,
         "-Werror",
-        "-pno:asyncio",  # warns of its own settings
     )
     result.assert_outcomes(passed=2)
 
@@ -531,7 +530,8 @@ def test_a_test_over_its_limit_fails_and_the_others_run(recorded: Recorded, kind
     source, outcome, said = SLOW["call" if kind == "xdist" else kind]
     recorded.env(SEATRIAL_TEST_TIMEOUT="0.3")
     head = "import asyncio, time, unittest\nimport pytest\n"
-    result = recorded.run(f"{head}{source}\ndef test_next(): pass\n", *(["-n1"] if kind == "xdist" else []))
+    plugins = {"xdist": ["-pxdist", "-n1"], "asyncio": ["-ppytest_asyncio"]}.get(kind, [])
+    result = recorded.run(f"{head}{source}\ndef test_next(): pass\n", *plugins)
     assert result.ret == 1
     name = next(name for name in recorded.outcomes if name.endswith("test_slow"))
     assert recorded.outcomes == {name: outcome, "test_next": "passed"}

@@ -1,0 +1,508 @@
+"""The collector from the files of a run to what the archive has of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from seatrial_runner import collect as collector
+from seatrial_runner.collect import Follower, Live, Settings, collect, live_form
+from seatrial_runner.upload import Archive
+from tests.unit.runner.support import (
+    RUNNER,
+    TOKEN,
+    UID,
+    Event,
+    FakeArchive,
+    collected,
+    ended,
+    failure,
+    finish,
+    lines,
+    record,
+    serving,
+    session,
+    sha256,
+    start,
+    whole,
+)
+
+GATES: list[Event] = [
+    {"t": 90.0, "event": "waiting", "name": "postgres"},
+    {"t": 91.0, "event": "ready", "name": "postgres", "seconds": 1.0},
+    {"t": 91.0, "event": "open", "seconds": 1.0},
+]
+EVENTS = [session(), collected(2), *whole("t.py::test_a"), *whole("t.py::test_b", "failed"), finish(1)]
+ALWAYS = ["ctrf.json", "junit.xml", "summary.json"]
+
+
+@pytest.fixture
+def archive() -> Iterator[FakeArchive]:
+    with serving(FakeArchive()) as archive:
+        yield archive
+
+
+class Pod:
+    """The folders that the collector shares with the tests' container, and its environment."""
+
+    def __init__(self, root: Path, url: str) -> None:
+        self.results, self.artifacts, self.termination = root / "results", root / "artifacts", root / "termination-log"
+        tokens = root / "tokens"
+        for folder in (self.results, self.artifacts, tokens):
+            folder.mkdir()
+        (tokens / "shard-0").write_text(TOKEN + "\n")
+        self.env = {
+            "SEATRIAL_RUN": "pr-1234",
+            "SEATRIAL_RUN_NAMESPACE": "team-a",
+            "SEATRIAL_RUN_UID": UID,
+            "SEATRIAL_ATTEMPT": "1",
+            "JOB_COMPLETION_INDEX": "0",
+            "SEATRIAL_ARCHIVE_URL": url,
+            "SEATRIAL_TOKEN_DIR": str(tokens),
+            "SEATRIAL_RESULTS": str(self.results),
+            "SEATRIAL_ARTIFACTS_DIR": str(self.artifacts),
+            "SEATRIAL_TERMINATION_LOG": str(self.termination),
+        }
+
+    def append(self, name: str, data: bytes | list[Event]) -> None:
+        with (self.results / name).open("ab") as file:
+            file.write(data if isinstance(data, bytes) else lines(data))
+
+    def end(self, exit_record: Event) -> None:
+        passing = self.results / ".exit.json"
+        passing.write_text(json.dumps(exit_record))
+        passing.rename(self.results / "exit.json")
+
+    def finished(self, events: list[Event] = EVENTS, code: int = 1, output: bytes = b"output\n") -> None:
+        """As a run leaves it."""
+        self.append("gates.jsonl", GATES)
+        self.append("events.jsonl", events)
+        self.append("output.log", output)
+        self.end(record(code))
+
+    def collect(self, *steps: Callable[[], bool | None], stop: bool = False) -> tuple[int, dict[str, Any]]:
+        """Run the collector. At each look at the files the first step is taken until it doesn't say False.
+
+        After the last step the collector is told to end if ``stop``.
+        """
+        left = list(steps)
+        deadline = time.monotonic() + 60
+
+        def pause(seconds: float) -> bool:
+            assert time.monotonic() < deadline, f"still waiting for {left}"
+            if left and left[0]() is not False:
+                left.pop(0)
+            if not left and stop:
+                return True
+            time.sleep(min(seconds, 0.005))
+            return False
+
+        return collect(self.env, pause)
+
+
+@pytest.fixture
+def pod(tmp_path: Path, archive: FakeArchive) -> Pod:
+    return Pod(tmp_path, archive.url)
+
+
+def test_a_finished_run_arrives_whole(pod: Pod, archive: FakeArchive) -> None:
+    pod.finished()
+    status, message = pod.collect()
+    assert status == 0
+    assert archive.manifest is not None
+    assert message["digest"] == f"sha256:{sha256(archive.manifest)}"
+    manifest = json.loads(archive.manifest)
+    assert (manifest["schema"], manifest["run"]) == (1, {"uid": UID, "name": "pr-1234", "namespace": "team-a"})
+    paths = [file["path"] for file in manifest["files"]]
+    assert paths == sorted([*ALWAYS, "events.jsonl", "exit.json", "gates.jsonl", "output.log"])
+    assert archive.files["events.jsonl"] == lines(EVENTS)
+    assert archive.requests[-1] == ("PUT", "manifest")
+    summary = archive.summary
+    assert (summary["outcome"], summary["complete"], summary["exitCode"]) == ("failed", True, 1)
+    assert summary["tests"]["total"] == 2
+    assert summary["gatesOpenAt"] == 91.0
+    assert message["summary"] == summary
+    assert ElementTree.fromstring(archive.files["junit.xml"]).get("name") == "pr-1234"
+    assert json.loads(archive.files["ctrf.json"])["results"]["summary"]["failed"] == 1
+
+
+def test_uploads_share_one_connection(pod: Pod, archive: FakeArchive) -> None:
+    pod.finished()
+    pod.collect()
+    assert archive.connections == 2  # the other one tells live
+
+
+def test_collecting_again_sends_the_same(pod: Pod, archive: FakeArchive) -> None:
+    """A sidecar that the kubelet starts again must not spoil what it has brought to the archive."""
+    pod.finished()
+    first = pod.collect()
+    assert pod.collect() == first
+    assert first[0] == 0
+
+
+def test_artifacts_are_collected_and_what_is_left_out_is_told(pod: Pod, archive: FakeArchive) -> None:
+    (pod.artifacts / "logs").mkdir()
+    (pod.artifacts / "logs" / "app.log").write_bytes(b"log")
+    (pod.artifacts / "logs" / "large").write_bytes(b"x" * 100)
+    (pod.artifacts / "logs" / "refused").write_bytes(b"x")
+    pod.env |= {"SEATRIAL_ARTIFACTS": '["logs/**"]', "SEATRIAL_ARTIFACTS_LIMIT": "50"}
+    archive.fault = lambda method, path: 413 if path.endswith("refused") else None
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert [path for path in archive.files if path.startswith("artifacts/")] == ["artifacts/logs/app.log"]
+    omitted = archive.summary["artifactsOmitted"]
+    assert (omitted["files"], omitted["bytes"]) == (2, 101)
+    assert {each["path"] for each in omitted["examples"]} == {"logs/large", "logs/refused"}
+
+
+def test_reports_are_sent_while_pytest_s_process_still_ends(pod: Pod, archive: FakeArchive) -> None:
+    pod.append("gates.jsonl", GATES)
+    pod.append("events.jsonl", EVENTS)
+
+    def reports_are_there() -> bool:
+        return {"events.jsonl", "junit.xml", "ctrf.json", "gates.jsonl"} <= archive.files.keys()
+
+    status, _ = pod.collect(reports_are_there, lambda: pod.append("output.log", b"end\n"), lambda: pod.end(record(1)))
+    assert status == 0
+    assert archive.files["output.log"] == b"end\n"
+
+
+def test_what_happens_is_told_live_in_order(pod: Pod, archive: FakeArchive) -> None:
+    def told(kind: str) -> Callable[[], bool]:
+        return lambda: kind in [event["event"] for event in archive.live]
+
+    status, _ = pod.collect(
+        lambda: pod.append("gates.jsonl", GATES),
+        told("open"),
+        lambda: pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")]),
+        told("start"),
+        lambda: pod.append("events.jsonl", [{"t": 101.2, "event": "heartbeat"}, *whole("t.py::test_a")[1:], finish(0)]),
+        told("finish"),
+        lambda: pod.end(record(0)),
+    )
+    assert status == 0
+    kinds = [event["event"] for event in archive.live]
+    assert kinds == ["waiting", "ready", "open", "session", "collected", "start", "end", "finish"]
+    posts = archive.requests.index(("PUT", "manifest"))
+    assert ("POST", "live") not in archive.requests[posts:]
+
+
+def test_live_events_are_told_before_the_result(pod: Pod, archive: FakeArchive) -> None:
+    pod.finished()
+    pod.collect()
+    assert [event["event"] for event in archive.live][-1] == "finish"
+
+
+# Ends that are no good ones
+
+
+def test_a_run_that_died_keeps_its_tests_and_the_running_one(pod: Pod, archive: FakeArchive) -> None:
+    pod.append("events.jsonl", [session(), collected(3), *whole("t.py::test_a"), start("t.py::test_b")])
+    pod.append("events.jsonl", b'{"t": 103, "event": "phase", "id": "t.py::te')  # killed while it wrote
+    pod.append("output.log", b"Fatal Python error: Segmentation fault\n")
+    pod.end(record(None, signal="SIGSEGV"))
+    status, message = pod.collect()
+    assert status == 0
+    summary = message["summary"]
+    assert (summary["outcome"], summary["running"], summary["complete"]) == ("died", "t.py::test_b", False)
+    assert (summary["tests"]["passed"], summary["tests"]["total"]) == (1, 3)
+    assert "Segmentation fault" in summary["outputTail"]
+    assert summary["notes"] == []
+    junit = ElementTree.fromstring(archive.files["junit.xml"])
+    assert [(case.get("name"), [child.tag for child in case]) for case in junit.iter("testcase")] == [
+        ("test_a", []),
+        ("test_b", ["error"]),
+    ]
+
+
+def test_a_container_that_was_killed_leaves_no_record(pod: Pod, archive: FakeArchive) -> None:
+    pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")])
+    status, message = pod.collect(lambda: None, stop=True)
+    assert status == 0
+    assert message["summary"]["outcome"] == "no-exit-record"
+    assert "exit.json" not in archive.files
+
+
+def test_what_came_last_is_read_even_if_told_to_end(pod: Pod, archive: FakeArchive) -> None:
+    status, message = pod.collect(pod.finished, stop=True)
+    assert (status, message["summary"]["outcome"]) == (0, "failed")
+
+
+def test_no_pytest(pod: Pod, archive: FakeArchive) -> None:
+    pod.append("output.log", b"/usr/bin/python: No module named pytest\n")
+    pod.end(record(1))
+    assert pod.collect()[1]["summary"]["outcome"] == "no-pytest"
+    assert sorted(archive.files) == sorted([*ALWAYS, "exit.json", "output.log"])
+
+
+def test_gates_that_stayed_shut(pod: Pod, archive: FakeArchive) -> None:
+    not_ready = [{"name": "controller", "error": "HTTP 503"}]
+    pod.append("gates.jsonl", [{"t": 90.0, "event": "waiting", "name": "controller"}])
+    pod.append("gates.jsonl", [{"t": 99.0, "event": "timeout", "notReady": not_ready}])
+    pod.end({"exitCode": None, "gateTimeout": True, "notReady": not_ready, "startedAt": 90.0, "endedAt": 99.0})
+    summary = pod.collect()[1]["summary"]
+    assert (summary["outcome"], summary["notReady"], summary["gateTimeout"]) == ("gate-timeout", not_ready, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "note"),
+    [
+        ("exit.json", b"{", "the exit record could not be read"),
+        ("exit.json", b"[]", "the exit record could not be read"),
+        ("events.jsonl", b"garbage\n" + lines(EVENTS), "1 lines of events could not be read"),
+        ("events.jsonl", lines([{"t": 1.0, "event": "end"}, *EVENTS]), "an event could not be understood"),
+        ("events.jsonl", lines([{"t": "x", "event": "start", "id": 5}, *EVENTS]), "an event could not be understood"),
+        ("gates.jsonl", lines([{"event": "open"}]), "a gate event could not be understood"),
+    ],
+)
+def test_files_with_nonsense_lose_nothing_else(
+    pod: Pod, archive: FakeArchive, name: str, content: bytes, note: str
+) -> None:
+    pod.finished()
+    (pod.results / name).write_bytes(content)
+    status, message = pod.collect()
+    assert status == 0
+    assert any(note in each for each in message["summary"]["notes"])
+    assert message["summary"]["outcome"] == ("no-exit-record" if name == "exit.json" else "failed")
+
+
+def test_a_test_that_deletes_the_results_does_not_hide_what_was_seen(pod: Pod, archive: FakeArchive) -> None:
+    def delete() -> None:
+        for file in pod.results.iterdir():
+            file.unlink()
+
+    pod.append("events.jsonl", EVENTS[:-1])
+    pod.collect(lambda: bool(archive.live), delete, lambda: pod.end(record(0)))
+    assert archive.files["events.jsonl"] == lines(EVENTS[:-1])
+    assert archive.summary["outcome"] == "died"
+
+
+# The archive makes trouble
+
+
+def failing(times: int, status: int, *paths: str) -> Callable[[str, str], int | None]:
+    """Answers with this status so many times for each of these paths."""
+    left = dict.fromkeys(paths, times)
+
+    def fault(_method: str, path: str) -> int | None:
+        if left.get(path, 0) > 0:
+            left[path] -= 1
+            return status
+        return None
+
+    return fault
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 422])
+@pytest.mark.parametrize("path", ["files/events.jsonl", "files/summary.json", "manifest"])
+def test_passing_trouble_is_overcome(pod: Pod, archive: FakeArchive, status: int, path: str) -> None:
+    archive.fault = failing(2, status, path)
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert archive.manifest is not None
+
+
+def test_a_file_that_the_archive_lost_is_sent_again(pod: Pod, archive: FakeArchive) -> None:
+    lost: list[bytes] = []
+
+    def fault(_method: str, path: str) -> int | None:
+        if path == "manifest" and not lost:
+            lost.append(archive.files.pop("junit.xml"))
+        return None
+
+    archive.fault = fault
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert archive.files["junit.xml"] == lost[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "the archive refused the results"), (403, "the archive refused"), (409, "the archive refused")],
+)
+def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int, said: str) -> None:
+    archive.fault = lambda method, path: status
+    pod.finished()
+    code, message = pod.collect()
+    assert code == 1
+    assert said in message["error"]
+    assert f"HTTP {status}" in message["error"]
+    assert len([path for _, path in archive.requests if path != "live"]) <= 2
+
+
+def test_an_archive_that_stays_away_is_told(pod: Pod, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "PATIENCE", 0.2)
+    archive.fault = lambda method, path: 503
+    pod.finished()
+    code, message = pod.collect()
+    assert code == 1
+    assert message["error"].startswith("archive unavailable: 127.0.0.1:")
+    assert json.loads(pod.termination.read_text())["error"] == message["error"]
+
+
+def test_live_trouble_is_no_trouble_for_results(pod: Pod, archive: FakeArchive) -> None:
+    archive.fault = lambda method, path: 400 if path == "live" else None
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert archive.live == []
+
+
+def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "LIVE_BACKLOG", 10_000)
+    away = True
+    archive.fault = lambda method, path: 503 if away else None
+    live = Live(Archive(archive.url, TOKEN, UID, 1, 0))
+    for number in range(1000):
+        live.tell(start(f"t.py::test_{number}"))
+    away = False
+    deadline = time.monotonic() + 60
+    while "dropped" not in [event["event"] for event in archive.live]:
+        assert time.monotonic() < deadline
+        live.tell(session())
+        time.sleep(0.01)
+    live.close(60)
+    kinds = [event["event"] for event in archive.live]
+    kept = kinds.count("start")
+    assert len(lines(archive.live[:kept])) <= 10_000 * 1.2  # json.dumps here puts spaces
+    assert kinds[: kept + 2] == ["start"] * kept + ["dropped", "session"]
+    assert archive.live[kept]["count"] >= 1000 - kept
+
+
+# Sizes
+
+
+def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
+    tests, heartbeats = 12_500, lines([{"t": 101.0, "event": "heartbeat"}]) * 6
+    with (tmp_path / "events.jsonl").open("wb") as file:
+        file.write(lines([session(), collected(tests)]))
+        for number in range(tests):
+            nodeid = f"tests/integration/test_many.py::test_number[{number}]"
+            failed = [failure(nodeid, text="x" * 2000)] if number % 100 == 0 else []
+            outcome = "failed" if failed else "passed"
+            file.write(lines([start(nodeid), *failed]) + heartbeats + lines([ended(nodeid, outcome)]))
+        file.write(lines([finish(1)]))
+    told = 0
+
+    def tell(_event: Event) -> None:
+        nonlocal told
+        told += 1
+
+    tracemalloc.start()
+    follower = Follower(str(tmp_path), str(tmp_path), "many", tell)
+    follower.poll()
+    follower.end()
+    left, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    follower.close()
+    assert (follower.facts.tests["passed"], follower.facts.tests["failed"]) == (12_375, 125)
+    assert told == 2 * tests + 125 + 3
+    assert peak < 8 * 1024 * 1024
+    assert left < 512 * 1024  # 40 bytes a test
+    count = sum(1 for _, element in ElementTree.iterparse(tmp_path / "junit.xml") if element.tag == "testcase")
+    assert count == tests
+    assert len(json.loads((tmp_path / "ctrf.json").read_bytes())["results"]["tests"]) == tests
+
+
+def test_large_output_arrives_whole_and_only_its_end_is_kept(pod: Pod, archive: FakeArchive) -> None:
+    output = b"x" * 10_000_000 + "é the end\n".encode()
+    pod.finished(output=output)
+    message = pod.collect()[1]
+    assert archive.files["output.log"] == output
+    assert message["summary"]["outputTail"].endswith("é the end\n")
+    assert len(message["summary"]["outputTail"]) == 2000
+
+
+def test_the_termination_message_fits(pod: Pod, archive: FakeArchive) -> None:
+    many = [event for n in range(30) for event in whole(f"t.py::test_{'é' * 150}_{n}", "failed")]
+    pod.finished([session(), collected(30), *many, finish(1)])
+    message = pod.collect()[1]
+    assert len(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()) <= 4096
+    assert len(archive.summary["failures"]) == 20
+    assert 0 < len(message["summary"]["failures"]) < 20
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({"event": "heartbeat"}, None),
+        ({"event": "phase", "outcome": "passed"}, None),
+        (
+            failure("a", stdout="o", stderr="e", log="l", text="x" * 9000),
+            {name: value for name, value in failure("a", text="x" * 4096).items()
+             if name not in ("stdout", "stderr", "log")},
+        ),
+        (
+            {"event": "collected", "errors": [{"id": "a", "message": "m", "text": "t"}] * 9},
+            {"event": "collected", "errors": [{"id": "a", "message": "m"}] * 5},
+        ),
+    ],
+)  # fmt: skip
+def test_live_form(event: Event, told: Event | None) -> None:
+    assert live_form(event) == told
+
+
+# As a process
+
+
+def run_as_process(pod: Pod) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "seatrial_runner.collect"]
+    return subprocess.Popen(program, env={**os.environ, **pod.env, "PYTHONPATH": RUNNER}, stderr=subprocess.PIPE)
+
+
+def test_the_process_writes_its_message_and_ends_well(pod: Pod, archive: FakeArchive) -> None:
+    pod.finished()
+    process = run_as_process(pod)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    message = json.loads(pod.termination.read_text())
+    assert archive.manifest is not None
+    assert message["digest"] == f"sha256:{sha256(archive.manifest)}"
+
+
+def test_the_process_ends_well_when_told_to(pod: Pod, archive: FakeArchive) -> None:
+    pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")])
+    process = run_as_process(pod)
+    deadline = time.monotonic() + 60
+    while not archive.live:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert json.loads(pod.termination.read_text())["summary"]["outcome"] == "no-exit-record"
+
+
+def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: FakeArchive) -> None:
+    del pod.env["SEATRIAL_RUN_UID"]
+    process = run_as_process(pod)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "SEATRIAL_RUN_UID is not set" in json.loads(pod.termination.read_text())["error"]
+    assert b"SEATRIAL_RUN_UID is not set" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SEATRIAL_RUN", "", "SEATRIAL_RUN is not set"),
+        ("SEATRIAL_ATTEMPT", "one", "SEATRIAL_ATTEMPT must be a whole number, not 'one'"),
+        ("SEATRIAL_ARTIFACTS", "logs/**", "SEATRIAL_ARTIFACTS must be a JSON list"),
+        ("SEATRIAL_ARTIFACTS", "[1]", "SEATRIAL_ARTIFACTS must be a JSON list"),
+        ("SEATRIAL_ARTIFACTS_LIMIT", "1Gi", "SEATRIAL_ARTIFACTS_LIMIT must be a whole number"),
+        ("JOB_COMPLETION_INDEX", "7", "shard-7 can't be read"),
+    ],
+)
+def test_settings_that_are_wrong(pod: Pod, name: str, value: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Settings.of({**pod.env, name: value})
