@@ -1,0 +1,85 @@
+"""The real collector and the real archive together: what one says, the other understands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from seatrial import tokens
+from seatrial.archive_client import FeedConnected, FeedLive, FeedResult
+from tests.unit.archive.support import KEY, UID, Server
+
+ROOT = Path(__file__).parents[3]
+
+
+def lines(path: Path, *events: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.writelines(json.dumps({"t": time.time()} | event) + "\n" for event in events)
+
+
+async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_path: Path) -> None:
+    results, artifacts, secrets = tmp_path / "results", tmp_path / "artifacts", tmp_path / "tokens"
+    for folder in (results, artifacts / "logs", secrets):
+        folder.mkdir(parents=True)
+    (secrets / "shard-0").write_text(tokens.upload_token(KEY, UID, 1, 0))
+    (artifacts / "logs" / "größe (1).log").write_text("an artifact")
+    environment = {
+        "SEATRIAL_RUN": "pr-1234",
+        "SEATRIAL_RUN_NAMESPACE": "team-a",
+        "SEATRIAL_RUN_UID": UID,
+        "SEATRIAL_ATTEMPT": "1",
+        "JOB_COMPLETION_INDEX": "0",
+        "SEATRIAL_ARCHIVE_URL": f"http://127.0.0.1:{server.upload_port}",
+        "SEATRIAL_TOKEN_DIR": str(secrets),
+        "SEATRIAL_ARTIFACTS": '["logs/**"]',
+        "SEATRIAL_RESULTS": str(results),
+        "SEATRIAL_ARTIFACTS_DIR": str(artifacts),
+        "SEATRIAL_TERMINATION_LOG": str(tmp_path / "termination"),
+        "PYTHONPATH": str(ROOT / "runner"),
+    }
+    async with server.client() as client, aclosing(client.feed()) as feed, asyncio.timeout(60):
+        assert await anext(feed) == FeedConnected()
+        collector = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "seatrial_runner.collect", env=os.environ | environment
+        )
+        lines(results / "gates.jsonl", {"event": "ready", "name": "postgres"}, {"event": "open", "seconds": 1.2})
+        test = {"id": "test_a.py::test_a"}
+        lines(
+            results / "events.jsonl",
+            {"event": "session", "pytest": "8.4", "python": "3.13.1"},
+            {"event": "collected", "count": 1, "deselected": 0, "errors": []},
+            {"event": "start"} | test,
+            {"event": "phase", "when": "call", "outcome": "passed", "seconds": 0.1} | test,
+            {"event": "end", "outcome": "passed", "seconds": 0.1, "catalogueId": None} | test,
+        )
+        told = []
+        async for event in feed:
+            assert isinstance(event, FeedLive)
+            told.append(event.event["event"])
+            if told[-1] == "progress":
+                break
+        assert sorted(told) == sorted(["ready", "open", "session", "collected", "start", "progress"])
+
+        lines(results / "events.jsonl", {"event": "finish", "exitStatus": 0})
+        (results / "output.log").write_text("1 passed")
+        now = time.time()
+        ended = {"exitCode": 0, "signal": None, "timedOut": False, "oomKilled": False, "startedAt": now, "endedAt": now}
+        (results / "exit.json").write_text(json.dumps(ended | {"error": None, "lost": []}))
+        result = await anext(feed)
+        assert await collector.wait() == 0
+
+        assert isinstance(result, FeedResult)
+        assert (result.summary["outcome"], result.summary["complete"]) == ("passed", True)
+        assert json.loads((tmp_path / "termination").read_text())["digest"] == result.digest
+        stored = await client.result(UID, 1, 0)
+        assert stored is not None
+        assert (stored.digest, stored.summary) == (result.digest, result.summary)
+        artifact = stored.manifest.file("artifacts/logs/größe (1).log")
+        assert artifact is not None
+        assert (await client.download(UID, 1, 0, artifact, tmp_path)).read_text() == "an artifact"
