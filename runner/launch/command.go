@@ -73,9 +73,6 @@ func executablePath(name string) (string, error) {
 
 // startError explains why the system did not start a command.
 func startError(name, path string, err error) error {
-	if err == nil {
-		return nil
-	}
 	if errors.Is(err, syscall.ENOENT) {
 		if _, statErr := os.Stat(path); statErr != nil {
 			return failure{exitNotFound, fmt.Sprintf("executable not found: %s", name)}

@@ -326,8 +326,11 @@ func TestStoppedWhileWaiting(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	r := readRecord(t, folder+"/exit.json")
-	if r.GateTimeout || r.Error == nil || !strings.HasPrefix(*r.Error, "stopped by SIGTERM before the start, while waiting for api") || len(r.NotReady) != 1 {
-		t.Errorf("record: %+v", r)
+	if r.GateTimeout || r.Error != nil || r.Signal == nil || *r.Signal != "SIGTERM" || r.StartedAt != nil || len(r.NotReady) != 1 {
+		t.Errorf("record: %s", read(t, folder+"/exit.json"))
+	}
+	if got := p.stderr.String(); !strings.HasPrefix(got, "seatrial: stopped by SIGTERM before the start, while waiting for api (tcp://") {
+		t.Errorf("log: %q", got)
 	}
 }
 

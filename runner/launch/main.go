@@ -82,7 +82,7 @@ func launch(args []string, started time.Time) int {
 			return giveUp(failure{exitUsage, "copy takes two folders: launch copy SOURCE TARGET"}, defaultTerminationLog)
 		}
 		if err := copyFolder(args[1], args[2]); err != nil {
-			return giveUp(failure{exitIO, err.Error()}, defaultTerminationLog)
+			return giveUp(asFailure(err), defaultTerminationLog)
 		}
 		return 0
 	case "version", "--version":

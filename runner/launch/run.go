@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -27,32 +26,38 @@ func run(o options, started time.Time) int {
 
 	files, err := openFiles(&o)
 	if err != nil {
-		return giveUp(failure{exitIO, err.Error()}, o.terminationLog)
+		return giveUp(asFailure(err), o.terminationLog)
 	}
 	result := record{NotReady: []unready{}, Lost: []unready{}}
 	// end finishes without a command having run.
 	end := func(f failure) int {
 		result.EndedAt = unixSeconds(time.Now())
-		if result.Error == nil && !result.GateTimeout {
-			result.Error = &f.text
-		}
 		if err := files.record.commit(result); err != nil {
 			logf("%v", err)
 		}
 		return giveUp(f, o.terminationLog)
 	}
+	fail := func(err error) int {
+		f := asFailure(err)
+		result.Error = &f.text
+		return end(f)
+	}
+	stop := func(s syscall.Signal, notReady []unready) int {
+		name, text := signalName(s), ""
+		if len(notReady) > 0 {
+			result.NotReady, text = notReady, ", while waiting for "+joined(notReady)
+		}
+		result.Signal = &name
+		return end(failure{exitSignal + int(s), "stopped by " + name + " before the start" + text})
+	}
+
 	if err := prepare(&o); err != nil {
-		return end(asFailure(err))
+		return fail(err)
 	}
 	stopped, notReady := waitFor(o, files.journal, started, signals)
 	switch {
 	case stopped != 0:
-		f := failure{exitSignal + int(stopped), fmt.Sprintf("stopped by %s before the start", signalName(stopped))}
-		if len(notReady) > 0 {
-			f.text += ", while waiting for " + joined(notReady)
-			result.NotReady = notReady
-		}
-		return end(f)
+		return stop(stopped, notReady)
 	case len(notReady) > 0:
 		result.GateTimeout, result.NotReady = true, notReady
 		return end(failure{exitGateTimeout, fmt.Sprintf("not ready after %s: %s", secondsText(o.timeout), joined(notReady))})
@@ -61,18 +66,18 @@ func run(o options, started time.Time) int {
 	case !o.supervised():
 		signal.Reset()
 		select {
-		case s := <-signals: // came in between; the default action would have been ours
+		case s := <-signals: // came just before, when we were still the ones to act on it
 			if number := s.(syscall.Signal); stops(number) {
-				return end(failure{exitSignal + int(number), fmt.Sprintf("stopped by %s before the start", signalName(number))})
+				return stop(number, nil)
 			}
 		default:
 		}
-		return end(replace(o))
+		return fail(replace(o))
 	}
 
 	ended, err := supervise(o, files, signals)
 	if err != nil {
-		return end(asFailure(err))
+		return fail(err)
 	}
 	ended.fill(&result)
 	status := ended.exitStatus()
@@ -88,7 +93,7 @@ func run(o options, started time.Time) int {
 	}
 	if status == 0 && o.beacon != "" && !ended.asked {
 		if err := serveBeacon(o.beacon, signals); err != nil {
-			return giveUp(failure{exitIO, err.Error()}, o.terminationLog)
+			return giveUp(asFailure(err), o.terminationLog)
 		}
 	}
 	return status
@@ -185,13 +190,10 @@ func waitFor(o options, journal *journal, started time.Time, signals <-chan os.S
 }
 
 // replace makes this process the command. It returns only when that is not possible.
-func replace(o options) failure {
+func replace(o options) error {
 	path, err := executablePath(o.command[0])
-	if err == nil {
-		err = startError(o.command[0], path, syscall.Exec(path, o.command, os.Environ()))
+	if err != nil {
+		return err
 	}
-	if f, ok := errors.AsType[failure](err); ok {
-		return f
-	}
-	return failure{exitNotExecutable, err.Error()}
+	return startError(o.command[0], path, syscall.Exec(path, o.command, os.Environ()))
 }
