@@ -196,6 +196,7 @@ class Engine:
     def __init__(self, program: str, build_options: list[str]) -> None:
         self.program = program
         self._build_options = build_options
+        self._reaches_registry = True
 
     def build(
         self, full_name: str, dockerfile: Path, context: Path, args: dict[str, str], no_cache: bool, log: Path
@@ -213,7 +214,7 @@ class Engine:
 
     def id_of(self, full_name: str) -> str:
         """The image's id in the local store; empty if it isn't there."""
-        command = [self.program, "images", "--quiet", "--no-trunc", full_name]
+        command = [self.program, "image", "inspect", "--format", "{{.Id}}", full_name]
         return subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
         ).stdout.strip()
@@ -223,7 +224,11 @@ class Engine:
         succeeds([self.program, "rmi", image_id], log, seconds=60)
 
     def pull(self, full_name: str, log: Path) -> bool:
-        return succeeds([self.program, "pull", full_name], log, seconds=300)
+        """Whether the image could be had from its registry; after one failure no registry is asked again."""
+        self._reaches_registry = self._reaches_registry and succeeds(
+            [self.program, "pull", full_name], log, seconds=300
+        )
+        return self._reaches_registry
 
 
 def choose_engine() -> Engine:
