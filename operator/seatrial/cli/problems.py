@@ -28,9 +28,13 @@ class Problem:
     path: Path_
     text: str
 
+    def place(self, lines: Mapping[Path_, int]) -> int | None:
+        """The line of the field, or of what it would be in."""
+        return next((lines[self.path[:end]] for end in range(len(self.path), 0, -1) if self.path[:end] in lines), None)
+
     def line(self, source: str, lines: Mapping[Path_, int]) -> str:
         """`run.yaml:23: spec.tests.marker: unknown field; did you mean markers?`."""
-        known = next((lines[self.path[:end]] for end in range(len(self.path), 0, -1) if self.path[:end] in lines), None)
+        known = self.place(lines)
         where = f"{source}:{known}: " if known else ""
         return f"{where}{format_path(self.path)}: {self.text}" if self.path else f"{where}{self.text}"
 
@@ -50,6 +54,11 @@ def together(unknown: Sequence[Problem], invalid: Sequence[Problem]) -> list[Pro
     """Both kinds, without the missing fields that are only missing because their name is misspelt."""
     meant = {(*problem.path[:-1], name) for problem in unknown if (name := nearest(problem.path))}
     return [*unknown, *(p for p in invalid if not (p.text == MISSING and p.path in meant))]
+
+
+def by_place(found: Sequence[Problem], lines: Mapping[Path_, int]) -> list[Problem]:
+    """In the order of the file."""
+    return sorted(found, key=lambda problem: problem.place(lines) or 0)
 
 
 def without(document: Mapping[str, Any], problems: Sequence[Problem]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from seatrial.api.v1alpha1 import API_VERSION
 from seatrial.cluster import (
     RUN,
     AlreadyExistsError,
@@ -57,8 +58,7 @@ async def start(session: Session, target: Target, out: Out, ask: Ask) -> Exit:
     for assignment in ask.assignments:
         run = documents.set_value(run, assignment)
     bundle = documents.placed(replace(bundle, run=run), ask.name, target.namespace, session.cluster.default_namespace)
-    began = time.monotonic()
-    created = await _create(session, target, out, bundle, ask.replace)
+    created, began = await _create(session, target, out, bundle, ask.replace)
     metadata = created["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
     out.line("run ", (name, "bold"), f" created in namespace {namespace}")
@@ -119,8 +119,13 @@ def _what_next(call: Callable[[str], str]) -> list[str]:
 # --- creating ---------------------------------------------------------------------------------------------------------
 
 
-async def _create(session: Session, target: Target, out: Out, bundle: Bundle, may_replace: bool) -> Object:
+async def _create(
+    session: Session, target: Target, out: Out, bundle: Bundle, may_replace: bool
+) -> tuple[Object, float]:
     """Applies what else is in the file, then creates the run; nothing is changed for a run that would be refused.
+
+    Returns:
+        The run, and when it was asked for (monotonic seconds).
 
     Raises:
         CliError: it was refused; says every problem.
@@ -143,8 +148,9 @@ async def _create(session: Session, target: Target, out: Out, bundle: Bundle, ma
     for other in others:
         await _apply(session, out, other, bundle)
     for last_try in (False, True):
+        began = time.monotonic()
         try:
-            return await cluster.create(bundle.run, strict=True)
+            return await cluster.create(bundle.run, strict=True), began
         except AlreadyExistsError:
             if not may_replace or last_try:
                 raise await _exists(session, target, bundle) from None
@@ -225,19 +231,20 @@ def _no_place(bundle: Bundle, error: ClusterError) -> CliError:
 async def _refused(session: Session, bundle: Bundle, error: InvalidError) -> CliError:
     """All that is wrong with the run: unknown fields come alone, so what else is wrong is asked for without them."""
     unknown = problems.unknown_fields(error.message)
-    invalid = problems.invalid_fields(error.causes)
+    causes = error.causes
     if unknown:
         try:
             await session.cluster.create(problems.without(bundle.run, unknown), strict=True, dry_run=True)
         except InvalidError as rest:
-            invalid = problems.invalid_fields(rest.causes)
+            causes = rest.causes
         except ClusterError:
             pass  # what is known is told
-    found = problems.together(unknown, invalid)
+    found = problems.together(unknown, problems.invalid_fields(causes))
     if not found:
-        return CliError(f"{bundle.source}: the run was refused: {error.message}")
+        hint = "" if bundle.run["apiVersion"] == API_VERSION else f"write apiVersion: {API_VERSION}"
+        return CliError(f"{bundle.source}: the run was refused: {error.message}", hint=hint)
+    lines = [problem.line(bundle.source, bundle.lines) for problem in problems.by_place(found, bundle.lines)]
+    if any(field == "<nil>" for field, _ in causes):
+        lines.append("more may be found once these are put right")
     count = "one problem" if len(found) == 1 else f"{len(found)} problems"
-    return CliError(
-        f"{bundle.source} was refused, {count}:",
-        details=[problem.line(bundle.source, bundle.lines) for problem in found],
-    )
+    return CliError(f"{bundle.source} was refused, {count}:", details=lines)
