@@ -1,0 +1,329 @@
+"""A small Kubernetes API in this process, over real HTTP: enough of lists, watches, patches and deletions to run the operator.
+
+It keeps what matters for an operator's correctness: resource versions and conflicts, watches that replay from the
+version of a list, finalizers, preconditions, namespaces that end a while after their deletion. Faults can be put
+before and after every write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+Object = dict[str, Any]
+RESOURCES: dict[str, tuple[str, str, bool]] = {
+    "integrationruns": ("seatrial.dev/v1alpha1", "IntegrationRun", True),
+    "namespaces": ("v1", "Namespace", False),
+    "pods": ("v1", "Pod", True),
+    "secrets": ("v1", "Secret", True),
+    "configmaps": ("v1", "ConfigMap", True),
+    "services": ("v1", "Service", True),
+    "serviceaccounts": ("v1", "ServiceAccount", True),
+    "persistentvolumeclaims": ("v1", "PersistentVolumeClaim", True),
+    "events": ("v1", "Event", True),
+    "rolebindings": ("rbac.authorization.k8s.io/v1", "RoleBinding", True),
+    "networkpolicies": ("networking.k8s.io/v1", "NetworkPolicy", True),
+    "deployments": ("apps/v1", "Deployment", True),
+    "jobs": ("batch/v1", "Job", True),
+    "customresourcedefinitions": ("apiextensions.k8s.io/v1", "CustomResourceDefinition", False),
+}
+WRITES = ("POST", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class Write:
+    """One request that changes something."""
+
+    index: int
+    method: str
+    resource: str
+    name: str
+
+
+Fault = Callable[[Write, str], Awaitable[web.StreamResponse | None]]
+"""Called "before" and "after" each write; an answer given before stops the write, one given after replaces the reply."""
+
+
+def failure(code: int, reason: str, message: str = "made to fail") -> web.Response:
+    """A Kubernetes Status."""
+    status = {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message}
+    return web.json_response(status, status=code)
+
+
+def merge(target: Any, change: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(change, dict):
+        return change
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
+
+
+@dataclass
+class Kube:
+    """The objects, their history, and the server."""
+
+    url: str = ""
+    fault: Fault | None = None
+    writes: list[Write] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+    end_namespaces: bool = True
+    _objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
+    _history: list[tuple[int, str, str, Object]] = field(default_factory=list)
+    _version: int = 100
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _oldest: int = 0
+
+    # --- objects, as a test uses them --------------------------------------------------------------------------------
+
+    def all(self, resource: str, namespace: str = "") -> list[Object]:
+        """All objects of a resource."""
+        return [o for (r, ns, _), o in self._objects.items() if r == resource and namespace in ("", ns)]
+
+    def one(self, resource: str, name: str, namespace: str = "") -> Object | None:
+        """One object, or None."""
+        return self._objects.get((resource, namespace, name))
+
+    def left_over(self) -> dict[str, int]:
+        """What there is besides runs, ConfigMaps of tests and events."""
+        counts: dict[str, int] = {}
+        for resource, _, _ in self._objects:
+            if resource not in ("events", "customresourcedefinitions", "integrationruns"):
+                counts[resource] = counts.get(resource, 0) + 1
+        return counts
+
+    async def put(self, resource: str, body: Object) -> Object:
+        """Creates or replaces an object, as somebody else than the operator."""
+        metadata = body["metadata"]
+        key = (resource, metadata.get("namespace", ""), metadata["name"])
+        kind = "MODIFIED" if key in self._objects else "ADDED"
+        if kind == "ADDED":
+            api_version, name, _ = RESOURCES[resource]
+            metadata.setdefault("uid", str(uuid.uuid4()))
+            metadata.setdefault("generation", 1)
+            now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            body = {"apiVersion": api_version, "kind": name, **body, "metadata": {"creationTimestamp": now, **metadata}}
+        await self._store(kind, key, body)
+        return body
+
+    async def change(self, resource: str, name: str, namespace: str, change: Object) -> None:
+        """Merges a change into an object, as somebody else than the operator."""
+        await self._store(
+            "MODIFIED", (resource, namespace, name), merge(self._objects[resource, namespace, name], change)
+        )
+
+    async def remove(self, resource: str, name: str, namespace: str = "") -> None:
+        """Deletes an object as a user does: finalizers hold it, a namespace ends in its own time."""
+        await self._delete((resource, namespace, name))
+
+    async def forget_history(self) -> None:
+        """Makes every watch begin anew: 410 Gone."""
+        async with self._news:
+            self._oldest = self._version + 1
+            self._news.notify_all()
+
+    async def _store(self, kind: str, key: tuple[str, str, str], body: Object) -> None:
+        async with self._news:
+            self._version += 1
+            body = copy.deepcopy(body)
+            body["metadata"]["resourceVersion"] = str(self._version)
+            if kind == "DELETED":
+                self._objects.pop(key, None)
+            else:
+                self._objects[key] = body
+            self._history.append((self._version, kind, key[0], body))
+            self._news.notify_all()
+
+    async def _delete(self, key: tuple[str, str, str]) -> None:
+        body = copy.deepcopy(self._objects[key])
+        if key[0] == "namespaces" or body["metadata"].get("finalizers"):
+            if "deletionTimestamp" not in body["metadata"]:
+                now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+                body["metadata"]["deletionTimestamp"] = now
+                await self._store("MODIFIED", key, body)
+            if key[0] == "namespaces" and self.end_namespaces:
+                task = asyncio.create_task(self.end_namespace(key[2]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            return
+        await self._store("DELETED", key, body)
+
+    async def end_namespace(self, name: str) -> None:
+        """What the namespace controller does."""
+        for key in [k for k in self._objects if k[1] == name]:
+            await self._store("DELETED", key, self._objects[key])
+        if body := self._objects.get(("namespaces", "", name)):
+            await self._store("DELETED", ("namespaces", "", name), body)
+
+    # --- HTTP --------------------------------------------------------------------------------------------------------
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        parts = [p for p in request.path.split("/") if p]
+        if (
+            parts in (["api"], ["apis"], ["version"])
+            or (parts[0] == "api" and len(parts) == 2)
+            or (parts[0] == "apis" and len(parts) in (2, 3))
+        ):
+            return self._discovery(parts)
+        rest = parts[2:] if parts[0] == "api" else parts[3:]
+        namespace = ""
+        if rest[0] == "namespaces" and len(rest) > 2:
+            namespace, rest = rest[1], rest[2:]
+        resource, name = rest[0], rest[1] if len(rest) > 1 else ""
+        subresource = rest[2] if len(rest) > 2 else ""
+        if request.method not in WRITES:
+            self.reads.append(request.path)
+            return await self._read(request, resource, namespace, name)
+        body = json.loads(await request.text() or "{}")
+        if request.method == "POST":
+            metadata = body["metadata"]
+            name = metadata.get("name") or f"{metadata.get('generateName', '')}{uuid.uuid4().hex[:5]}"
+            metadata["name"] = name
+        write = Write(len(self.writes), request.method, resource, name)
+        self.writes.append(write)
+        if self.fault and (stopped := await self.fault(write, "before")):
+            return stopped
+        answer = await self._write(request, resource, namespace, name, subresource, body)
+        if self.fault and (replaced := await self.fault(write, "after")):
+            return replaced
+        return answer
+
+    def _discovery(self, parts: list[str]) -> web.Response:
+        groups = sorted({v.rsplit("/", 1)[0] for v, _, _ in RESOURCES.values() if "/" in v})
+        if parts == ["version"]:
+            return web.json_response({"major": "1", "minor": "36", "gitVersion": "v1.36.0"})
+        if parts == ["api"]:
+            return web.json_response({"versions": ["v1"]})
+        if parts == ["apis"]:
+            versions = {
+                g: next(v for v, _, _ in RESOURCES.values() if v.startswith(f"{g}/")).rsplit("/", 1)[1] for g in groups
+            }
+            listed = [
+                {
+                    "name": g,
+                    "versions": [{"version": v, "groupVersion": f"{g}/{v}"}],
+                    "preferredVersion": {"version": v},
+                }
+                for g, v in versions.items()
+            ]
+            return web.json_response({"groups": listed})
+        version = parts[1] if parts[0] == "api" else "/".join(parts[1:])
+        verbs = ["get", "list", "watch", "create", "patch", "delete"]
+        found = [
+            {"name": plural, "kind": kind, "singularName": kind.lower(), "namespaced": scoped, "verbs": verbs}
+            for plural, (v, kind, scoped) in RESOURCES.items()
+            if v == version
+        ]
+        return web.json_response({"kind": "APIResourceList", "resources": found})
+
+    @staticmethod
+    def _selected(body: Object, selector: str) -> bool:
+        labels = body["metadata"].get("labels") or {}
+        for term in filter(None, selector.split(",")):
+            key, _, value = term.partition("=")
+            if key not in labels or (value and labels[key] != value):
+                return False
+        return True
+
+    async def _read(self, request: web.Request, resource: str, namespace: str, name: str) -> web.StreamResponse:
+        if name:
+            body = self._objects.get((resource, namespace, name))
+            return web.json_response(body) if body else failure(404, "NotFound", f"{resource} {name} not found")
+        selector = request.query.get("labelSelector", "")
+        if request.query.get("watch") == "true":
+            return await self._watch(request, resource, namespace, selector)
+        items = [o for o in self.all(resource, namespace) if self._selected(o, selector)]
+        return web.json_response({"items": items, "metadata": {"resourceVersion": str(self._version)}})
+
+    async def _watch(self, request: web.Request, resource: str, namespace: str, selector: str) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        seen = int(request.query.get("resourceVersion") or 0)
+
+        async def send(kind: str, body: Object) -> None:
+            await response.write(json.dumps({"type": kind, "object": body}).encode() + b"\n")
+
+        while True:
+            if seen + 1 < self._oldest:
+                await send("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
+                return response
+            for version, kind, of, body in self._history:
+                fits = version > seen and of == resource and namespace in ("", body["metadata"].get("namespace", ""))
+                if fits and self._selected(body, selector):
+                    await send(kind, body)
+            seen = max(seen, self._version)
+            async with self._news:
+                while self._version <= seen and seen + 1 >= self._oldest:
+                    await self._news.wait()
+
+    async def _write(
+        self, request: web.Request, resource: str, namespace: str, name: str, subresource: str, body: Object
+    ) -> web.Response:
+        key = (resource, namespace, name)
+        found = self._objects.get(key)
+        if request.method == "POST":
+            if found:
+                return failure(409, "AlreadyExists", f"{resource} {name} already exists")
+            owner = self._objects.get(("namespaces", "", namespace))
+            if namespace and owner and "deletionTimestamp" in owner["metadata"]:
+                return failure(403, "Forbidden", f"namespace {namespace} is being terminated")
+            made = await self.put(
+                resource, {**body, "metadata": {**body["metadata"], **({"namespace": namespace} if namespace else {})}}
+            )
+            return web.json_response(self._objects.get(key, made), status=201)
+        if request.method == "DELETE" and not name:
+            for each in [k for k in self._objects if k[0] == resource and k[1] == namespace]:
+                await self._delete(each)
+            return web.json_response({})
+        if found is None:
+            return failure(404, "NotFound", f"{resource} {name} not found")
+        if request.method == "DELETE":
+            wanted = (body.get("preconditions") or {}).get("uid")
+            if wanted and wanted != found["metadata"]["uid"]:
+                return failure(409, "Conflict", "the uid is another")
+            await self._delete(key)
+            return web.json_response({})
+        version = (body.get("metadata") or {}).get("resourceVersion")
+        if version and version != found["metadata"]["resourceVersion"]:
+            return failure(409, "Conflict", "the object has been modified")
+        change = {
+            k: v for k, v in body.items() if k in (("status",) if subresource == "status" else ("metadata", "spec"))
+        }
+        changed = merge(found, change)
+        if changed == found:
+            return web.json_response(found)
+        gone = "deletionTimestamp" in changed["metadata"] and not changed["metadata"].get("finalizers")
+        await self._store("DELETED" if gone and resource != "namespaces" else "MODIFIED", key, changed)
+        return web.json_response(self._objects.get(key, changed))
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Kube]:
+    """The API on a free port of the loopback interface."""
+    kube = Kube()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", kube.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    kube.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield kube
+    finally:
+        await runner.cleanup()

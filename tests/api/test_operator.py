@@ -1,0 +1,254 @@
+"""The real operator (kopf, work queue, client) against an API in this process: whole runs, and what may go wrong in them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.api.kube import Write, failure
+from tests.api.world import World, living
+from tests.unit import builders
+
+WRITES_OF_A_RUN = 40
+"""The budget of API writes for a run with three services, one migration and two apps."""
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with living(tmp_path, monkeypatch) as made:
+        yield made
+
+
+async def test_a_run_from_apply_to_nothing_left(world: World) -> None:
+    await world.apply()
+    await world.until(world.settled, "reclaimed")
+    run = world.run()
+    assert run is not None
+    assert (run.status.phase, run.status.verdict, run.status.tests_summary) == ("Passed", "Passed", "3/3")
+    assert world.kube.left_over() == {}
+    assert len(world.kube.writes) <= WRITES_OF_A_RUN
+    reasons = [event["reason"] for event in world.kube.all("events")]
+    assert reasons == ["EnvironmentCreated", "TestsStarted", "Passed"]
+
+
+async def test_nothing_is_read_while_a_run_goes_on(world: World) -> None:
+    await world.apply("warm-up")
+    await world.until(lambda: world.settled("warm-up"), "reclaimed")
+    before = len(world.kube.reads)
+    await world.apply()
+    await world.until(world.settled, "reclaimed")
+    assert world.kube.reads[before:] == []
+
+
+async def test_a_pass_without_a_change_costs_nothing(world: World) -> None:
+    await world.apply()
+    await world.until(world.settled, "reclaimed")
+    app = world.application
+    assert app is not None
+    requests = (len(world.kube.writes), len(world.kube.reads))
+    await app.reconciler(("team-a", "orders"))
+    assert (len(world.kube.writes), len(world.kube.reads)) == requests
+
+
+async def test_two_runs_of_one_name_in_two_namespaces(world: World) -> None:
+    await asyncio.gather(world.apply(namespace="team-a"), world.apply(namespace="team-b"))
+    for namespace in ("team-a", "team-b"):
+        await world.until(lambda ns=namespace: world.settled(namespace=ns), namespace)
+    assert world.kube.left_over() == {}
+
+
+async def test_a_name_of_253_characters(world: World) -> None:
+    name = "a" * 253
+    await world.apply(name)
+    await world.until(lambda: world.settled(name), "reclaimed")
+    assert world.kube.left_over() == {}
+
+
+async def test_a_missing_config_map_is_told_with_its_path(world: World) -> None:
+    await world.apply(tests={"source": {"configMap": "absent"}})
+    await world.until(world.settled, "reclaimed")
+    run = world.run()
+    assert run is not None
+    assert run.status.reason == "InvalidSpec"
+    assert "tests.source.configMap" in run.status.message
+    assert world.kube.all("namespaces") == []
+
+
+async def test_a_spec_that_only_the_models_refuse(world: World) -> None:
+    await world.kube.put(
+        "integrationruns", {"metadata": {"name": "old", "namespace": "team-a"}, "spec": {"tests": {"x": 1}}}
+    )
+
+    def ended() -> bool:
+        body = world.kube.one("integrationruns", "old", "team-a") or {}
+        return (body.get("status") or {}).get("reason") == "InvalidSpec"
+
+    await world.until(ended, "refused")
+
+
+async def test_cancel(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    await world.until(lambda: world.kube.one("pods", "tests-0-x", world.run().environment_namespace()), "tests")  # type: ignore[union-attr]
+    await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
+    await world.until(world.settled, "reclaimed")
+    run = world.run()
+    assert run is not None
+    assert (run.status.verdict, run.status.reason) == ("Cancelled", "Cancelled")
+    assert world.kube.left_over() == {}
+
+
+async def test_a_lost_service_ends_the_run(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    environment = world.run().environment_namespace()  # type: ignore[union-attr]
+    await world.until(lambda: world.kube.one("pods", "postgres", environment), "postgres")
+    await world.kube.remove("pods", "postgres", environment)
+    dead = {"containerStatuses": [{"name": "postgres", "state": {"terminated": {"exitCode": 137}}}], "phase": "Failed"}
+    await world.kube.put(
+        "pods",
+        {
+            "metadata": {
+                "name": "postgres", "namespace": environment,
+                "labels": {
+                    "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/component": "postgres",
+                    "seatrial.dev/role": "service",
+                    "seatrial.dev/run-uid": world.run().metadata.uid,  # type: ignore[union-attr]
+                },
+            },
+            "status": dead,
+        },
+    )  # fmt: skip
+    await world.until(world.settled, "reclaimed")
+    assert world.run().status.verdict == "Errored"  # type: ignore[union-attr]
+    assert "postgres" in world.run().status.message  # type: ignore[union-attr]
+
+
+async def test_an_orphaned_environment_is_deleted_and_nothing_else(world: World) -> None:
+    ours = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": "gone"}
+    await world.kube.put("namespaces", {"metadata": {"name": "st-orphan", "labels": ours}})
+    await world.kube.put(
+        "namespaces", {"metadata": {"name": "bystander", "labels": {"app.kubernetes.io/managed-by": "helm"}}}
+    )
+    await world.until(lambda: world.kube.one("namespaces", "st-orphan") is None, "orphan deleted")
+    assert world.kube.one("namespaces", "bystander") is not None
+
+
+async def test_watches_that_must_begin_anew(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    await world.kube.forget_history()
+    world.hold_tests = False
+    await world.until(world.settled, "reclaimed")
+    assert world.run().status.verdict == "Passed"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("phase", ["Starting", "Testing"])
+async def test_a_run_deleted_on_its_way(world: World, phase: str) -> None:
+    world.hold_tests = True
+    uid = await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    if phase == "Testing":
+        assert world.application is not None
+        world.application.store.put_progress(uid, gates_open=time.time(), first_test=time.time())
+        world.application.wake(uid)
+        await world.until(lambda: (run := world.run()) and run.status.phase == "Testing", "testing")
+    await world.kube.remove("integrationruns", "orders", "team-a")
+    await world.until(lambda: world.run() is None, "gone")
+    await world.until(lambda: world.kube.left_over() == {}, "nothing left over")
+
+
+# --- faults at every write -------------------------------------------------------------------------------------------
+
+
+class Once:
+    """A fault at the n-th write of the run, once."""
+
+    def __init__(self, world: World, index: int, kind: str) -> None:
+        self.world, self.index, self.kind = world, index, kind
+        self.happened = False
+        self.crash = asyncio.Event()
+
+    async def __call__(self, write: Write, when: str) -> web.StreamResponse | None:
+        name, _, wanted = self.kind.partition(" ")
+        if write.index != self.index or when != wanted or self.happened:
+            return None
+        self.happened = True
+        match name:
+            case "crash":
+                self.crash.set()
+                await asyncio.sleep(3600)  # no reply ever: the operator is dead by then
+            case "deleted":
+                await self.world.kube.remove("integrationruns", "orders", "team-a")
+                return None
+        return {
+            "429": failure(429, "TooManyRequests"),
+            "500": failure(500, "InternalError"),
+            "conflict": failure(409, "Conflict"),
+            "lost": failure(503, "ServiceUnavailable"),
+        }[name]
+
+
+KINDS = ("crash before", "crash after", "429 before", "500 before", "lost after", "deleted before")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index", range(WRITES_OF_A_RUN))
+async def test_a_fault_at_any_write_changes_nothing_in_the_end(world: World, index: int, kind: str) -> None:
+    fault = Once(world, index, kind)
+    world.kube.fault = fault
+    await world.apply()
+    gone_too = kind == "deleted before"
+
+    def done() -> bool:
+        return fault.crash.is_set() or world.settled() or (gone_too and fault.happened)
+
+    await world.until(done, f"{kind} write {index}")
+    if fault.crash.is_set():
+        await world.kill()
+        await world.start()
+        await world.until(world.settled, f"{kind} write {index}, after the restart")
+    if not fault.happened:
+        pytest.skip(f"a run has fewer than {index + 1} writes")
+    if gone_too:
+        await world.until(lambda: world.run() is None, "gone")
+    else:
+        run = world.run()
+        assert run is not None
+        assert (run.status.verdict, run.status.reason) == ("Passed", "TestsPassed")
+    await world.until(lambda: world.kube.left_over() == {}, "nothing left over")
+
+
+async def test_the_archive_can_not_be_asked(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
+    world.archive.down = True
+    ended: dict[str, Any] = {"exitCode": 1, "message": '{"error": "archive unavailable: connection refused"}'}
+    statuses = [
+        {"name": "collector", "state": {"terminated": ended}},
+        {"name": "tests", "state": {"terminated": {"exitCode": 0}}},
+    ]
+    await world.until(lambda: world.kube.one("pods", "tests-0-x", environment), "tests")
+    await world.kube.change("pods", "tests-0-x", environment, {"status": {"containerStatuses": statuses}})
+    await world.until(world.settled, "reclaimed")
+    assert world.run().status.reason == "ArchiveUnavailable"  # type: ignore[union-attr]
+
+
+async def test_a_failed_run(world: World) -> None:
+    world.summary = lambda: builders.summary("failed")
+    await world.apply()
+    await world.until(world.settled, "reclaimed")
+    run = world.run()
+    assert run is not None
+    assert (run.status.verdict, run.status.tests_summary) == ("Failed", "2/3")
+    assert run.status.failures[0].id == "t.py::test_b"
