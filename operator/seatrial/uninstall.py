@@ -13,11 +13,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seatrial.api import v1alpha1 as api
 from seatrial.cluster import NAMESPACE, RUN, Cluster, ClusterError, Kind, NotFoundError, Object, UnavailableError
 
 ENVIRONMENTS = "app.kubernetes.io/managed-by=seatrial,seatrial.dev/run-uid"
 """Label selector of all environments."""
 POLL_SECONDS = 1.0
+FAREWELL = (
+    "seatrial: no runs and no environments are left. Of the installation only the definition of IntegrationRuns stays, "
+    f"because helm deletes no CRDs; remove it with: kubectl delete crd {api.PLURAL}.{api.GROUP}"
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ async def _main() -> int:
     if left:
         print(advice(left, seconds, namespace), file=sys.stderr)
         return 1
-    print("seatrial: no runs and no environments are left")
+    print(FAREWELL)
     return 0
 
 
