@@ -17,7 +17,10 @@ from xml.etree import ElementTree
 import pytest
 
 from seatrial_runner import collect as collector
-from seatrial_runner.collect import Follower, Live, Settings, collect, live_form
+from seatrial_runner import live as live_events
+from seatrial_runner.collect import Settings, collect
+from seatrial_runner.follow import Follower
+from seatrial_runner.live import Live, live_form
 from seatrial_runner.upload import Archive
 from tests.unit.runner.support import (
     RUNNER,
@@ -359,7 +362,7 @@ def test_live_trouble_is_no_trouble_for_results(pod: Pod, archive: FakeArchive) 
 
 
 def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector, "LIVE_BACKLOG", 10_000)
+    monkeypatch.setattr(live_events, "BACKLOG", 10_000)
     away = True
     archive.fault = lambda method, path: 503 if away else None
     live = Live(Archive(archive.url, TOKEN, UID, 1, 0))
@@ -406,7 +409,7 @@ def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     follower.close()
     assert (follower.facts.tests["passed"], follower.facts.tests["failed"]) == (12_375, 125)
-    assert told == 2 * tests + 125 + 3
+    assert told == 8 * tests + 125 + 3
     assert peak < 8 * 1024 * 1024
     assert left < 512 * 1024  # 40 bytes a test
     count = sum(1 for _, element in ElementTree.iterparse(tmp_path / "junit.xml") if element.tag == "testcase")

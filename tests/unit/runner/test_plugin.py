@@ -530,7 +530,7 @@ def test_a_test_over_its_limit_fails_and_the_others_run(recorded: Recorded, kind
     source, outcome, said = SLOW["call" if kind == "xdist" else kind]
     recorded.env(SEATRIAL_TEST_TIMEOUT="0.3")
     head = "import asyncio, time, unittest\nimport pytest\n"
-    plugins = {"xdist": ["-pxdist", "-n1"], "asyncio": ["-ppytest_asyncio"]}.get(kind, [])
+    plugins = {"xdist": ["-pxdist", "-n1"], "asyncio": ["-ppytest_asyncio.plugin"]}.get(kind, [])
     result = recorded.run(f"{head}{source}\ndef test_next(): pass\n", *plugins)
     assert result.ret == 1
     name = next(name for name in recorded.outcomes if name.endswith("test_slow"))

@@ -1,0 +1,151 @@
+"""From the files that the launcher and the plugin write to reports and facts, as the files grow."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Callable, Optional
+
+from seatrial_runner.events import Event, Lines, Tail, parse
+from seatrial_runner.report import Assembly, Case
+from seatrial_runner.report.ctrf import Ctrf
+from seatrial_runner.report.junit import JUnit
+from seatrial_runner.report.summary import Facts
+
+RECORD_LIMIT = 1024 * 1024
+OUTPUT_END = 16 * 1024
+"""Bytes kept of the end of pytest's output."""
+
+
+class Follower:
+    """Follows the files in the results folder and keeps reports and facts up to date.
+
+    Args:
+        results: the folder that the launcher and the plugin write to.
+        work: a folder for the reports.
+        title: of the reports.
+        tell: is given each event that was understood.
+    """
+
+    def __init__(self, results: str, work: str, title: str, tell: Callable[[Event], None]) -> None:
+        self.facts = Facts()
+        self.events = Tail(os.path.join(results, "events.jsonl"))
+        self.gates = Tail(os.path.join(results, "gates.jsonl"))
+        self.output = Tail(os.path.join(results, "output.log"))
+        self.junit_path = os.path.join(work, "junit.xml")
+        self.ctrf_path = os.path.join(work, "ctrf.json")
+        self._record_path = os.path.join(results, "exit.json")
+        self._title = title
+        self._tell = tell
+        self._event_lines = Lines()
+        self._gate_lines = Lines()
+        self._assembly = Assembly()
+        self._junit = JUnit(self.junit_path)
+        self._ctrf = Ctrf(self.ctrf_path)
+        self._output_end = b""
+        self._reported = False
+        self.record_bytes: Optional[bytes] = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether pytest has finished its session; the reports are final then."""
+        return self.facts.finish is not None
+
+    def poll(self) -> bool:
+        """Read what is new. True if the launcher's exit record is there; then all other files have been read whole."""
+        there = self._read_record()
+        for chunk in self.gates.chunks():
+            for event in self._gate_lines.feed(chunk):
+                self._gate(event)
+        for chunk in self.events.chunks():
+            for event in self._event_lines.feed(chunk):
+                self._event(event)
+        for chunk in self.output.chunks():
+            self._output_end = (self._output_end + chunk)[-OUTPUT_END:]
+        return there
+
+    def end(self) -> None:
+        """Close the reports; nothing more is read."""
+        for event in self._gate_lines.end():
+            self._gate(event)
+        if not self.finished:
+            for event in self._event_lines.end():
+                self._event(event)
+        for tail in (self.gates, self.events, self.output):
+            tail.seal()
+            if tail.damage:
+                self.facts.note(tail.damage)
+        bad = self._event_lines.bad + self._gate_lines.bad
+        if bad:
+            self.facts.note(f"{bad} lines of events could not be read")
+        self.facts.output_tail = self._output_end.decode("utf-8", "replace")
+        self._report()
+
+    def close(self) -> None:
+        """Close all files."""
+        self._report()
+        for tail in (self.gates, self.events, self.output):
+            tail.close()
+
+    def _read_record(self) -> bool:
+        if self.record_bytes is not None:
+            return True
+        try:
+            fd = os.open(self._record_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return False
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return False
+            self.record_bytes = file.read(RECORD_LIMIT)
+        try:
+            record = parse(self.record_bytes)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            self.facts.record = record
+        else:
+            self.facts.note("the exit record could not be read")
+        return True
+
+    def _gate(self, event: Event) -> None:
+        try:
+            self.facts.add_gate_event(event)
+            self._tell(event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self.facts.note(f"a gate event could not be understood: {error!r}"[:500])
+
+    def _event(self, event: Event) -> None:
+        if self.finished:
+            return
+        try:
+            self.facts.add_event(event)
+            cases = self._assembly.add(event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self.facts.note(f"an event could not be understood: {error!r}"[:500])
+            return
+        self._tell(event)
+        for case in cases:
+            self._case(case)
+        if self.finished:
+            self.events.seal()
+            self._report()
+
+    def _case(self, case: Case) -> None:
+        self.facts.add_case(case)
+        self._junit.add(case)
+        self._ctrf.add(case)
+
+    def _report(self) -> None:
+        if self._reported:
+            return
+        self._reported = True
+        self.facts.running = self._assembly.running
+        for case in self._assembly.abandon():
+            self._case(case)
+        started = self.facts.first_at or self.facts.gates_began or 0.0
+        ended = self.facts.last_event or started
+        session = self.facts.session or {}
+        properties = {name: session[name] for name in ("pytest", "python", "platform") if session.get(name)}
+        self._junit.close(self._title, started, properties)
+        self._ctrf.close(started, ended, session.get("pytest"), dict(properties))
