@@ -63,7 +63,8 @@ capsule_remove() {
   local pid container
   if pid=$(capsule_pid); then
     kill -KILL "$pid"
-    while [ -d "/proc/$pid" ]; do sleep 0.05; done # the kernel lets it go when the last process of the cluster is gone
+    # the kernel ends it last, after every other process of the cluster; from then on it may stay as a zombie for a while
+    while grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$pid/status"; do sleep 0.05; done
   fi
   for container in "$HOME_OF_CLUSTER"/graph/overlay-containers/*/; do
     [ -d "$container" ] && remove_control_groups "$(basename "$container")"
@@ -75,9 +76,16 @@ capsule_remove() {
   rm -rf "$HOME_OF_CLUSTER"
 }
 
-# podman's groups of a container outlive its processes
+# podman's groups of a container outlive its processes, which may be ending at this moment
 remove_control_groups() { # CONTAINER ID
+  local group deadline=$((SECONDS + 20))
   find /sys/fs/cgroup -mindepth 2 -maxdepth 4 -type d -path "*/libpod_parent/*$1*" -prune -print0 2>/dev/null |
-    while IFS= read -r -d '' group; do find "$group" -depth -type d -exec rmdir {} + ; done
+    while IFS= read -r -d '' group; do
+      until find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do
+        [ -d "$group" ] || break
+        [ $SECONDS -lt $deadline ] || fail "control group $group still has processes" "see which: cat $group/cgroup.procs; end them, then try again"
+        sleep 0.1
+      done
+    done
   find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d -name libpod_parent -exec rmdir --ignore-fail-on-non-empty {} + 2>/dev/null || true
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash source-path=SCRIPTDIR
 # Sourced: where things are, and settings with which podman and buildah work on any machine.
 #
 #   SEATRIAL_CACHE            everything built or downloaded, and the clusters' data (default ~/.cache/seatrial)

@@ -2,7 +2,7 @@
 # Sourced: Debian packages that the host needs, installed when missing.
 
 # what is looked for : the package that has it
-BUILT_NEEDS=(podman:podman runc:runc conmon:conmon mmdebstrap:mmdebstrap nft:nftables iptables:iptables ip:iproute2 jq:jq curl:curl
+BUILT_NEEDS=(podman:podman runc:runc conmon:conmon mmdebstrap:mmdebstrap nft:nftables iptables:iptables ip:iproute2 pgrep:procps jq:jq curl:curl
   /usr/lib/podman/netavark:netavark /usr/lib/podman/aardvark-dns:aardvark-dns
   /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring)
 KIND_NEEDS=(jq:jq curl:curl)

@@ -79,6 +79,8 @@ published_down() {
 
 published_exec() { "$@"; }
 
+published_has_nodes() { kind get nodes --name "$CLUSTER_NAME" 2>/dev/null | grep -q .; }
+
 # --- built ---
 
 API_PORT_INSIDE=6443
@@ -127,3 +129,6 @@ built_down() {
 }
 
 built_exec() { in_capsule "$@"; }
+
+# each node's container has a process of podman's beside it
+built_has_nodes() { capsule_pid >/dev/null && in_capsule pgrep -x conmon >/dev/null; }
