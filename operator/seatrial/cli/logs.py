@@ -180,7 +180,7 @@ def _nothing(run: Mapping[str, Any], name: str, component: str) -> str:
 def _what_then(run: Mapping[str, Any], component: str) -> str:
     if not _over(run):
         return "add --follow to wait for it"
-    return (
-        "the run's message says what is known of it" if component == TESTS
-        else "to look into an environment after a run, set spec.retention.failed (such as 15m)"
-    )  # fmt: skip
+    if component == TESTS:
+        return "the run's message says what is known of it: seatrial get"
+    kept = "passed" if run["status"]["verdict"] == "Passed" else "failed"
+    return f"to look into an environment after a run, set spec.retention.{kept} (such as 15m)"

@@ -77,9 +77,16 @@ class Out:
 
     def paragraph(self, text: Text, *, indent: int) -> None:
         """Prints text that may be long, broken at the width of the terminal."""
+        for line in self.wrapped(text, indent=indent):
+            self.console.print(line, soft_wrap=True)
+
+    def wrapped(self, text: Text, *, indent: int) -> list[Text]:
+        """Text as lines of the terminal's width."""
+        lines = []
         for line in text.wrap(self.console, max(20, self.console.width - indent), overflow="fold"):
             line.rstrip()
-            self.console.print(Text(" " * indent) + line, soft_wrap=True)
+            lines.append(Text(" " * indent) + line)
+        return lines
 
     def note(self, note: Note, at: float) -> None:
         """Prints one note with its time."""

@@ -67,75 +67,105 @@ def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def headline(status: Mapping[str, Any]) -> str:
-    """`12 of 12 tests passed`, or the reason where no test ran."""
+    """`12/12`, `9/12  2 failed, 1 skipped`, or the reason where no test ran."""
     tests = status.get("tests") or {}
     total = tests.get("total") or 0
     if not total:
         return str(status.get("reason") or "")
     rest = {name: count for name, count in tests.items() if name not in ("total", "passed") and count}
-    return f"{tests.get('passed', 0)} of {total} tests passed" + (f", {counts_text(rest)}" if rest else "")
+    return f"{tests.get('passed', 0)}/{total}" + (f"  {counts_text(rest)}" if rest else "")
 
 
-def show(out: Out, run: Mapping[str, Any], results_command: str) -> None:
-    """Prints the report."""
+def show(out: Out, run: Mapping[str, Any], results_command: str = "", *, verdict_last: bool = False) -> None:
+    """Prints the report; with the verdict as its last words where much was printed before.
+
+    `results_command`: how to fetch the results, if that is to be told.
+    """
+    status = run.get("status") or {}
+    if not verdict_last:
+        _verdict(out, run)
+    sections = [
+        section
+        for section in (
+            _failures(out, status.get("failures") or (), status.get("tests") or {}),
+            _times(out, spans(status.get("timeline") or {})),
+            _slowest(status.get("slowest") or ()),
+            _results(status, results_command),
+        )
+        if section
+    ]
+    for number, section in enumerate(sections):
+        if number or not verdict_last:
+            out.console.print()
+        for line in section:
+            out.console.print(line, soft_wrap=True)
+    if verdict_last:
+        out.console.print()
+        _verdict(out, run)
+
+
+def _verdict(out: Out, run: Mapping[str, Any]) -> None:
     metadata, status = run["metadata"], run.get("status") or {}
-    verdict, timeline = status.get("verdict") or "", status.get("timeline") or {}
+    verdict, reason = status.get("verdict") or "", status.get("reason") or ""
     phase = verdict or status.get("phase") or "not taken up yet"
-    glyphs = out.glyphs
-    whole = took(timeline)
-    style = VERDICT_STYLE.get(phase, "bold cyan")
-    head = Text.assemble((f"{verdict_mark(verdict, glyphs)} {phase}", style))
-    if text := headline(status):
-        head.append(f"  {text}")
-    head.append(f"  {metadata['name']}" + (f", {seconds(whole)}" if whole is not None else ""), "dim")
+    head = Text.assemble((f"{verdict_mark(verdict, out.glyphs)} {phase}", VERDICT_STYLE.get(phase, "bold cyan")))
+    head.append(f" {headline(status)}".rstrip())
+    head.append(f"  {_about(metadata['name'], took(status.get('timeline') or {}))}", "dim")
     out.console.print(head, soft_wrap=True)
-    reason, message = status.get("reason") or "", one_line(status.get("message") or "")
+    message = one_line(status.get("message") or "")
     if message and reason not in _SAID_BY_THE_HEADLINE:
         label = f"{reason}: " if reason and reason not in head.plain else ""
         out.paragraph(Text.assemble((label, "bold"), message), indent=2)
-    _failures(out, status.get("failures") or (), status.get("tests") or {})
-    _times(out, spans(timeline))
-    _slowest(out, status.get("slowest") or ())
-    if (status.get("results") or {}).get("digest"):
-        out.console.print()
-        out.console.print(Text.assemble(("  Results   ", "bold"), results_command), soft_wrap=True)
 
 
-def _failures(out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[str, Any]) -> None:
+def _about(name: str, whole: float | None) -> str:
+    return f"{name}, {seconds(whole)}" if whole is not None else name
+
+
+Section = list[Text]
+
+
+def _failures(out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[str, Any]) -> Section:
     if not failures:
-        return
-    out.console.print()
-    out.console.print(Text("  Failed tests", "bold"))
+        return []
+    lines = [Text("  Failed tests", "bold")]
     for failure in failures[:_FAILURES_SHOWN]:
         catalogue = f" ({failure['catalogueId']})" if failure.get("catalogueId") else ""
-        name = one_line(str(failure.get("id")))
-        out.line((f"  {out.glyphs.bad} ", "red"), name + catalogue)
+        lines.append(Text.assemble((f"  {out.glyphs.bad} ", "red"), one_line(str(failure.get("id"))) + catalogue))
         if message := one_line(str(failure.get("message") or "")):
-            out.paragraph(Text(message, "dim"), indent=6)
+            lines += out.wrapped(Text(message, "dim"), indent=6)
     more = (tests.get("failed") or 0) + (tests.get("errors") or 0) - min(len(failures), _FAILURES_SHOWN)
     if more > 0:
-        out.console.print(Text(f"    and {more} more; the results have all", "dim"))
+        lines.append(Text(f"    and {more} more; the results have all", "dim"))
+    return lines
 
 
-def _times(out: Out, parts: Sequence[Span]) -> None:
+def _times(out: Out, parts: Sequence[Span]) -> Section:
     if not parts:
-        return
-    out.console.print()
-    out.console.print(Text("  Where the time went", "bold"))
+        return []
     most = max(part.seconds for part in parts) or 1.0
     named, timed = max(len(part.name) for part in parts), max(len(seconds(part.seconds)) for part in parts)
+    lines = [Text("  Where the time went", "bold")]
     for part in parts:
-        length = max(round(_BAR_WIDTH * part.seconds / most), 1 if part.seconds >= 0.05 else 0)
-        out.line(f"  {part.name:{named}}  {seconds(part.seconds):>{timed}}  ", (out.glyphs.bar * length, "cyan"))
+        bar = out.glyphs.bar * max(round(_BAR_WIDTH * part.seconds / most), 1 if part.seconds >= 0.05 else 0)
+        line = Text.assemble(f"  {part.name:{named}}  {seconds(part.seconds):>{timed}}  ", (bar, "cyan"))
+        line.rstrip()
+        lines.append(line)
+    return lines
 
 
-def _slowest(out: Out, slowest: Sequence[Mapping[str, Any]]) -> None:
-    if not slowest:
-        return
-    out.console.print()
-    out.console.print(Text("  Slowest tests", "bold"))
-    for test in slowest:
-        out.line(f"  {seconds(_number(test.get('seconds'))) or '?':>8}  {one_line(str(test.get('id')))}")
+def _slowest(slowest: Sequence[Mapping[str, Any]]) -> Section:
+    lines = [
+        Text(f"  {seconds(_number(test.get('seconds'))) or '?':>8}  {one_line(str(test.get('id')))}")
+        for test in slowest
+    ]
+    return [Text("  Slowest tests", "bold"), *lines] if lines else []
+
+
+def _results(status: Mapping[str, Any], command: str) -> Section:
+    if not command or not (status.get("results") or {}).get("digest"):
+        return []
+    return [Text.assemble(("  Results  ", "bold"), command)]
 
 
 def _number(value: object) -> float | None:

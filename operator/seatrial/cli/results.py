@@ -52,7 +52,7 @@ async def show(session: Session, target: Target, out: Out, name: str, folder: Pa
             f"run {name} has no results yet: it is {status.get('phase') or 'not taken up yet'}",
             hint=f"wait for them: {again(target, session, 'wait', name)}",
         )
-    report.show(out, run, again(target, session, "results", name, "-o", "DIR") if folder is None else f"in {folder}")
+    report.show(out, run, again(target, session, "results", name, "-o", "DIR") if folder is None else "")
     try:
         shards = await _shards(session, run)
     except ArchiveCorrupt as error:
@@ -155,7 +155,8 @@ async def _download(session: Session, out: Out, run: Object, shards: Sequence[Sh
     except OSError as error:
         raise CliError(f"can't write to {folder}: {error}") from error
     size = size_text(sum(file.size for _, file in files))
-    out.line(f"  {plural(len(files), 'file')}, {size}, every digest checked")
+    out.console.print()
+    out.line(("  Results  ", "bold"), f"{plural(len(files), 'file')}, {size}, in {folder}; every digest checked")
 
 
 async def _fetch(

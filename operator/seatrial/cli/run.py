@@ -107,7 +107,7 @@ async def _until_verdict(
         out.error(CliError("stopped waiting; the run goes on", details=_what_next(call)))
         raise
     out.console.print()
-    report.show(out, ended, call("results", "-o", "DIR"))
+    report.show(out, ended, call("results", "-o", "DIR"), verdict_last=True)
     status = ended["status"]
     return exit_of(status["verdict"], status.get("reason") or "")
 

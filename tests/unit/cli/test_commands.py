@@ -161,7 +161,7 @@ def test_wait_shows_what_happens_and_ends_with_the_verdict(
         "· tests ended: 1 passed, 1 failed",
     ])  # fmt: skip
     assert notes[-4:] == [note for note in notes if note[0] in "·✗" and "environment" not in note]
-    assert "✗ Failed  1 of 2 tests passed, 1 failed" in seatrial.out
+    assert seatrial.out.endswith("\n✗ Failed 1/2  1 failed  pr-1\n")
 
 
 def test_follow_tells_every_test(seatrial: Command, cluster: FakeCluster, archive: FakeArchive, file: File) -> None:
@@ -253,7 +253,7 @@ def test_get_one_and_all(seatrial: Command, cluster: FakeCluster) -> None:
     here(cluster, **ended("Failed", "TestsFailed", tests=TESTS, testsSummary="1/2"))
     here(cluster, "other", "team-a")
     assert seatrial("get", "pr-1") == 0
-    assert seatrial.out.startswith("✗ Failed  1 of 2 tests passed, 1 failed")
+    assert seatrial.out.startswith("✗ Failed 1/2  1 failed")
     assert seatrial("get") == 0
     assert "pr-1" in seatrial.out
     assert "other" not in seatrial.out
@@ -344,7 +344,7 @@ def test_logs_of_an_environment_that_is_gone(seatrial: Command, cluster: FakeClu
     here(cluster, **ended(), namespace="st-pr-1-abcde")
     assert seatrial("logs", "pr-1", "web") == 4
     assert "the environment of run pr-1 is gone" in seatrial.err
-    assert "spec.retention.failed" in seatrial.err
+    assert "spec.retention.passed" in seatrial.err
 
 
 def test_the_output_of_tests_outlives_the_environment(
@@ -381,7 +381,7 @@ FILES = {"junit.xml": b"<testsuites/>", "artifacts/logs/app.log": b"started\n"}
 def test_results_are_listed(seatrial: Command, cluster: FakeCluster, archive: FakeArchive) -> None:
     keep(cluster, archive, FILES)
     assert seatrial("results", "pr-1") == 0
-    assert seatrial.out.startswith("✓ Passed  2 of 2 tests passed")
+    assert seatrial.out.startswith("✓ Passed 2/2")
     assert seatrial.out.splitlines()[-2:] == ["   8 B  artifacts/logs/app.log", "  13 B  junit.xml"]
 
 
@@ -391,7 +391,7 @@ def test_results_are_downloaded(seatrial: Command, cluster: FakeCluster, archive
     assert seatrial("results", "pr-1", "-o", str(folder)) == 0
     assert (folder / "junit.xml").read_bytes() == b"<testsuites/>"
     assert (folder / "artifacts/logs/app.log").read_bytes() == b"started\n"
-    assert "2 files, 21 B, every digest checked" in seatrial.out
+    assert f"2 files, 21 B, in {folder}; every digest checked" in seatrial.out
     assert seatrial("results", "pr-1", "-o", str(folder)) == 0  # once more: the same run's folder
 
 
@@ -434,7 +434,7 @@ def test_results_of_a_run_whose_record_has_expired(
     keep(cluster, archive, FILES)
     cluster.objects.clear()
     assert seatrial("results", "pr-1", "-o", str(tmp_path / "r")) == 0
-    assert seatrial.out.startswith("✓ Passed  2 of 2 tests passed")
+    assert seatrial.out.startswith("✓ Passed 2/2")
     assert (tmp_path / "r" / "junit.xml").exists()
 
 

@@ -44,10 +44,12 @@ def failed_run() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def printed(run: dict[str, Any], encoding: str = "utf-8") -> str:
+def printed(
+    run: dict[str, Any], encoding: str = "utf-8", command: str = "seatrial results pr-1 -o DIR", **options: bool
+) -> str:
     buffer = io.BytesIO()
     out = Out(io.TextIOWrapper(buffer, encoding=encoding, write_through=True))
-    show(out, run, "seatrial results pr-1 -o DIR")
+    show(out, run, command, **options)
     return buffer.getvalue().decode(encoding)
 
 
@@ -75,10 +77,17 @@ def test_exit_status(verdict: str, reason: str, code: int) -> None:
 
 def test_a_failed_run() -> None:
     text = printed(failed_run())
-    assert text.splitlines()[0] == "✗ Failed  1 of 3 tests passed, 1 failed, 1 skipped  pr-1, 6.3 s"
+    assert text.splitlines()[0] == "✗ Failed 1/3  1 failed, 1 skipped  pr-1, 6.3 s"
     assert f"{LONG_TEST} (INT-020)" in text  # an id is never cut: people copy it
-    assert "  Results   seatrial results pr-1 -o DIR" in text
+    assert "  Results  seatrial results pr-1 -o DIR" in text
     assert "1 of 3 tests failed" not in text  # said by the first line already
+
+
+def test_the_verdict_may_be_the_last_word() -> None:
+    lines = printed(failed_run(), command="", verdict_last=True).splitlines()
+    assert lines[-2:] == ["", "✗ Failed 1/3  1 failed, 1 skipped  pr-1, 6.3 s"]
+    assert lines[0] == "  Failed tests"
+    assert [line for line in lines if "Results" in line] == []
 
 
 def test_all_but_names_fits_80_columns() -> None:
@@ -94,7 +103,7 @@ def test_a_terminal_without_utf_8() -> None:
     run = failed_run()
     run["status"]["failures"][0]["message"] = "expected “ü”"
     text = printed(run, "ascii")
-    assert text.startswith("x Failed  1 of 3 tests passed")
+    assert text.startswith("x Failed 1/3")
     assert "expected ?" in text
 
 
@@ -103,14 +112,14 @@ def test_an_errored_run_says_why_and_what_to_do() -> None:
     message = "controller did not get ready within 5m: http://controller:8000/health answered 503; see its log"
     run["status"] |= {"verdict": "Errored", "reason": "AppNotReady", "message": message, "tests": None, "failures": []}
     text = printed(run)
-    assert text.splitlines()[0].startswith("! Errored  AppNotReady")
+    assert text.splitlines()[0].startswith("! Errored AppNotReady")
     assert " ".join(text.split()).find(message) > 0
 
 
 def test_a_run_that_goes_on() -> None:
     run = failed_run()
     run["status"] = {"phase": "Testing", "message": "", "tests": {"total": 3, "passed": 1}}
-    assert printed(run).splitlines() == ["· Testing  1 of 3 tests passed  pr-1"]
+    assert printed(run).splitlines() == ["· Testing 1/3  pr-1"]
 
 
 def test_a_run_that_nobody_has_seen() -> None:
