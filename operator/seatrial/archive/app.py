@@ -142,7 +142,8 @@ def _error(status: int, error: str, hint: str, headers: Mapping[str, str] | None
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ArchiveRule)
     status, _ = _REFUSALS[type(error)]
-    _log_failure(request, status, error.error)
+    if status != 404:  # the operator and the command ask for what may not be there yet: no failure
+        _log_failure(request, status, error.error)
     return _error(status, error.error, error.hint, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
 
 
@@ -388,16 +389,18 @@ async def _get_live(archive: Archive, request: Request) -> Response:
     if archive.hub.nothing_new(uid, last_id):
         return Response(status_code=204)  # tells an EventSource not to come back
     stored = await asyncio.to_thread(archive.store.results, uid)
-    return _stream(archive.hub.follow(uid, last_id, stored), "text/event-stream")
+    return _stream(request, archive.hub.follow(uid, last_id, stored), "text/event-stream")
 
 
 async def _get_feed(archive: Archive, request: Request) -> Response:
     _authorize(request, tokens.feed_token(archive.key))
-    return _stream(archive.hub.feed(), "application/x-ndjson")
+    return _stream(request, archive.hub.feed(), "application/x-ndjson")
 
 
-def _stream(messages: AsyncIterator[bytes], media_type: str) -> Response:
+def _stream(request: Request, messages: AsyncIterator[bytes], media_type: str) -> Response:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter: no proxy may hold it back
+    if request.method == "HEAD":
+        return Response(media_type=media_type, headers=headers)
     return StreamingResponse(messages, media_type=media_type, headers=headers)
 
 

@@ -35,9 +35,9 @@ _KEEP_ALIVE_SECONDS = 75
 class Running:
     """An archive that accepts connections."""
 
-    archive: Archive
     upload_port: int
     read_port: int
+    servers: list[asyncio.Task[None]]  # end when the archive ends
 
 
 @contextlib.asynccontextmanager
@@ -54,36 +54,42 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         log.warning("removed uploads that an earlier end interrupted", extra={"files": leftovers})
     hub = Hub(settings.live)
     archive = Archive(settings, key, store, hub, Metrics(store, hub))
-    servers: list[asyncio.Task[None]] = []
-    stops: list[_Server] = []
+    servers: list[_Server] = []
+    tasks: list[asyncio.Task[None]] = []
     try:
         with contextlib.ExitStack() as sockets:
             upload = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.upload_port)))
             read = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.read_port)))
             for app, listening in ((upload_app(archive), upload), (read_app(archive), read)):
                 server = _Server(_config(app, settings))
-                stops.append(server)
-                servers.append(asyncio.create_task(server.serve(sockets=[listening])))
+                servers.append(server)
+                tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
             try:
-                yield Running(archive, upload.getsockname()[1], read.getsockname()[1])
+                yield Running(upload.getsockname()[1], read.getsockname()[1], tasks)
             finally:
                 hub.close()
-                for server in stops:
+                for server in servers:
                     server.should_exit = True
-                await asyncio.gather(*servers)
+                await asyncio.gather(*tasks)
     finally:
         store.close()
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT, or until one of the two servers fails: half an archive would look well.
+
+    Raises:
+        ValueError, OSError, RuntimeError: see `running`.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as ports:
         log.info("listening", extra={"uploadPort": ports.upload_port, "readPort": ports.read_port})
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *ports.servers], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         log.info("stopping")
 
 

@@ -216,6 +216,9 @@ class Store:
                 try:
                     incoming.write(body)
                     incoming.finish()
+                    # Other shards may have made the common folders, and not have brought them to the disk yet.
+                    for folder in (self._runs, *reversed(path.parents[:3])):
+                        _sync_folder(folder)
                     with _full_volume_said():
                         incoming.move(path)
                 finally:

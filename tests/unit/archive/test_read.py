@@ -6,7 +6,8 @@ import os
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.archive.support import UID, Server, sha256, summary
+from seatrial import tokens
+from tests.unit.archive.support import KEY, UID, Server, sha256, summary
 
 
 async def test_runs_are_listed_the_newest_first(server: Server) -> None:
@@ -91,6 +92,26 @@ async def test_a_manifest_comes_with_its_digest(server: Server) -> None:
     digest = await server.shard().whole()
     answer = await server.read.get(f"{server.shard().path}/manifest")
     assert answer.headers["Seatrial-Digest"] == digest == f"sha256:{sha256(answer.content)}"
+
+
+async def test_refusals_are_logged_and_what_is_not_there_yet_is_not(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    await server.read.get(f"{server.shard().path}/manifest")
+    await server.shard().whole()
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    await server.shard(token="wrong").put("a", b"a")
+    (record,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert vars(record)["status"] == 403
+    assert vars(record)["path"] == f"{server.shard().path}/files/a"
+    assert "wrong" not in str(vars(record))
+
+
+@pytest.mark.parametrize("path", ["/v1/feed", f"/v1/runs/{UID}/live", "/v1/runs", "/metrics"])
+async def test_who_asks_for_headers_alone_is_answered_at_once(server: Server, path: str) -> None:
+    authorization = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
+    answer = await server.read.head(path, headers=authorization)
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 async def test_it_says_whether_it_is_well(server: Server) -> None:
