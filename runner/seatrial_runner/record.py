@@ -214,6 +214,8 @@ class Progress:
     phases: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     reruns: int = 0
+    to_be_rerun: bool = False
+    """It failed, and is run again, from its set-up: nothing that is reported before then says how it ends."""
     xfail: bool = False
     torn_down: bool = False
     timed_out: bool = False
@@ -289,7 +291,7 @@ class Recorder:
             if self._session is not None and self._log.mine:
                 self._tell_collected()
                 for nodeid in [nodeid for nodeid, test in self._tests.items() if test.torn_down]:
-                    self._end(nodeid)
+                    self._end(nodeid)  # run by a plugin that announces no ends
                 self._log.write("finish", exitStatus=int(self._session.exitstatus))
             self._log.close()
 
@@ -342,6 +344,8 @@ class Recorder:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         with self._guarded("the start of a test"):
+            if nodeid in self._tests and self._tests[nodeid].to_be_rerun:
+                return  # pytest-rerunfailures announces each attempt (since 16) or only the first one
             self._tests[nodeid] = Progress()
             self._log.write("start", id=nodeid)
 
@@ -397,12 +401,14 @@ class Recorder:
             )
         elif outcome == "skipped":
             extra["message"] = message_of(report)
-        if outcome == "rerun":  # pytest-rerunfailures: it failed and is run again, from its set-up
+        if when == "setup":
+            test.to_be_rerun = False
+        if outcome == "rerun":
             test.reruns += 1
-            test.phases.clear()
+            test.to_be_rerun = True
             test.timed_out = False
-            test.torn_down = False
-        else:
+            test.phases.clear()
+        elif not test.to_be_rerun:
             test.add(when, outcome)
             test.torn_down = when == "teardown"
         known = "failed" if outcome == "rerun" else outcome
@@ -412,9 +418,10 @@ class Recorder:
             self._end(nodeid)
 
     def _end(self, nodeid: str) -> None:
-        test = self._tests.pop(nodeid, None)
+        test = self._tests.get(nodeid)
         if test is None or not test.phases:
-            return  # interrupted before anything was known of it: it stays a test that started and did not end
+            return  # to be run again, or interrupted: as yet a test that started and did not end
+        del self._tests[nodeid]
         file, line, _ = test.facts["location"]
         self._log.write(
             "end",

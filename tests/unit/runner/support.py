@@ -70,7 +70,7 @@ def record(code: int | None = 0, **more: Any) -> Event:
             "endedAt": 201.0, "error": None, "lost": [], **more}  # fmt: skip
 
 
-Fault = Callable[[str, str], int | None]
+Fault = Callable[[str, str], "int | None"]
 
 
 @dataclass
