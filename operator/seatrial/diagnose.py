@@ -49,11 +49,15 @@ def last_line(text: str, limit: int = 300) -> str:
     return lines[-1][:limit] if lines else ""
 
 
+LAST_SIGNAL = 64
+"""Above it an exit code of more than 128 is the program's own, such as 255."""
+
+
 def _how(ended: Ended, *, say: bool = True) -> str:
     """`exit 1: <last log line>`, `killed (signal 9)`, `out of memory`."""
     if ended.reason == "OOMKilled":
         how = "killed for using more memory than its limit"
-    elif ended.exit_code > 128:
+    elif 128 < ended.exit_code <= 128 + LAST_SIGNAL:
         how = f"ended by signal {ended.exit_code - 128}"
     else:
         how = f"exit {ended.exit_code}"

@@ -59,6 +59,10 @@ PODS = {
         b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 2, "Traceback\nKeyError: 'x'"))),
         "MigrationFailed", ("schema", "exit 2", "KeyError: 'x'"),
     ),
+    "migration ends with the highest code": Case(
+        b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 255, "FAILED: no such revision"))),
+        "MigrationFailed", ("schema", "exit 255", "no such revision"),
+    ),
     "migration's gate": Case(
         b.observed(b.pod("migrations", "migrations", b.ended("schema", 75, "not ready after 300s: minio (refused)"))),
         "ServiceNotReady", ("schema", "minio (refused)"),
