@@ -88,9 +88,7 @@ node_root() {
   install -m 755 "$CLUSTER_SOURCE/src/node/guard-host-sysctls.sh" "$root/kind/bin/"
   replace "$root/usr/local/bin/entrypoint" "s#^  log_info 'making mounts shared'#  /kind/bin/guard-host-sysctls.sh\n&#"
 
-  install -m 644 "$CLUSTER_SOURCE/src/node/resolv.conf" "$root/kind/resolv.conf"
   install -m 644 "$CLUSTER_SOURCE/src/node/20-icmp.conf" "$root/etc/sysctl.d/"
-  replace "$root/etc/default/kubelet" 's#^KUBELET_EXTRA_ARGS=.*#& --resolv-conf=/kind/resolv.conf#'
 
   go_constant "$KIND_SOURCE/pkg/build/nodeimage/const_storage.go" defaultStorageManifest >"$root/kind/manifests/default-storage.yaml"
   cp "$CLUSTER_SOURCE/src/podnet/daemonset.yaml" "$root/kind/manifests/default-cni.yaml"

@@ -45,12 +45,13 @@ kubeconfig_file() {
 
 k() { kubectl --kubeconfig "$(kubeconfig_file)" --context "kind-$CLUSTER_NAME" "$@"; }
 
-# kind_config prints kind-config.yaml for $1 nodes
+# kind_config NODES [API SERVER'S PORT] [FOLDER OF KUBEADM PATCHES]: prints kind-config.yaml with these
 kind_config() {
   local extra
   extra=$(for ((i = 1; i < $1; i++)); do printf -- '- role: worker\\n'; done)
-  awk -v extra="$extra" -v port="${2:-}" '
+  awk -v extra="$extra" -v port="${2:-}" -v patches="${3:-}" '
     /^kubeadmConfigPatches:/ {printf extra}
+    patches {sub("tests/cluster/kubeadm-patches", patches)}
     {print}
     /^networking:/ && port {print "  apiServerPort: " port}' kind-config.yaml
 }
@@ -92,7 +93,9 @@ built_up() { # NODES
   ensure_node_image
   step "network and processes of their own" capsule_start
   node_image >"$HOME_OF_CLUSTER/image"
-  kind_config "$1" $API_PORT_INSIDE >"$HOME_OF_CLUSTER/kind.yaml"
+  cp -r "$CLUSTER_SOURCE/kubeadm-patches" "$HOME_OF_CLUSTER/patches"
+  cp "$CLUSTER_SOURCE/src/node/corednsdeployment1+strategic.yaml" "$HOME_OF_CLUSTER/patches/"
+  kind_config "$1" $API_PORT_INSIDE "$HOME_OF_CLUSTER/patches" >"$HOME_OF_CLUSTER/kind.yaml"
   STEP_HINT="look inside with '$0 exec podman exec $CLUSTER_NAME-control-plane journalctl -u kubelet'; '$0 up' starts afresh" \
     step "kind cluster $CLUSTER_NAME with the node image made here" built_create
   built_kubeconfig
