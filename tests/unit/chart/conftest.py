@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
+
 from tests.unit.chart.rendering import Rendered, find_helm, run_helm
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.chart.rendering import CHART, NAMESPACE, Object, Rendered
 
 from seatrial.settings import Settings
+from tests.unit.chart.rendering import CHART, NAMESPACE, Object, Rendered
 
 Render = Callable[..., Rendered]
 ROLES = ("Role", "ClusterRole")
