@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 
-from seatrial.archive_client import ArchiveClient
+from seatrial.archive_client import ArchiveClient, ArchiveError, ArchiveRefused
 from seatrial.cluster import Cluster, ClusterError
 
 from .errors import CliError
@@ -20,6 +20,8 @@ from .ports import ArchivePort, ClusterPort
 SYSTEM_NAMESPACE = os.environ.get("SEATRIAL_NAMESPACE", "seatrial-system")
 """Where the operator and the archive are installed."""
 ARCHIVE_SERVICE, ARCHIVE_PORT = "seatrial-archive", "read"
+READER_ROLE = "seatrial-archive-reader"
+"""The chart's Role that opens the archive's read port."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ async def connect(target: Target) -> AsyncIterator[Session]:
         proxy = cluster.service_proxy(SYSTEM_NAMESPACE, ARCHIVE_SERVICE, ARCHIVE_PORT)
         async with ArchiveClient(f"http://cluster{proxy}", transport=_ThroughCluster(cluster)) as archive:
             yield Session(cluster, archive, target.namespace or cluster.default_namespace)
+
+
+def why(error: ArchiveError) -> str:
+    """What is wrong with the archive, and for a way that is closed, what opens it."""
+    if isinstance(error, ArchiveRefused) and error.status in (401, 403):
+        return (
+            f"you may not read the archive; who may change {SYSTEM_NAMESPACE} lets you: kubectl -n {SYSTEM_NAMESPACE} "
+            f"create rolebinding NAME --role={READER_ROLE} --user=YOU"
+        )
+    return str(error)
 
 
 class _ThroughCluster(httpx.AsyncBaseTransport):

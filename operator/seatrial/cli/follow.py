@@ -12,7 +12,7 @@ from typing import Any
 from seatrial.archive_client import ArchiveError, ArchiveRefused, LiveEvent
 from seatrial.cluster import RUN, GoneError, NotFoundError, UnavailableError
 
-from .connect import Session
+from .connect import Session, why
 from .ports import Object
 from .progress import Mark, Note, Progress
 from .view import View
@@ -189,4 +189,4 @@ class Follower:
 
 
 def _no_live(error: ArchiveError) -> Note:
-    return Note(Mark.HINT, f"no live progress, only the run's status: {error}")
+    return Note(Mark.HINT, f"no live progress, only the run's status: {why(error)}")

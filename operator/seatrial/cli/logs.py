@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seatrial.cluster import POD, RUN, GoneError, InvalidError, NotFoundError, UnavailableError
+from seatrial.cluster import POD, RUN, ForbiddenError, GoneError, InvalidError, NotFoundError, UnavailableError
 
 from .connect import Session
 from .errors import CliError, Exit
@@ -40,7 +40,13 @@ async def show(session: Session, out: Out, name: str, component: str, follow: bo
     if follow and not _over(run):
         run = await _environment_of(session, run)
     environment = (run.get("status") or {}).get("namespace") or ""
-    pods = await _pods(session, environment, place, wait=follow and not _over(run)) if environment else []
+    try:
+        pods = await _pods(session, environment, place, wait=follow and not _over(run)) if environment else []
+    except ForbiddenError as error:
+        if not (_over(run) and component == TESTS):
+            hint = f"reading logs of environments needs rights in their namespaces; here in {environment}"
+            raise CliError(error.message, hint=hint, code=Exit.INFRASTRUCTURE) from error
+        pods = []
     if pods:
         await asyncio.gather(
             *(_print(session, out, environment, source, follow) for source in sources(component, pods))

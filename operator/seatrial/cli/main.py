@@ -295,8 +295,10 @@ def _do(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -> None
 
     try:
         code = asyncio.run(connected())
-    except (ClusterError, ArchiveError) as error:
-        raise CliError(str(error), code=Exit.INFRASTRUCTURE) from error
+    except ClusterError as error:
+        raise CliError(error.message, code=Exit.INFRASTRUCTURE) from error
+    except ArchiveError as error:
+        raise CliError(connect.why(error), code=Exit.INFRASTRUCTURE) from error
     if code is not Exit.PASSED:
         raise typer.Exit(int(code))
 

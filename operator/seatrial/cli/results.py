@@ -16,7 +16,7 @@ from seatrial.archive_client import ArchiveCorrupt, ArchiveError
 from seatrial.cluster import RUN, NotFoundError
 
 from . import report
-from .connect import Session, Target
+from .connect import Session, Target, why
 from .errors import CliError, Exit
 from .names import again
 from .output import Out
@@ -60,9 +60,9 @@ async def show(session: Session, target: Target, out: Out, name: str, folder: Pa
     except ArchiveError as error:
         if folder is None:
             out.console.print()
-            out.line((f"  the files can't be listed: {error}", "dim"))
+            out.line((f"  the files can't be listed: {why(error)}", "dim"))
             return Exit.PASSED
-        raise CliError(f"the results can't be fetched: {error}", code=Exit.INFRASTRUCTURE) from error
+        raise CliError(f"the results can't be fetched: {why(error)}", code=Exit.INFRASTRUCTURE) from error
     if not shards:
         if folder is None:
             return Exit.PASSED
@@ -151,7 +151,7 @@ async def _download(session: Session, out: Out, run: Object, shards: Sequence[Sh
         raise CliError(f"the results are not to be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
         hint = "the same command again goes on"
-        raise CliError(f"the results can't be fetched: {error}", hint=hint, code=Exit.INFRASTRUCTURE) from error
+        raise CliError(f"the results can't be fetched: {why(error)}", hint=hint, code=Exit.INFRASTRUCTURE) from error
     except OSError as error:
         raise CliError(f"can't write to {folder}: {error}") from error
     size = size_text(sum(file.size for _, file in files))

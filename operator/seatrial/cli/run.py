@@ -74,6 +74,8 @@ async def start(session: Session, target: Target, out: Out, ask: Ask) -> Exit:
 async def wait(session: Session, target: Target, out: Out, name: str, waiting: Waiting) -> Exit:
     """Waits for the verdict of a run that is there."""
     run = await find(session, name)
+    if (run.get("status") or {}).get("verdict"):
+        return _report(out, run, again(target, session, "results", name, "-o", "DIR"))
     created = report.instant(run["metadata"].get("creationTimestamp"))
     age = max(0.0, datetime.now(UTC).timestamp() - created) if created is not None else 0.0
     return await _until_verdict(session, target, out, run, waiting, age=age)
@@ -107,9 +109,12 @@ async def _until_verdict(
         out.error(CliError("stopped waiting; the run goes on", details=_what_next(call)))
         raise
     out.console.print()
-    report.show(out, ended, call("results", "-o", "DIR"), verdict_last=True)
-    status = ended["status"]
-    return exit_of(status["verdict"], status.get("reason") or "")
+    return _report(out, ended, call("results", "-o", "DIR"), verdict_last=True)
+
+
+def _report(out: Out, run: Object, results_command: str, *, verdict_last: bool = False) -> Exit:
+    report.show(out, run, results_command, verdict_last=verdict_last)
+    return exit_of(run["status"]["verdict"], run["status"].get("reason") or "")
 
 
 def _what_next(call: Callable[[str], str]) -> list[str]:

@@ -196,17 +196,20 @@ def test_wait_for_a_run_that_is_there(seatrial: Command, cluster: FakeCluster) -
 
 
 @pytest.mark.parametrize(
-    "error", [ArchiveRefused("the way to the archive is closed: HTTP 403", 403), ArchiveUnavailable("no answer")]
+    ("error", "said"),
+    [
+        (ArchiveRefused("the way to the archive is closed: HTTP 403", 403), "you may not read the archive"),
+        (ArchiveUnavailable("no answer"), "no answer"),
+    ],
 )
 def test_without_the_archive_the_status_is_shown(
-    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, file: File, error: Exception
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, file: File, error: Exception, said: str
 ) -> None:
     archive.error = error  # type: ignore[assignment]
     cluster.script, cluster.gates = [STARTING, ended()], {0: archive.told}
     assert seatrial("run", file(), "--wait") == 0
-    assert [note for note in texts(seatrial.out) if "no live progress" in note] == [
-        f"! no live progress, only the run's status: {error}"
-    ]
+    (note,) = [note for note in texts(seatrial.out) if "no live progress" in note]
+    assert note.startswith(f"! no live progress, only the run's status: {said}")
     assert "· environment st-pr-1-abcde is starting" in texts(seatrial.out)
 
 
@@ -345,6 +348,22 @@ def test_logs_of_an_environment_that_is_gone(seatrial: Command, cluster: FakeClu
     assert seatrial("logs", "pr-1", "web") == 4
     assert "the environment of run pr-1 is gone" in seatrial.err
     assert "spec.retention.passed" in seatrial.err
+
+
+def test_logs_without_rights_in_the_environment(
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forbidden(*_: object) -> list[Any]:
+        raise ForbiddenError("pods is forbidden", 403)
+
+    keep(cluster, archive, {"output.log": b"== 2 passed ==\n"})
+    cluster.find("IntegrationRun", "pr-1")["status"]["namespace"] = "st-pr-1-abcde"
+    here(cluster, "pr-2", phase="Testing", namespace="st-pr-2-abcde")
+    monkeypatch.setattr(cluster, "list", forbidden)
+    assert seatrial("logs", "pr-1") == 0  # the archive has it
+    assert seatrial.out == "== 2 passed ==\n"
+    assert seatrial("logs", "pr-2") == 3
+    assert "needs rights in their namespaces; here in st-pr-2-abcde" in seatrial.err
 
 
 def test_the_output_of_tests_outlives_the_environment(
