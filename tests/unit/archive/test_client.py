@@ -166,6 +166,16 @@ async def test_a_reason_is_told_once_however_often_it_is_tried(server: Server) -
     assert once_more.is_set()
 
 
+async def test_a_reason_is_told_again_after_the_feed_was_open() -> None:
+    def hello(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text='{"type":"hello"}\n')
+
+    transport = httpx.MockTransport(hello)
+    async with ArchiveClient("http://archive", transport=transport) as client, aclosing(client.feed()) as feed:
+        lost = FeedLost("the archive ended it")
+        assert [await anext(feed) for _ in range(4)] == [FeedConnected(), lost, FeedConnected(), lost]
+
+
 async def test_a_feed_with_a_wrong_token_tells_why(server: Server) -> None:
     async with server.client("wrong") as client, aclosing(client.feed()) as feed:
         lost = await anext(feed)

@@ -5,6 +5,7 @@ import errno
 import http.client
 import json
 import os
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -286,11 +287,28 @@ async def test_other_bodies_are_bounded_too(serve: Serve) -> None:
         assert (await shard.live({"event": "x" * 100})).status_code == 413
 
 
+def sent_whole_then_read(port: int, request: bytes) -> bytes:
+    """As many clients do it: they look at the answer only after the last byte of the body."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        return connection.recv(1000)
+
+
 async def test_a_refusal_reaches_a_sender_that_is_still_sending(server: Server) -> None:
-    """Without it many clients would report a broken connection, and try again in vain."""
-    shard = server.shard(token="wrong")
-    answer = await shard.put("a.bin", b"x" * 900_000)
-    assert answer.status_code == 403
+    """Without it the sender would report a broken connection, and try again in vain."""
+    body = b"x" * 20_000_000
+    request = f"PUT {server.shard().path}/files/.. HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+    head = f"{request}Authorization: Bearer {server.shard().token}\r\n\r\n".encode()
+    answer = await asyncio.to_thread(sent_whole_then_read, server.upload_port, head + body)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_of_the_body_of_a_stranger_little_is_read(server: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.upload_port)
+    head = f"PUT {server.shard().path}/files/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n"
+    writer.write(head.encode() + b"x" * 2_000_000)
+    assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+    writer.close()
 
 
 async def test_a_full_volume_is_told_and_leaves_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
