@@ -17,6 +17,7 @@ class Exit(IntEnum):
     NOTHING_COLLECTED = 5
     WAITED_TOO_LONG = 124
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
 
 
 class CliError(Exception):

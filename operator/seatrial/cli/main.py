@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -295,12 +296,18 @@ def _do(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -> None
 
     try:
         code = asyncio.run(connected())
+    except BrokenPipeError as error:
+        raise _NobodyReadsError from error
     except ClusterError as error:
         raise CliError(error.message, code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
         raise CliError(connect.why(error), code=Exit.INFRASTRUCTURE) from error
     if code is not Exit.PASSED:
         raise typer.Exit(int(code))
+
+
+class _NobodyReadsError(Exception):
+    """Standard output is closed. Not an OSError: Typer would end with 1, which here means that tests failed."""
 
 
 def _told(error: CliError) -> int:
@@ -323,10 +330,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _told(CliError(message, hint=f"see {path} --help"))
     except (KeyboardInterrupt, typer.Abort):
         return int(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough (`| head`); nothing more can be written, not even at exit.
-        sys.stdout = None
-        return int(Exit.PASSED)
+    except _NobodyReadsError:
+        # Whoever read the output has seen enough (`| head`); what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.BROKEN_PIPE)
     return code if isinstance(code, int) else int(Exit.PASSED)
 
 

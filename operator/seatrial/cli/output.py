@@ -110,9 +110,15 @@ class Out:
             out.print(Text(f"  {error.hint}", "dim"), soft_wrap=True, highlight=False)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Left to the command's frame: the library would end with 1, which here means that tests failed."""
+        raise  # the error that is being handled
+
+
 def _console(file: TextIO) -> Console:
     if hasattr(file, "reconfigure"):
         file.reconfigure(errors="replace")  # a test's name must not break the command
     # Standard width where there is no terminal: what is written to a file or a CI log looks the same everywhere.
     width = None if file.isatty() or "COLUMNS" in os.environ else 80
-    return Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    return _Console(file=file, width=width, highlight=False, emoji=False, markup=False)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -541,3 +542,30 @@ def test_an_instant_answer_loads_nothing_heavy() -> None:
 def test_help_tells_the_exit_status(seatrial: Command) -> None:
     assert seatrial("--help") == 0
     assert "5 nothing collected" in " ".join(seatrial.out.split())
+
+
+def test_output_that_nobody_reads_any_more_is_neither_passed_nor_failed(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, sys
+from contextlib import asynccontextmanager
+from seatrial.cli import connect
+from seatrial.cli.main import main
+from tests.unit.cli.fakes import FakeArchive, FakeCluster
+
+@asynccontextmanager
+async def fake(target):
+    cluster = FakeCluster(script=[{ended()!r}])
+    yield connect.Session(cluster, FakeArchive(), "default")
+
+connect.connect = fake
+sys.exit(main(["run", {str(tmp_path / "run.yaml")!r}, "--wait"]))
+"""
+    (tmp_path / "run.yaml").write_text(RUN)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
