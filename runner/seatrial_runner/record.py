@@ -166,40 +166,31 @@ class EventLog:
 class Heartbeat:
     """Writes an event each second, from a thread of its own, so that silence means that the process is gone or stuck.
 
-    The thread is stopped around each fork: Python warns of a fork in a process with threads, and a user's tests may
-    turn warnings into errors.
+    Python (since 3.12) warns of a fork in a process that has threads, and looks for them after the fork. So the thread
+    ends before each fork, and ``go_on`` starts it again when the next test event is recorded.
     """
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._stop = threading.Event()
         self._thread: Optional[threading.Thread] = None
-        os.register_at_fork(before=self._pause, after_in_parent=self._resume)
-        self._wanted = False
+        os.register_at_fork(before=self.stop)
 
-    def start(self) -> None:
-        """Begin."""
-        self._wanted = True
-        self._resume()
-
-    def stop(self) -> None:
-        """End; no heartbeat is written after this returned."""
-        self._wanted = False
-        self._pause()
-
-    def _pause(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stop.set()
-            thread.join()
-
-    def _resume(self) -> None:
-        if self._wanted and self._log.mine:
+    def go_on(self) -> None:
+        """Begin, if it does not beat already."""
+        if self._thread is None and self._log.mine:
             self._stop = threading.Event()
             self._thread = threading.Thread(
                 target=self._beat, args=(self._stop,), name="seatrial-heartbeat", daemon=True
             )
             self._thread.start()
+
+    def stop(self) -> None:
+        """End; no heartbeat is written after this returned."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stop.set()
+            thread.join()
 
     def _beat(self, stop: threading.Event) -> None:
         with contextlib.suppress(OSError):  # the recorder's own next event meets the same error and reports it
@@ -282,7 +273,7 @@ class Recorder:
                 rootdir=str(self._config.rootpath),
                 args=[str(arg) for arg in self._config.invocation_params.args],
             )
-            self._heartbeat.start()
+            self._heartbeat.go_on()
 
     def finish(self) -> None:
         """Write how the session ended, and nothing after it. Without a session (``--help``) there is no such event."""
@@ -347,6 +338,7 @@ class Recorder:
             if nodeid in self._tests and self._tests[nodeid].to_be_rerun:
                 return  # pytest-rerunfailures announces each attempt (since 16) or only the first one
             self._tests[nodeid] = Progress()
+            self._heartbeat.go_on()
             self._log.write("start", id=nodeid)
 
     @pytest.hookimpl(tryfirst=True)
@@ -368,6 +360,7 @@ class Recorder:
             self._log.write("internal-error", message=message, text=bounded(str(excrepr)))
 
     def _phase(self, report: pytest.TestReport) -> None:
+        self._heartbeat.go_on()
         nodeid = report.nodeid
         if nodeid not in self._tests:  # a plugin that runs tests its own way and announces none
             self.pytest_runtest_logstart(nodeid)
