@@ -153,10 +153,12 @@ class Reconciler:
         else:
             await self._ask_archive(run)
             steps = self._plan(run, now)
-        for action in steps.actions:
-            more = await self._act(run, action)
-            steps = more or steps
-        await self._write(run, steps)
+        steps = await self._begin(run, steps)
+        written = await self._write(run, steps)
+        for action in steps.actions:  # the verdict is written before anything is given back, or a crash would lose it
+            await self._act(run, action)
+        if written:
+            await self._tell(run, steps)
         return (steps.due - self._clock()).total_seconds() if steps.due else None
 
     def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
@@ -210,24 +212,30 @@ class Reconciler:
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
-    async def _act(self, run: IntegrationRun, action: Action) -> Plan | None:
+    async def _begin(self, run: IntegrationRun, steps: Plan) -> Plan:
+        """Does what comes before the status is written; what was met there may change the plan."""
+        for action in steps.actions:
+            match action:
+                case AddFinalizer():
+                    await self._finalizers(run, (*run.metadata.finalizers, FINALIZER))
+                case CreateEnvironment():
+                    return await self._create_environment(run)
+        return steps
+
+    async def _act(self, run: IntegrationRun, action: Action) -> None:
+        """Does what comes after the status is written."""
         match action:
-            case AddFinalizer():
-                await self._finalizers(run, (*run.metadata.finalizers, FINALIZER))
             case RemoveFinalizer():
                 await self._remove_finalizer(run)
-            case CreateEnvironment():
-                return await self._create_environment(run)
             case StopTests():
                 await self._gone_is_fine(
-                    self._cluster.delete(JOB, "tests", run.status.namespace, propagation="Background")
+                    self._cluster.delete(JOB, "tests", run.environment_namespace(), propagation="Background")
                 )
             case Reclaim():
                 await self._reclaim(run)
             case DeleteRun():
                 meta = run.metadata
                 await self._gone_is_fine(self._cluster.delete(RUN, meta.name, meta.namespace, uid=meta.uid))
-        return None
 
     @staticmethod
     async def _gone_is_fine(request: Any) -> None:
@@ -345,32 +353,37 @@ class Reconciler:
 
     # --- status ------------------------------------------------------------------------------------------------------
 
-    async def _write(self, run: IntegrationRun, steps: Plan) -> None:
-        """Writes the status if it differs from what is there, then the events that tell of the transition."""
+    async def _write(self, run: IntegrationRun, steps: Plan) -> bool:
+        """Writes the status if it differs from what is there; returns whether it did."""
         old, new = run.status, steps.status
         if new == old:
-            return
+            return False
         meta = run.metadata
         current = self._store.runs.get((meta.namespace, meta.name))
         if current is None:
-            return
+            return False
         change = {
             "metadata": {"resourceVersion": current["metadata"]["resourceVersion"]},
-            "status": new.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=False),
+            "status": new.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
         try:
             self._store.put_run(await self._cluster.patch(RUN, meta.name, meta.namespace, change, "status"))
         except NotFoundError:
-            return
+            return False
+        return True
+
+    async def _tell(self, run: IntegrationRun, steps: Plan) -> None:
+        """Counts and tells of a transition whose status has been written."""
+        meta, old, new = run.metadata, run.status, steps.status
         if new.verdict is not None and old.verdict is None:
             self._metrics.verdict(new)
             logger.info("run %s/%s: %s (%s): %s", meta.namespace, meta.name, new.verdict, new.reason, new.message)
+        for note in steps.notes:
+            await self._event(run, note)
         if new.timeline.reclaimed and not old.timeline.reclaimed:
             retention = run.spec.retention
             kept = retention.passed if new.verdict is Verdict.PASSED else retention.failed
             self._metrics.reclaimed(meta.uid, new, kept.total_seconds())
-        for note in steps.notes:
-            await self._event(run, note)
 
     async def _event(self, run: IntegrationRun, note: Note) -> None:
         """One Kubernetes Event; that it could not be written changes nothing for the run."""

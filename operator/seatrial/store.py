@@ -61,6 +61,8 @@ class Store:
             kept = {k: v for k, v in metadata.items() if k != "managedFields"}
             self.runs[key] = {**body, "metadata": kept}
             self._keys[metadata["uid"]] = key
+        if old is None and ((body.get("status") or {}).get("timeline") or {}).get("started"):
+            self.ask_archive(metadata["uid"])  # it may have ended while no operator was there
         return key
 
     def remove_run(self, body: Object) -> None:

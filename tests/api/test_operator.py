@@ -224,7 +224,7 @@ async def test_a_fault_at_any_write_changes_nothing_in_the_end(world: World, ind
     else:
         run = world.run()
         assert run is not None
-        assert (run.status.verdict, run.status.reason) == ("Passed", "TestsPassed")
+        assert (run.status.verdict, run.status.reason) == ("Passed", "TestsPassed"), run.status.message
     await world.until(lambda: world.kube.left_over() == {}, "nothing left over")
 
 

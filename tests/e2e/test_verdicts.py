@@ -24,7 +24,7 @@ class Case:
     tests: dict[str, str] | None = field(default_factory=lambda: PASSES)
 
 
-def tests_that(body: str) -> dict[str, str]:
+def suite_where(body: str) -> dict[str, str]:
     """A test file of two tests: one that passes, then one with this body."""
     indented = "\n".join(f"    {line}" for line in body.splitlines())
     return {"test_it.py": f"import os, signal, time\n\ndef test_first():\n    pass\n\ndef test_second():\n{indented}\n"}
@@ -37,7 +37,7 @@ def app(*command: str, **more: Any) -> dict[str, Any]:
 
 CASES = {
     "passes": Case("Passed", "TestsPassed", ("1 passed",), POSTGRES),
-    "failing test": Case("Failed", "TestsFailed", ("1 failed", "1 passed", "test_second"), {}, tests_that("assert 1 == 2")),
+    "failing test": Case("Failed", "TestsFailed", ("1 failed", "1 passed", "test_second"), {}, suite_where("assert 1 == 2")),
     "failing migration": Case(
         "Errored", "MigrationFailed", ("schema", "exit 3", "no such revision"),
         {"migrations": [{"name": "schema", "image": IMAGE,
@@ -73,26 +73,26 @@ CASES = {
         "Failed", "CollectionError", ("test_it.py", "no_such_module"), {}, {"test_it.py": "import no_such_module\n"}
     ),
     "hanging test": Case(
-        "Errored", "TestTimeout", ("test_second", "5s"), {"timeouts": {"tests": "5s"}}, tests_that("time.sleep(3600)")
+        "Errored", "TestTimeout", ("test_second", "5s"), {"timeouts": {"tests": "5s"}}, suite_where("time.sleep(3600)")
     ),
     "one slow test": Case(
-        "Failed", "TestsFailed", ("1 failed", "test_second"), {"tests": {"timeout": "2s"}}, tests_that("time.sleep(3600)")
+        "Failed", "TestsFailed", ("1 failed", "test_second"), {"tests": {"timeout": "2s"}}, suite_where("time.sleep(3600)")
     ),
     "all memory": Case(
         "Errored", "OutOfMemory", ("test_second", "limits.memory"),
         {"tests": {"resources": {"limits": {"memory": "128Mi"}}}},
-        tests_that("block = []\nwhile True:\n    block.append(b'x' * 2**20)"),
+        suite_where("block = []\nwhile True:\n    block.append(b'x' * 2**20)"),
     ),
-    "os._exit": Case("Errored", "TestProcessDied", ("test_second", "exit 0"), {}, tests_that("os._exit(0)")),
+    "os._exit": Case("Errored", "TestProcessDied", ("test_second", "exit 0"), {}, suite_where("os._exit(0)")),
     "kills its parent": Case(
         "Errored", "TestProcessDied", ("test_second",), {},
-        tests_that("os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"),
+        suite_where("os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"),
     ),
     "segmentation fault": Case(
-        "Errored", "TestProcessDied", ("test_second", "SIGSEGV"), {}, tests_that("import ctypes\nctypes.string_at(0)")
+        "Errored", "TestProcessDied", ("test_second", "SIGSEGV"), {}, suite_where("import ctypes\nctypes.string_at(0)")
     ),
     "lifetime over": Case(
-        "Errored", "RunTimeout", ("maxLifetime=8s",), {"retention": {"maxLifetime": "8s"}}, tests_that("time.sleep(3600)")
+        "Errored", "RunTimeout", ("maxLifetime=8s",), {"retention": {"maxLifetime": "8s"}}, suite_where("time.sleep(3600)")
     ),
     "bad init SQL": Case(
         "Errored", "InvalidSpec", ("services.postgres.initSQL", "absent"),
