@@ -45,7 +45,8 @@ kubeconfig_file() {
 
 k() { kubectl --kubeconfig "$(kubeconfig_file)" --context "kind-$CLUSTER_NAME" "$@"; }
 
-# kind_config NODES [API SERVER'S PORT] [FOLDER OF KUBEADM PATCHES]: prints kind-config.yaml with these
+# kind_config NODES [API SERVER'S PORT] [FOLDER OF KUBEADM PATCHES]: prints kind-config.yaml with these. With more nodes than one
+# all take pods; the taint of a lone control plane kind removes itself, and fails when there is none.
 kind_config() {
   local extra
   extra=$(for ((i = 1; i < $1; i++)); do printf -- '- role: worker\\n'; done)
@@ -53,6 +54,7 @@ kind_config() {
     /^kubeadmConfigPatches:/ {printf extra}
     patches {sub("tests/cluster/kubeadm-patches", patches)}
     {print}
+    /kind: InitConfiguration/ && extra {print "  nodeRegistration: {taints: []}"}
     /^networking:/ && port {print "  apiServerPort: " port}' kind-config.yaml
 }
 
