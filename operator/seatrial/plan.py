@@ -229,13 +229,15 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     verdict_at = parse_time(status.timeline.verdict)
     assert verdict_at is not None
     final = Phase(status.verdict)
+    namespace = observed.namespace
     if status.results is None and observed.result is not None:  # handed over after a cancel: evidence, not verdict
         status = _with_results(status, run, observed)
         status = _condition(run, status, now, ConditionType.RESULTS_ARCHIVED, "True", "Archived")
     if is_true(status.conditions, ConditionType.RECLAIMED):
         forget = verdict_at + run.spec.retention.record
+        if namespace is not None and namespace.terminating_since is None:  # made by a request whose answer was lost
+            return Plan(status, (Reclaim(),), forget)
         return Plan(status, (DeleteRun(),) if now >= forget else (), forget)
-    namespace = observed.namespace
     if namespace is None and not status.namespace:  # ended before anything was created
         namespace_gone = True
     else:

@@ -178,6 +178,12 @@ def test_a_verdict_never_changes() -> None:
     assert decide(ended("Passed", spec={"cancel": True}), HERE).status.verdict == "Passed"
 
 
+def test_an_environment_that_turns_up_late_is_reclaimed_too() -> None:
+    done = ended()
+    reclaimed = done.model_copy(update={"status": decide(done, GONE).status})
+    assert decide(reclaimed, HERE).actions == (Reclaim(),)
+
+
 def test_the_record_is_forgotten_when_its_time_is_over() -> None:
     record = ended(spec={"retention": {"record": "1h"}})
     gone = decide(record, GONE)
