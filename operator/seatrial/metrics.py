@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
 from seatrial import __version__
@@ -31,6 +31,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory and CPU of the process, under their usual names
         self.runs = Gauge("seatrial_runs", "Runs there are, by phase.", ["phase"], registry=registry)
         self.finished = Counter(
             "seatrial_runs_finished", "Runs that got a verdict.", ["verdict", "reason"], registry=registry
@@ -147,6 +148,10 @@ def document() -> str:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "-"
         lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    lines += [
+        "",
+        "Beside them the usual `process_*` metrics: memory, CPU time, open files and start of the operator's process.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""The figures that the design promises, measured side by side on one cluster: `python -m bench`, or `make bench`."""

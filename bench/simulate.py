@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+async def main(n: int) -> int:
+    return 0
