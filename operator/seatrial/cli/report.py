@@ -90,6 +90,7 @@ def show(out: Out, run: Mapping[str, Any], results_command: str = "", *, verdict
             _failures(out, status.get("failures") or (), status.get("tests") or {}),
             _times(out, spans(status.get("timeline") or {})),
             _slowest(status.get("slowest") or ()),
+            _kept(status),
             _results(status, results_command),
         )
         if section
@@ -160,6 +161,19 @@ def _slowest(slowest: Sequence[Mapping[str, Any]]) -> Section:
         for test in slowest
     ]
     return [Text("  Slowest tests", "bold"), *lines] if lines else []
+
+
+def _kept(status: Mapping[str, Any]) -> Section:
+    """Where to look, if `spec.retention` keeps the environment."""
+    reclaimed = any(c.get("type") == "Reclaimed" and c.get("status") == "True" for c in status.get("conditions") or ())
+    if (
+        not status.get("verdict")
+        or status.get("phase") != status["verdict"]
+        or reclaimed
+        or not status.get("namespace")
+    ):
+        return []
+    return [Text.assemble(("  Environment  ", "bold"), f"kept for now: kubectl get all -n {status['namespace']}")]
 
 
 def _results(status: Mapping[str, Any], command: str) -> Section:

@@ -92,10 +92,14 @@ def table(runs: Sequence[Mapping[str, Any]], now: datetime, *, everywhere: bool)
         cells = [metadata["namespace"]] if everywhere else []
         created = report.instant(metadata.get("creationTimestamp"))
         grid.add_row(
-            *cells, metadata["name"], Text(state, VERDICT_STYLE.get(state, "")), status.get("testsSummary") or "-",
+            *cells, metadata["name"], Text(state, VERDICT_STYLE.get(state, "")), _tests(status),
             one_line(status.get("reason") or "-"), age(now.timestamp() - created) if created is not None else "-",
         )  # fmt: skip
     return grid
+
+
+def _tests(status: Mapping[str, Any]) -> str:
+    return str(status.get("testsSummary") or "-") if (status.get("tests") or {}).get("total") else "-"
 
 
 def age(seconds: float) -> str:

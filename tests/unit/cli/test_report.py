@@ -116,6 +116,20 @@ def test_an_errored_run_says_why_and_what_to_do() -> None:
     assert " ".join(text.split()).find(message) > 0
 
 
+@pytest.mark.parametrize(
+    ("phase", "conditions", "told"),
+    [
+        ("Failed", [], True),
+        ("Reclaiming", [], False),
+        ("Failed", [{"type": "Reclaimed", "status": "True"}], False),
+    ],
+)
+def test_an_environment_that_is_kept_is_told(phase: str, conditions: list[dict[str, str]], told: bool) -> None:
+    run = failed_run()
+    run["status"] |= {"phase": phase, "conditions": conditions, "namespace": "st-pr-1-abcde"}
+    assert ("kubectl get all -n st-pr-1-abcde" in printed(run)) is told
+
+
 def test_a_run_that_goes_on() -> None:
     run = failed_run()
     run["status"] = {"phase": "Testing", "message": "", "tests": {"total": 3, "passed": 1}}
