@@ -37,6 +37,8 @@ Y
   write_if_changed "$HOME_OF_CLUSTER/containers.conf" <<Y
 [containers]
 default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
+# a node is not one program: with podman's limit of 2048 processes it stops working at about 70 pods
+pids_limit = 0
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
