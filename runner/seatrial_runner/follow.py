@@ -13,7 +13,7 @@ from seatrial_runner.report.junit import JUnit
 from seatrial_runner.report.summary import Facts
 
 RECORD_LIMIT = 1024 * 1024
-OUTPUT_END = 16 * 1024
+OUTPUT_END = 32 * 1024
 """Bytes kept of the end of pytest's output."""
 
 

@@ -125,11 +125,13 @@ def _escape(match: re.Match[str]) -> str:
 class EventLog:
     """A file of events, one JSON object a line. Each line is in the file when ``write`` returns.
 
-    Only the process that opened it writes: a fork of it is silent.
+    Only the process that opened it writes: a fork of it is silent. A test that closes descriptors which are not its own
+    must not have the events go to whatever is opened next under that number.
     """
 
     def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path = path
+        self._fd, self._identity = self._open()
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._torn = False
@@ -150,6 +152,8 @@ class EventLog:
         line = json.dumps({"t": round(time.time(), 6), "event": event, **fields}, ensure_ascii=False, default=str)
         data = _TROUBLESOME.sub(_escape, line).encode("utf-8") + b"\n"
         with self._lock:
+            if _identity(self._fd) != self._identity:
+                self._fd, self._identity = self._open()
             if self._torn:  # what a full disk left of a line must not spoil the next one
                 data = b"\n" + data
             self._torn = True
@@ -160,7 +164,22 @@ class EventLog:
     def close(self) -> None:
         """Write nothing more."""
         self._pid = -1
-        os.close(self._fd)
+        if _identity(self._fd) == self._identity:
+            os.close(self._fd)
+
+    def _open(self) -> tuple[int, tuple[int, int]]:
+        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        status = os.fstat(fd)
+        return fd, (status.st_dev, status.st_ino)
+
+
+def _identity(fd: int) -> Optional[tuple[int, int]]:
+    """Which file this descriptor stands for; None if for none."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class Heartbeat:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -22,6 +23,9 @@ TAIL = 2000
 MESSAGE = 500
 ID = 2000
 NOTES = 20
+
+_STACK = re.compile(r"(?:Fatal Python error: .*\s+)?Current thread 0x")
+"""How faulthandler begins to tell where the process was; the innermost frame follows."""
 
 _COUNTED = {
     "passed": "passed",
@@ -311,8 +315,17 @@ def summarize(facts: Facts, run: dict[str, str], attempt: int, shard: int) -> di
         "notes": facts.notes,
     }
     if outcome != "passed":
-        summary["outputTail"] = facts.output_tail[-TAIL:]
+        summary["outputTail"] = _tail(facts.output_tail, finished=facts.finish is not None)
     return summary
+
+
+def _tail(output: str, *, finished: bool) -> str:
+    """The end of pytest's output; of a process that died or hung, rather the innermost frames of the stack it left."""
+    stacks = [] if finished else list(_STACK.finditer(output))
+    begin = len(output) - TAIL
+    if stacks and stacks[-1].start() < begin:
+        begin = stacks[-1].start()
+    return output[max(begin, 0) :][:TAIL]
 
 
 def _first(*values: Any) -> Any:

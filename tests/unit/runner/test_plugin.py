@@ -438,6 +438,27 @@ def test_a_fork_of_the_process_is_silent(recorded: Recorded) -> None:
     assert len(recorded.of("finish")) == 1
 
 
+def test_a_test_that_closes_our_descriptor_gets_no_events_in_its_files(recorded: Recorded) -> None:
+    recorded.run(
+        """
+        import os
+        def test_closes(tmp_path):
+            events = os.environ["SEATRIAL_EVENTS"]
+            (fd,) = [int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")
+                     and os.readlink(f"/proc/self/fd/{fd}") == events]
+            os.close(fd)
+            global mine
+            mine = open(tmp_path / "mine", "w+b", buffering=0)
+            os.dup2(mine.fileno(), fd)
+        def test_next():
+            mine.seek(0)
+            assert mine.read() == b""
+        """
+    )
+    assert recorded.outcomes == {"test_closes": "passed", "test_next": "passed"}
+    assert len(recorded.of("finish")) == 1
+
+
 def test_forks_do_not_warn_of_our_thread(recorded: Recorded) -> None:
     result = recorded.run(
         """

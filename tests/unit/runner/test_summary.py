@@ -183,6 +183,31 @@ def test_output_is_no_part_of_a_summary_of_passed_tests() -> None:
     assert "outputTail" not in summarize(facts([*passed(), finish(0)], record(0), "secret"), RUN, 1, 0)
 
 
+STACK = "Current thread 0x1 (most recent call first):\n  File test_h.py in test_hang\n" + "  File pluggy\n" * 500
+FATAL = f"Fatal Python error: Segmentation fault\n\n{STACK}"
+
+
+@pytest.mark.parametrize(
+    ("events", "output", "begin"),
+    [
+        (RUNNING, "dots\n" * 900 + FATAL, "Fatal Python error: Segmentation fault\n\nCurrent thread"),
+        (
+            RUNNING,
+            f"Thread 0x2:\n{'  File x' * 400}\n{STACK}",
+            "Current thread 0x1 (most recent call first):\n  File test_h",
+        ),
+        (RUNNING, STACK + "later\n" * 900, "Current thread 0x1"),
+        (RUNNING, "short", "short"),
+        (RUNNING, "x" * 3000, "xxx"),
+        ([*ONE_FAILED, finish(1)], STACK + "later\n" * 900, "r\nlater"),
+    ],
+)
+def test_the_tail_of_a_process_that_died_shows_where_it_was(events: list[Event], output: str, begin: str) -> None:
+    tail = summarize(facts(events, record(1), output), RUN, 1, 0)["outputTail"]
+    assert tail.startswith(begin)
+    assert len(tail) == min(len(output), 2000)
+
+
 def test_without_a_record_the_end_is_the_last_that_was_heard() -> None:
     events = [*RUNNING, {"t": 177.0, "event": "heartbeat"}]
     assert summarize(facts(events, None), RUN, 1, 0)["endedAt"] == 177.0
