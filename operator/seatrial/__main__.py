@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import kopf
 from prometheus_client import start_http_server
@@ -64,6 +65,9 @@ async def run(settings: Settings) -> None:
                 registry=build_registry(app),
                 clusterwide=True,
                 standalone=True,
+                identity=cast(
+                    Any, "seatrial-operator"
+                ),  # kopf would ask for the user's name, which a container has not
                 liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
             )
     finally:

@@ -21,16 +21,12 @@ from seatrial.archive_client import ArchiveClient, FeedConnected, FeedLive, Feed
 from seatrial.cluster import Cluster, ClusterError
 from seatrial.metrics import Metrics
 from seatrial.observed import Result
-from seatrial.reconcile import Reconciler
-from seatrial.render import meta
+from seatrial.reconcile import OURS, Reconciler
 from seatrial.schedule import WorkQueue
 from seatrial.settings import Settings
 from seatrial.store import Key, Store
 
 logger = logging.getLogger(__name__)
-
-OURS = f"{meta.MANAGED_BY}={meta.MANAGER},{meta.RUN_UID}"
-"""Label selector, applied by the API server: environments and what is in them."""
 
 
 class Application:
@@ -42,7 +38,7 @@ class Application:
         self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics)
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler)
         self._tasks: list[asyncio.Task[None]] = []
-        self.last_sweep = time.monotonic()
+        self._swept = self._synced = time.monotonic()
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -114,13 +110,18 @@ class Application:
                 min(5.0, self.settings.sweep_seconds)
             )  # the pace of housekeeping, not a wait for anything
             self.reconciler.count_phases()
-            if time.monotonic() - self.last_sweep < self.settings.sweep_seconds:
-                continue
-            self.last_sweep = time.monotonic()
+            now = time.monotonic()
             try:
-                await self.reconciler.sweep()
+                if now - self._swept >= self.settings.sweep_seconds:
+                    self._swept = now
+                    await self.reconciler.sweep()
+                if now - self._synced >= self.settings.resync_seconds:
+                    self._synced = now
+                    if await self.reconciler.resync():
+                        for uid in self.store.uids():
+                            self.wake(uid)
             except ClusterError as error:
-                logger.warning("sweep: %s; again in %.0f s", error, self.settings.sweep_seconds)
+                logger.warning("housekeeping: %s; again later", error)
 
 
 def build_registry(app: Application) -> kopf.OperatorRegistry:

@@ -36,6 +36,8 @@ RESULT_LIMIT = timedelta(seconds=90)
 """How long after the end of pytest a result may still come (the collector itself gives up after 60 s)."""
 SETTLE = timedelta(seconds=10)
 """A pod that is not seen this long after its creation is missing, not late."""
+LOOK_AFTER = timedelta(seconds=10)
+"""A namespace goes within six seconds; after this long the cluster is asked, and then every so often."""
 STUCK_AFTER = timedelta(minutes=2)
 """When a namespace that is being deleted is reported as stuck."""
 IMAGE_PATIENCE = timedelta(seconds=20)
@@ -68,11 +70,16 @@ class Reclaim:
 
 
 @dataclass(frozen=True)
+class LookAtNamespace:
+    """Ask the cluster whether the namespace is still there: a watch that began anew does not tell what went meanwhile."""
+
+
+@dataclass(frozen=True)
 class DeleteRun:
     """The record has been kept long enough."""
 
 
-Action = AddFinalizer | RemoveFinalizer | CreateEnvironment | StopTests | Reclaim | DeleteRun
+Action = AddFinalizer | RemoveFinalizer | CreateEnvironment | StopTests | Reclaim | LookAtNamespace | DeleteRun
 
 
 @dataclass(frozen=True)
@@ -248,15 +255,13 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
         return Plan(status, due=verdict_at + run.spec.retention.record)
     if namespace is not None and namespace.terminating_since is not None:
         status = status.model_copy(update={"phase": Phase.RECLAIMING})
-        stuck_at = namespace.terminating_since + STUCK_AFTER
-        if now < stuck_at:
-            return Plan(status, due=stuck_at)
-        held = namespace.held_by or "the namespace controller does not say what holds it"
-        status = _condition(
-            run, status, now, ConditionType.RECLAIMED, "False", Reason.NAMESPACE_STUCK,
-            f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
-        )  # fmt: skip
-        return Plan(status)
+        if now >= namespace.terminating_since + STUCK_AFTER:
+            held = namespace.held_by or "the namespace controller does not say what holds it"
+            status = _condition(
+                run, status, now, ConditionType.RECLAIMED, "False", Reason.NAMESPACE_STUCK,
+                f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
+            )  # fmt: skip
+        return _await_end(status, namespace.terminating_since, now)
     pod = tests_pod(observed)
     collecting = status.results is None and pod is not None and _collector_works(observed)
     if collecting and now < verdict_at + COLLECT_LIMIT:
@@ -266,6 +271,13 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     if now < kept:
         return Plan(status.model_copy(update={"phase": final}), due=kept)
     return Plan(status.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(),))
+
+
+def _await_end(status: IntegrationRunStatus, terminating_since: datetime, now: datetime) -> Plan:
+    look_at = terminating_since + LOOK_AFTER
+    if now < look_at:
+        return Plan(status, due=look_at)
+    return Plan(status, (LookAtNamespace(),), now + LOOK_AFTER)
 
 
 def _collector_works(observed: Observed) -> bool:
@@ -370,7 +382,7 @@ def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: s
             return Plan(status, (RemoveFinalizer(),))
         if observed.namespace.terminating_since is None:
             return Plan(status, (Reclaim(),))
-        return Plan(status)  # the namespace's own end brings us back
+        return _await_end(status, observed.namespace.terminating_since, now)
     if status.verdict is not None:
         return _after_verdict(run, observed, now)
     started = parse_time(status.timeline.started)

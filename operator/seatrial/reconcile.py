@@ -50,6 +50,7 @@ from seatrial.plan import (
     AddFinalizer,
     CreateEnvironment,
     DeleteRun,
+    LookAtNamespace,
     Note,
     Plan,
     Reclaim,
@@ -59,6 +60,7 @@ from seatrial.plan import (
     plan,
     rejected,
 )
+from seatrial.render import meta
 from seatrial.render.environment import Inputs, config_map_names, environment
 from seatrial.render.problems import problems
 from seatrial.settings import Settings
@@ -67,6 +69,8 @@ from seatrial.store import Key, Store
 logger = logging.getLogger(__name__)
 
 FINALIZER = f"{GROUP}/reclaim"
+OURS = f"{meta.MANAGED_BY}={meta.MANAGER},{meta.RUN_UID}"
+"""Label selector of environments and of what is in them."""
 GRANT_SECONDS = 5.0
 """How long a fresh RoleBinding may take to be known to all API servers."""
 _ADMISSION_SIGNS = ("violates PodSecurity", "admission webhook", "ValidatingAdmissionPolicy", "denied request")
@@ -159,6 +163,8 @@ class Reconciler:
             await self._act(run, action)
         if written:
             await self._tell(run, steps)
+        if LookAtNamespace() in steps.actions and self._store.observe(run.metadata.uid).namespace is None:
+            return 0.0
         return (steps.due - self._clock()).total_seconds() if steps.due else None
 
     def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
@@ -233,9 +239,11 @@ class Reconciler:
                 )
             case Reclaim():
                 await self._reclaim(run)
+            case LookAtNamespace():
+                await self._look_at_namespace(run)
             case DeleteRun():
-                meta = run.metadata
-                await self._gone_is_fine(self._cluster.delete(RUN, meta.name, meta.namespace, uid=meta.uid))
+                of = run.metadata
+                await self._gone_is_fine(self._cluster.delete(RUN, of.name, of.namespace, uid=of.uid))
 
     @staticmethod
     async def _gone_is_fine(request: Any) -> None:
@@ -243,22 +251,30 @@ class Reconciler:
             await request
 
     async def _finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> None:
-        meta = run.metadata
-        current = self._store.runs[(meta.namespace, meta.name)]["metadata"]
+        of = run.metadata
+        current = self._store.runs[(of.namespace, of.name)]["metadata"]
         change = {"metadata": {"finalizers": list(wanted), "resourceVersion": current["resourceVersion"]}}
-        self._store.put_run(await self._cluster.patch(RUN, meta.name, meta.namespace, change))
+        self._store.put_run(await self._cluster.patch(RUN, of.name, of.namespace, change))
 
     async def _remove_finalizer(self, run: IntegrationRun) -> None:
         """The last look is at the cluster itself: the watch may not have told of a namespace yet."""
-        meta = run.metadata
+        of = run.metadata
         name = run.status.namespace or run.environment_namespace()
         try:
             found = await self._cluster.get(NAMESPACE, name)
         except NotFoundError:
-            await self._gone_is_fine(self._finalizers(run, tuple(f for f in meta.finalizers if f != FINALIZER)))
+            await self._gone_is_fine(self._finalizers(run, tuple(f for f in of.finalizers if f != FINALIZER)))
             return
         self._store.put_namespace(found)  # the next pass reclaims it
         raise UnavailableError(f"namespace {name} is still there", retry_after=0.1)
+
+    async def _look_at_namespace(self, run: IntegrationRun) -> None:
+        try:
+            found = await self._cluster.get(NAMESPACE, run.status.namespace or run.environment_namespace())
+        except NotFoundError:
+            self._store.forget_environment(run.metadata.uid)
+        else:
+            self._store.put_namespace(found)
 
     async def _reclaim(self, run: IntegrationRun) -> None:
         name = run.status.namespace or run.environment_namespace()
@@ -316,6 +332,7 @@ class Reconciler:
             body = await self._attempt(manifest)
         except AlreadyExistsError:  # an earlier pass got this far
             body = await self._cluster.get(NAMESPACE, manifest["metadata"]["name"])
+            self._store.ask_archive(run.metadata.uid)  # and the tests may have ended since
         uid = self._store.put_namespace(body)
         if uid != run.metadata.uid:
             name = manifest["metadata"]["name"]
@@ -358,8 +375,8 @@ class Reconciler:
         old, new = run.status, steps.status
         if new == old:
             return False
-        meta = run.metadata
-        current = self._store.runs.get((meta.namespace, meta.name))
+        of = run.metadata
+        current = self._store.runs.get((of.namespace, of.name))
         if current is None:
             return False
         change = {
@@ -367,38 +384,38 @@ class Reconciler:
             "status": new.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
         try:
-            self._store.put_run(await self._cluster.patch(RUN, meta.name, meta.namespace, change, "status"))
+            self._store.put_run(await self._cluster.patch(RUN, of.name, of.namespace, change, "status"))
         except NotFoundError:
             return False
         return True
 
     async def _tell(self, run: IntegrationRun, steps: Plan) -> None:
         """Counts and tells of a transition whose status has been written."""
-        meta, old, new = run.metadata, run.status, steps.status
+        of, old, new = run.metadata, run.status, steps.status
         if new.verdict is not None and old.verdict is None:
             self._metrics.verdict(new)
-            logger.info("run %s/%s: %s (%s): %s", meta.namespace, meta.name, new.verdict, new.reason, new.message)
+            logger.info("run %s/%s: %s (%s): %s", of.namespace, of.name, new.verdict, new.reason, new.message)
         for note in steps.notes:
             await self._event(run, note)
         if new.timeline.reclaimed and not old.timeline.reclaimed:
             retention = run.spec.retention
             kept = retention.passed if new.verdict is Verdict.PASSED else retention.failed
-            self._metrics.reclaimed(meta.uid, new, kept.total_seconds())
+            self._metrics.reclaimed(of.uid, new, kept.total_seconds())
 
     async def _event(self, run: IntegrationRun, note: Note) -> None:
         """One Kubernetes Event; that it could not be written changes nothing for the run."""
-        meta, now = run.metadata, format_time(self._clock())
+        of, now = run.metadata, format_time(self._clock())
         seconds = now.split(".")[0] + "Z"
         body = {
             "apiVersion": "v1",
             "kind": EVENT.kind,
-            "metadata": {"generateName": f"{meta.name[:200]}.", "namespace": meta.namespace},
+            "metadata": {"generateName": f"{of.name[:200]}.", "namespace": of.namespace},
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
-                "name": meta.name,
-                "namespace": meta.namespace,
-                "uid": meta.uid,
+                "name": of.name,
+                "namespace": of.namespace,
+                "uid": of.uid,
             },
             "type": note.type,
             "reason": note.reason,
@@ -412,7 +429,7 @@ class Reconciler:
         try:
             await self._cluster.create(body)
         except ClusterError as error:
-            logger.warning("run %s/%s: event %s not written: %s", meta.namespace, meta.name, note.reason, error)
+            logger.warning("run %s/%s: event %s not written: %s", of.namespace, of.name, note.reason, error)
 
     # --- all runs ----------------------------------------------------------------------------------------------------
 
@@ -443,6 +460,20 @@ class Reconciler:
             return False
         age = (self._clock() - namespace.created).total_seconds() if namespace.created else 0.0
         return age >= self._settings.orphan_margin_seconds
+
+    async def resync(self) -> int:
+        """Forgets what is not in the cluster any more; returns how much that was.
+
+        A watch that had to begin anew (410) lists what there is and says nothing of what went. Three lists, whatever
+        the number of runs; wakes nobody: the caller does.
+        """
+        known = self._store.names()
+        present = {
+            "runs": {body["metadata"]["uid"] for body in await self._cluster.list(RUN)},
+            "namespaces": {body["metadata"]["uid"] for body in await self._cluster.list(NAMESPACE, labels=OURS)},
+            "pods": {body["metadata"]["uid"] for body in await self._cluster.list(POD, labels=OURS)},
+        }
+        return sum(self._store.forget_all(kind, uids - present[kind]) for kind, uids in known.items())
 
     def count_phases(self) -> None:
         """Sets the metric of runs by phase."""

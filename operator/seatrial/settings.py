@@ -52,6 +52,8 @@ class Settings:
     """Requests to the API server at once."""
     sweep_seconds: float = 60.0
     """How often orphaned environments are looked for."""
+    resync_seconds: float = 600.0
+    """How often everything is listed once, to notice what a broken watch did not tell."""
     orphan_margin_seconds: float = 120.0
     """How old a namespace without its run must be before it is deleted."""
     log_level: str = "INFO"
@@ -108,6 +110,7 @@ class Settings:
             health_port=int(number("SEATRIAL_HEALTH_PORT", base.health_port)),
             max_parallel_requests=int(number("SEATRIAL_MAX_PARALLEL_REQUESTS", base.max_parallel_requests)),
             sweep_seconds=number("SEATRIAL_SWEEP_SECONDS", base.sweep_seconds),
+            resync_seconds=number("SEATRIAL_RESYNC_SECONDS", base.resync_seconds),
             orphan_margin_seconds=number("SEATRIAL_ORPHAN_MARGIN_SECONDS", base.orphan_margin_seconds),
             log_level=env.get("SEATRIAL_LOG_LEVEL", base.log_level),
         )

@@ -95,12 +95,16 @@ class Store:
     def remove_namespace(self, body: Object) -> str:
         """Forgets a namespace, and with it all that was in it; returns the uid of its run."""
         uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
+        self.forget_environment(uid)
+        return uid
+
+    def forget_environment(self, uid: str) -> None:
+        """The namespace of this run is gone, and with it all that was in it."""
         facts = self._of(uid)
         facts.namespace = None
         facts.pods.clear()
         facts.versions.clear()
         self._drop_if_empty(uid)
-        return uid
 
     def put_pod(self, body: Object) -> str:
         """Remembers a pod; returns the uid of its run."""
@@ -125,6 +129,27 @@ class Store:
             return False
         facts.versions[uid] = version
         return True
+
+    def names(self) -> dict[str, set[str]]:
+        """The uids of all objects that are remembered, by kind."""
+        return {
+            "runs": set(self._keys),
+            "namespaces": {facts.namespace.uid for facts in self._facts.values() if facts.namespace},
+            "pods": {uid for facts in self._facts.values() for uid in facts.pods},
+        }
+
+    def forget_all(self, kind: str, uids: set[str]) -> int:
+        """Forgets the objects of a kind that have these uids; returns how many."""
+        for run_uid, facts in list(self._facts.items()) if uids else ():
+            if kind == "namespaces" and facts.namespace is not None and facts.namespace.uid in uids:
+                self.forget_environment(run_uid)
+            if kind == "pods":
+                for uid in uids & facts.pods.keys():
+                    del facts.pods[uid]
+        if kind == "runs":
+            for body in [b for b in self.runs.values() if b["metadata"]["uid"] in uids]:
+                self.remove_run(body)
+        return len(uids)
 
     def environments(self) -> list[Namespace]:
         """All environments there are."""

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import json
 import uuid
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -262,8 +263,9 @@ class Kube:
             if seen + 1 < self._oldest:
                 await send("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
                 return response
-            for version, kind, of, body in self._history:
-                fits = version > seen and of == resource and namespace in ("", body["metadata"].get("namespace", ""))
+            first = bisect_right(self._history, seen, key=lambda change: change[0])
+            for _, kind, of, body in self._history[first:]:
+                fits = of == resource and namespace in ("", body["metadata"].get("namespace", ""))
                 if fits and self._selected(body, selector):
                     await send(kind, body)
             seen = max(seen, self._version)

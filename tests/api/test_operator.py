@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,8 @@ async def test_an_orphaned_environment_is_deleted_and_nothing_else(world: World)
     assert world.kube.one("namespaces", "bystander") is not None
 
 
-async def test_watches_that_must_begin_anew(world: World) -> None:
+async def test_watches_that_must_begin_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatrial.plan.LOOK_AFTER", timedelta(0))
     world.hold_tests = True
     await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
@@ -149,6 +151,21 @@ async def test_watches_that_must_begin_anew(world: World) -> None:
     world.hold_tests = False
     await world.until(world.settled, "reclaimed")
     assert world.run().status.verdict == "Passed"  # type: ignore[union-attr]
+
+
+async def test_what_a_watch_did_not_tell_is_noticed(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    app, environment = world.application, world.run().environment_namespace()  # type: ignore[union-attr]
+    assert app is not None
+    handle, app.on_pod = app.on_pod, lambda kind, body: None  # type: ignore[method-assign]
+    ghost = {"metadata": {"name": "ghost", "namespace": environment, "uid": "ghost", "labels": {}}}
+    handle(
+        None, {**ghost, "metadata": {**ghost["metadata"], "labels": {"seatrial.dev/run-uid": world.run().metadata.uid}}}
+    )  # type: ignore[union-attr]
+    assert await app.reconciler.resync() == 1
+    assert "ghost" not in {pod.name for pod in app.store.pods(world.run().metadata.uid)}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("phase", ["Starting", "Testing"])

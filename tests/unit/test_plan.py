@@ -15,6 +15,7 @@ from seatrial.plan import (
     AddFinalizer,
     CreateEnvironment,
     DeleteRun,
+    LookAtNamespace,
     Reclaim,
     RemoveFinalizer,
     StopTests,
@@ -118,11 +119,15 @@ CASES = {
     "a result counts even after the lifetime": Case(
         b.started(expiresAt=format_time(b.at(-1))), b.observed(result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed",
     ),
-    "reclaiming": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "Reclaiming", due=117),
+    "reclaiming": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "Reclaiming", due=7),
     "reclaim was not begun": Case(ended(), b.observed(), (Reclaim,), "Reclaiming"),
     "reclaimed": Case(ended(), GONE, (), "Passed", due=604799),
+    "reclaiming for long": Case(
+        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "Reclaiming", due=10
+    ),
     "stuck": Case(
-        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")), (), "Reclaiming"
+        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")),
+        (LookAtNamespace,), "Reclaiming",
     ),
     "kept after the verdict": Case(ended(phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (), "Passed", due=4),
     "kept long enough": Case(ended(ago=6, phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (Reclaim,), "Reclaiming"),
