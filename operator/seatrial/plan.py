@@ -270,7 +270,7 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     kept = _kept_until(run)
     if now < kept:
         return Plan(status.model_copy(update={"phase": final}), due=kept)
-    return Plan(status.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(),))
+    return Plan(status.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(),), now + LOOK_AFTER)
 
 
 def _await_end(status: IntegrationRunStatus, terminating_since: datetime, now: datetime) -> Plan:
@@ -381,7 +381,7 @@ def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: s
         if observed.namespace is None:
             return Plan(status, (RemoveFinalizer(),))
         if observed.namespace.terminating_since is None:
-            return Plan(status, (Reclaim(),))
+            return Plan(status, (Reclaim(),), now + LOOK_AFTER)
         return _await_end(status, observed.namespace.terminating_since, now)
     if status.verdict is not None:
         return _after_verdict(run, observed, now)

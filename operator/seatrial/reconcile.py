@@ -163,7 +163,8 @@ class Reconciler:
             await self._act(run, action)
         if written:
             await self._tell(run, steps)
-        if LookAtNamespace() in steps.actions and self._store.observe(run.metadata.uid).namespace is None:
+        looked = {Reclaim(), LookAtNamespace()} & set(steps.actions)
+        if looked and self._store.observe(run.metadata.uid).namespace is None:  # gone already: no event will tell
             return 0.0
         return (steps.due - self._clock()).total_seconds() if steps.due else None
 
@@ -279,13 +280,19 @@ class Reconciler:
     async def _reclaim(self, run: IntegrationRun) -> None:
         name = run.status.namespace or run.environment_namespace()
         known = self._store.observe(run.metadata.uid).namespace
-        await self._delete_environment(name, known.uid if known and known.name == name else None)
+        try:
+            await self._delete_environment(name, known.uid if known and known.name == name else None)
+        except NotFoundError:
+            self._store.forget_environment(run.metadata.uid)
 
     async def _delete_environment(self, name: str, uid: str | None) -> None:
         """Deletes the namespace first, so that nothing is made anew in it, and its pods in the same moment: Kubernetes
         empties a namespace only after five seconds, and by then they are gone.
+
+        Raises:
+            NotFoundError: when there is no such namespace.
         """
-        await self._gone_is_fine(self._cluster.delete(NAMESPACE, name, uid=uid))
+        await self._cluster.delete(NAMESPACE, name, uid=uid)
         outcomes = await asyncio.gather(
             self._cluster.delete(JOB, "tests", name, propagation="Background"),
             self._cluster.delete_all(POD, name, grace=0),
@@ -448,6 +455,9 @@ class Reconciler:
             logger.warning("environment %s: its run %s is gone; deleting it", namespace.name, namespace.run_uid)
             try:
                 await self._delete_environment(namespace.name, namespace.uid)
+            except NotFoundError:
+                self._store.forget_environment(namespace.run_uid)
+                continue
             except ClusterError as error:
                 logger.warning("environment %s: not deleted: %s; tried again later", namespace.name, error)
                 continue
