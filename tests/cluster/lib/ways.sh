@@ -30,6 +30,11 @@ reaches_node_image() { # ENGINE
     curl --silent --output /dev/null --max-time 5 https://registry-1.docker.io/v2/
 }
 
+# engine prints the program that runs the nodes
+engine() {
+  if [ "$WAY" = published ] && docker info >/dev/null 2>&1; then echo docker; else echo podman; fi
+}
+
 # kubeconfig_file prints where this cluster's context is written: the user's own file only if KUBECONFIG names one
 kubeconfig_file() {
   local first=${KUBECONFIG:-}
@@ -67,7 +72,7 @@ published_up() { # NODES
   ! kind get clusters 2>/dev/null | grep -qx "$CLUSTER_NAME" || step "remove the remains of cluster $CLUSTER_NAME" published_kind delete cluster --name "$CLUSTER_NAME"
   rm -rf "$HOME_OF_CLUSTER/loaded"
   kind_config "$1" >"$HOME_OF_CLUSTER/kind.yaml"
-  STEP_HINT="see whether '${KIND_EXPERIMENTAL_PROVIDER:-docker} pull $KIND_NODE_IMAGE' works; without a registry, SEATRIAL_CLUSTER=built makes the node here" \
+  STEP_HINT="see whether '$(engine) pull $KIND_NODE_IMAGE' works; without a registry, SEATRIAL_CLUSTER=built makes the node here" \
     step "kind cluster $CLUSTER_NAME with $KIND_NODE_IMAGE" published_create
 }
 
