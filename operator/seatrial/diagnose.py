@@ -284,7 +284,7 @@ def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[st
     return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}")
 
 
-def _died(observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
+def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
     pod = tests_pod(observed)
     container = pod.container("tests") if pod else None
     ended = container.ended if container else None
@@ -293,14 +293,27 @@ def _died(observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnos
             Reason.OUT_OF_MEMORY,
             f"the tests used more memory than their limit{doing}; raise spec.tests.resources.limits.memory",
         )
-    how = f"signal {summary['signal']}" if summary.get("signal") else f"exit {summary.get('exitCode')}"
-    if summary.get("exitCode") is None and not summary.get("signal"):
-        how = _how(ended, say=False) if ended else "no exit status"
-    return errored(
-        Reason.TEST_PROCESS_DIED,
-        f"pytest ended in the middle ({how}){doing}; a test or the code under it ends the process "
-        "(os._exit, a crash in native code, a kill)",
+    told = str(summary.get("error") or "")
+    if not told:
+        how = _how(ended, say=False) if ended else f"exit {summary.get('exitCode')}"
+        told = f"pytest ended in the middle ({how}){doing}"
+    what = {
+        "interrupted": "see output.log for what stopped it",
+        "internal-error": "an error inside pytest or a plugin: its traceback is in output.log",
+    }.get(
+        str(summary.get("outcome")),
+        "a test, or code under it, ends the process (os._exit, a kill, a crash in native code)",
     )
+    return errored(
+        Reason.TEST_PROCESS_DIED, f"{told}; {what}; `seatrial results {run.metadata.name} -o DIR` brings the log"
+    )
+
+
+def _usage(tail: str) -> str:
+    """The line in which pytest says what it did not understand."""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    wanted = [line for line in lines if line.lower().startswith("error") or " error: " in line]
+    return (wanted or lines or ["see output.log"])[-1][:300]
 
 
 def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diagnosis:
@@ -340,7 +353,9 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
                 f"pytest found no test to run with {', '.join(chosen) or 'the given image'}: check spec.tests",
             )
         case "usage-error":
-            return errored(Reason.USAGE_ERROR, f"pytest refused its arguments: {tail}")
+            return errored(
+                Reason.USAGE_ERROR, f"pytest refused its arguments: {_usage(str(summary.get('outputTail') or ''))}"
+            )
         case "no-pytest":
             return errored(
                 Reason.IMAGE_WITHOUT_PYTEST,
@@ -355,4 +370,4 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
         case "gate-timeout":
             return _gates(run, list(summary.get("notReady") or ()))
         case _:
-            return _died(observed, summary, doing)
+            return _died(run, observed, summary, doing)

@@ -83,7 +83,7 @@ CASES = {
         {"tests": {"resources": {"limits": {"memory": "128Mi"}}}},
         suite_where("block = []\nwhile True:\n    block.append(b'x' * 2**20)"),
     ),
-    "os._exit": Case("Errored", "TestProcessDied", ("test_second", "exit 0"), {}, suite_where("os._exit(0)")),
+    "os._exit": Case("Errored", "TestProcessDied", ("test_second", "status 0"), {}, suite_where("os._exit(0)")),
     "kills its parent": Case(
         "Errored", "TestProcessDied", ("test_second",), {},
         suite_where("os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(60)"),

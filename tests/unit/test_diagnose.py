@@ -138,7 +138,14 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         "Failed", "CollectionError", ("t.py", "No module named 'x'"),
     ),
     "nothing": (b.summary("no-tests"), "Errored", "NoTestsCollected", ("markers='p0'",)),
-    "usage": (b.summary("usage-error", outputTail="ERROR: no such option --x"), "Errored", "UsageError", ("--x",)),
+    "usage": (
+        b.summary("usage-error", outputTail="usage: pytest [options]\npytest: error: no such option --x\n  rootdir: /tests"),
+        "Errored", "UsageError", ("error: no such option --x",),
+    ),
+    "interrupted": (
+        b.summary("interrupted", error="ended before all tests had run: x"), "Errored", "TestProcessDied",
+        ("ended before all tests had run: x", "output.log"),
+    ),
     "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest", ("pytest >= 7",)),
     "time": (b.summary("timeout", running="t.py::test_c"), "Errored", "TestTimeout", ("30m", "t.py::test_c")),
     "gate: service": (
@@ -153,7 +160,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
     ),
     "memory": (b.summary("died", oomKilled=True, running="t.py::test_c"), "Errored", "OutOfMemory", ("t.py::test_c",)),
     "exit": (b.summary("died", exitCode=0, running="t.py::test_c"), "Errored", "TestProcessDied", ("exit 0", "t.py::test_c")),
-    "signal": (b.summary("died", signal="SIGSEGV"), "Errored", "TestProcessDied", ("SIGSEGV",)),
+    "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied", ("SIGSEGV",)),
     "unknown outcome": (b.summary("something new"), "Errored", "TestProcessDied", ()),
 }  # fmt: skip
 

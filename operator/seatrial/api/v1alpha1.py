@@ -521,6 +521,8 @@ class TestCounts(StatusModel):
     failed: int = 0
     errors: int = 0
     skipped: int = 0
+    xfailed: int = 0
+    xpassed: int = 0
     flaky: int = 0
 
 
