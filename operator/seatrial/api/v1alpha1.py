@@ -98,7 +98,9 @@ class EnvVar(Model):
     """One environment variable. `$(NAME)` in a value stands for a variable that comes earlier in the list."""
 
     name: Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+    """Its name. Names that begin with `SEATRIAL_` are taken."""
     value: Annotated[str, Field(max_length=32768)] = ""
+    """Its value; `$$(NAME)` is a literal `$(NAME)`. There is no `valueFrom`: a run reads no Secrets of its namespace."""
 
 
 Env = Annotated[tuple[EnvVar, ...], Field(max_length=200)]
@@ -109,33 +111,41 @@ class Resources(Model):
     """What the container asks for and may use at most, as in a Pod."""
 
     requests: Quantities = {}
+    """What is set aside for it, such as `cpu: 100m`, `memory: 256Mi`."""
     limits: Quantities = {}
+    """What it may use at most. More memory than this ends the container."""
 
 
 class HttpReady(Model):
     """Ready when this path answers with 2xx or 3xx."""
 
     path: Annotated[str, Field(max_length=1024, pattern=r"^/")] = "/"
+    """The path, with a query if one is needed."""
     port: IntOrString | None = None
+    """A port's number, or for a service its name in `ports`."""
 
 
 class TcpReady(Model):
     """Ready when this port accepts a connection."""
 
     port: IntOrString | None = None
+    """A port's number, or for a service its name in `ports`."""
 
 
 class GrpcReady(Model):
     """Ready when the standard gRPC health service answers SERVING."""
 
     port: IntOrString | None = None
+    """A port's number, or for a service its name in `ports`."""
     service: Annotated[str, Field(max_length=253)] = ""
+    """The name asked for; empty asks about the whole server."""
 
 
 class ExecReady(Model):
     """Ready when this command ends with 0 inside the container (asked once a second by the kubelet)."""
 
     command: Annotated[tuple[Word, ...], Field(min_length=1, max_length=100)]
+    """The program and its arguments, without a shell."""
 
 
 class Ready(Model):
@@ -150,9 +160,13 @@ class Ready(Model):
         )
     )
     http: HttpReady | None = None
+    """Ask a path over HTTP."""
     tcp: TcpReady | None = None
+    """Open a connection."""
     grpc: GrpcReady | None = None
+    """Ask the gRPC health service."""
     exec: ExecReady | None = None
+    """Run a command in the container."""
 
 
 class AppReady(Model):
@@ -167,8 +181,11 @@ class AppReady(Model):
         )
     )
     http: HttpReady | None = None
+    """Ask a path over HTTP."""
     tcp: TcpReady | None = None
+    """Open a connection."""
     grpc: GrpcReady | None = None
+    """Ask the gRPC health service."""
 
 
 # --- services --------------------------------------------------------------------------------------------------------
@@ -191,6 +208,7 @@ class ConfigMapRef(Model):
     """A ConfigMap in the run's own namespace."""
 
     config_map: Name
+    """Its name. It is copied into the environment when the run starts."""
 
 
 SearchAttributeType = Literal["Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"]
@@ -225,27 +243,43 @@ class Service(Model):
         )
     )
     type: ServiceType | None = None
+    """What it is. May be left out for a service that is called like a type."""
     resources: Resources | None = None
+    """What it asks for and may use at most. For postgres with `storage: Memory` the data count as memory."""
     # postgres
     version: Literal["17"] | None = None
+    """Postgres: the major version. There is one."""
     databases: Annotated[tuple[DatabaseName, ...], Field(max_length=20)] | None = None
+    """Postgres: databases to create. The first is the one in `PGDATABASE`; without any it is `postgres`."""
     extensions: Annotated[tuple[Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9_-]+$")], ...],
                           Field(max_length=20)] | None = None  # fmt: skip
+    """Postgres: extensions to create in every database. The image has those of Debian's contrib package and pgvector."""
     init_sql: Annotated[ConfigMapRef | None, Field(alias="initSQL")] = None
+    """Postgres: its `*.sql` files run once, in the order of their names, in the first database."""
     storage: Literal["Memory", "Disk"] | None = None
+    """Postgres: where the data are. `Memory` is the default and the faster one."""
     # minio
     buckets: Annotated[tuple[BucketName, ...], Field(max_length=50)] | None = None
+    """MinIO: buckets to create. The first is the one in `S3_BUCKET`."""
     # temporal
     namespaces: Annotated[tuple[Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...],
                           Field(max_length=20)] | None = None  # fmt: skip
+    """Temporal: namespaces to create. The first is the one in `TEMPORAL_NAMESPACE`; without any it is `default`."""
     search_attributes: Annotated[dict[str, SearchAttributeType], Field(max_length=40)] | None = None
+    """Temporal: custom search attributes and their types."""
     # custom
     image: Image | None = None
+    """Custom: the image. It runs as uid 65532 with a read-only root; `/tmp` can be written."""
     command: Command | None = None
+    """Custom: replaces the image's entry point."""
     args: Command | None = None
+    """Custom: arguments of the entry point or of `command`."""
     ports: Annotated[dict[str, PortNumber], Field(max_length=20)] | None = None
+    """Custom: ports by name. The main one is called `http`, else it is the first by name."""
     env: Env | None = None
+    """Custom: its variables. It is told nothing about the other services."""
     ready: Ready | None = None
+    """Custom: how to see that it can be used. Without it: its main port accepts a connection."""
 
     def type_under(self, name: str) -> ServiceType:
         """The type of this service when it is called `name`."""
@@ -261,12 +295,19 @@ class Migration(Model):
     """One step that prepares the services; steps run in the given order, before apps and tests start."""
 
     name: Annotated[str, Field(max_length=40, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")]
+    """Its name in messages and logs."""
     image: Image
+    """The image that holds it."""
     command: Annotated[tuple[Word, ...], Field(min_length=1, max_length=100)]
+    """The program and its arguments. It must end with 0."""
     args: Command = ()
+    """More arguments, after those of `command`."""
     working_dir: AbsolutePath | None = None
+    """Where it runs. Default: the image's own."""
     env: Env = ()
+    """Variables of this step, after those of `spec.env`."""
     resources: Resources | None = None
+    """What it asks for and may use at most."""
 
 
 class App(Model):
@@ -274,23 +315,36 @@ class App(Model):
 
     model_config = ConfigDict(json_schema_extra=_rules(cel("!has(self.ready) || has(self.port)", "ready needs a port")))
     image: Image
+    """The image. It runs as uid 65532 with a read-only root; `/tmp` can be written."""
     command: Command = ()
+    """The program and its arguments. Give it: without it an init container waits for the services, which takes up to a second longer."""
     args: Command = ()
+    """Arguments of the image's entry point or of `command`."""
     working_dir: AbsolutePath | None = None
+    """Where it runs. Default: the image's own."""
     port: PortNumber | None = None
+    """Where it listens. The app's DNS name is its key, and `<KEY>_URL` tells it to all."""
     replicas: Annotated[int, Field(ge=1, le=20)] = 1
+    """How many pods of it run. With more than one, only those that are ready are reached."""
     env: Env = ()
+    """Variables of this app, after those of `spec.env`."""
     resources: Resources | None = None
+    """What each pod asks for and may use at most."""
     ready: AppReady | None = None
+    """How to see that it can be used. Without it: its port accepts a connection."""
 
 
 class SharedVolume(Model):
     """One volume that all apps and the tests see. Without `storageClass` all of them share one node."""
 
     mount_path: AbsolutePath
+    """Where apps and tests see it."""
     env: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """A variable that tells `mountPath` to apps and tests."""
     storage_class: Name | None = None
+    """A storage class that can do ReadWriteMany."""
     size: Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(Mi|Gi|Ti)$")] = "1Gi"
+    """How much is asked for."""
 
 
 class Tests(Model):
@@ -307,16 +361,26 @@ class Tests(Model):
         )
     )
     image: Image | None = None
+    """The image with the tests. It needs Python >= 3.9 and pytest >= 7, nothing of Seatrial. Default: `seatrial/pytest`, for tests from `source`."""
     source: ConfigMapRef | None = None
+    """Test files. They are copied to `/tests`, which is then the working directory."""
     working_dir: AbsolutePath | None = None
+    """Where pytest runs. Default: `/tests` with `source`, else the image's own."""
     paths: Annotated[tuple[Annotated[str, Field(max_length=1024, min_length=1, pattern=r"^[^-]")], ...],
                      Field(max_length=500)] = ()  # fmt: skip
+    """Files, folders or node ids. Default: what pytest finds by itself."""
     markers: Text = ""
+    """pytest's `-m`: `integration_p0 and not slow`."""
     keywords: Text = ""
+    """pytest's `-k`."""
     args: Command = ()
+    """More arguments for pytest, for example `[-n, "2"]` where the image has pytest-xdist."""
     max_fail: Annotated[int, Field(ge=0)] = 0
+    """End after so many failures; 0: never."""
     env: Env = ()
+    """Variables of the tests, after those of `spec.env`."""
     resources: Resources | None = None
+    """What pytest asks for and may use at most."""
     timeout: Duration | None = None
     """Limit of one test: a test that takes longer fails, saying so."""
     artifacts: Annotated[
@@ -330,7 +394,9 @@ class Timeouts(Model):
     """How long each part may take before the run ends as Errored."""
 
     environment: Duration = timedelta(minutes=5)
+    """From the start of each waiting process until all that it waits for is ready."""
     tests: Duration = timedelta(minutes=30)
+    """The whole pytest process, once the environment is ready."""
 
 
 class Retention(Model):
@@ -395,6 +461,7 @@ class IntegrationRunSpec(Model):
             ),
         ),
     ] = {}  # fmt: skip
+    """Backing services by name. Each is empty, and this run's alone."""
     env: Env = ()
     """Given to migrations, apps and tests."""
     migrations: Annotated[
@@ -403,6 +470,7 @@ class IntegrationRunSpec(Model):
             max_length=20, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
     ] = ()
+    """Steps that prepare the services, one after the other."""
     apps: Annotated[
         dict[str, App],
         Field(
@@ -413,14 +481,20 @@ class IntegrationRunSpec(Model):
             ),
         ),
     ] = {}  # fmt: skip
+    """The system under test by name. All start at once when the migrations are done."""
     shared_volume: SharedVolume | None = None
+    """One volume that all apps and the tests see."""
     tests: Tests
+    """The pytest suite."""
     timeouts: Timeouts = Timeouts()
+    """How long each part may take."""
     retention: Retention = Retention()
+    """How long the environment and the record are kept. May change later."""
     cancel: Annotated[
         bool,
         Field(json_schema_extra=_rules(cel("self || !oldSelf", "a cancelled run can't be resumed: start a new one"))),
     ] = False
+    """`true` ends the run as Cancelled. May change later, once."""
 
 
 # --- status ----------------------------------------------------------------------------------------------------------
@@ -504,11 +578,17 @@ class Condition(StatusModel):
     """A Kubernetes condition (metav1.Condition)."""
 
     type: str
+    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived or Reclaimed."""
     status: Literal["True", "False", "Unknown"]
+    """Whether it is so."""
     reason: str
+    """Why, in one word."""
     message: str = ""
+    """Why, for people."""
     last_transition_time: str
+    """When `status` last changed."""
     observed_generation: int = 0
+    """The generation of the spec that this is about."""
 
 
 class TestCounts(StatusModel):
@@ -517,68 +597,104 @@ class TestCounts(StatusModel):
     __test__ = False
 
     total: int = 0
+    """Tests that were selected."""
     passed: int = 0
+    """Passed."""
     failed: int = 0
+    """Failed."""
     errors: int = 0
+    """Their set-up or tear-down failed."""
     skipped: int = 0
+    """Skipped."""
     xfailed: int = 0
+    """Failed as expected."""
     xpassed: int = 0
+    """Passed against expectation."""
     flaky: int = 0
+    """Passed when a plugin of the image ran them again."""
 
 
 class FailureNote(StatusModel):
     """One failed test, in one line."""
 
     id: str
+    """pytest's node id."""
     catalogue_id: str = ""
+    """Its id in a test catalogue, such as `INT-020`, if its marker, docstring or name has one."""
     message: str = ""
+    """The first line of what went wrong."""
 
 
 class SlowTest(StatusModel):
     """A test among the slowest."""
 
     id: str
+    """pytest's node id."""
     seconds: str
+    """How long it took."""
 
 
 class Results(StatusModel):
     """Where the results are."""
 
     url: str = ""
+    """The path of the run at the archive's read port."""
     digest: str = ""
+    """Digest of the manifest that lists every file with its own digest."""
 
 
 class Timeline(StatusModel):
     """When things happened (RFC 3339, with milliseconds where known)."""
 
     queued: str | None = None
+    """The run was created."""
     started: str | None = None
+    """The environment's objects were created."""
     environment_ready: str | None = None
+    """All gates of the tests were open."""
     first_test: str | None = None
+    """The first test began."""
     last_test: str | None = None
+    """The last test ended."""
     verdict: str | None = None
+    """The verdict was written."""
     reclaimed: str | None = None
+    """The environment was gone."""
 
 
 class IntegrationRunStatus(StatusModel):
     """What the operator knows of a run; written by the operator alone."""
 
     phase: Phase | None = None
+    """Where the run is; in the end the verdict."""
     verdict: Verdict | None = None
+    """How it ended. Written once, never changed."""
     reason: str = ""
+    """Why, in one word: see [reasons](reasons.md)."""
     message: str = ""
+    """What happened and what to do, in one line."""
     conditions: tuple[Condition, ...] = ()
+    """What has happened so far."""
     namespace: str = ""
+    """The environment."""
     tests: TestCounts | None = None
+    """Tests by outcome."""
     tests_summary: str = ""
     """Passed of total, for the printed column: `40/42`."""
     failures: tuple[FailureNote, ...] = ()
+    """The first 20 failed tests."""
     slowest: tuple[SlowTest, ...] = ()
+    """The five slowest tests."""
     results: Results | None = None
+    """Where the results are."""
     timeline: Timeline = Timeline()
+    """When things happened."""
     attempt: int = 1
+    """Always 1: a run has one attempt."""
     expires_at: str | None = None
+    """When the environment is deleted in any case."""
     observed_generation: int = 0
+    """The generation of the spec that was last acted on."""
 
 
 # --- the resource ----------------------------------------------------------------------------------------------------
