@@ -56,6 +56,7 @@ check: .venv ## linters, types, import rules, generated files
 	.venv/bin/lint-imports
 	$(PY) -m seatrial.crd --check
 	$(PY) -m seatrial.metrics --check
+	$(PY) -m seatrial.reference --check
 	.venv/bin/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)')
 
 unit: .venv ## unit and API tests, without a cluster
@@ -71,6 +72,7 @@ e2e: install ## end-to-end tests on the real cluster
 generate: .venv ## write the generated files again
 	$(PY) -m seatrial.crd
 	$(PY) -m seatrial.metrics
+	$(PY) -m seatrial.reference
 
 lock: .venv ## write the lock files again from pyproject.toml
 	lock="$(PY) -m uv pip compile -q pyproject.toml --generate-hashes --no-annotate --no-header --python-version 3.11 --universal"

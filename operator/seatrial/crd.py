@@ -78,10 +78,11 @@ def _without_defaults(schema: Any) -> Any:
     return [_without_defaults(part) for part in schema] if isinstance(schema, list) else schema
 
 
-class _Schema(GenerateJsonSchema):
+class Schema(GenerateJsonSchema):
     """pydantic's generator, but durations are written as people write them here."""
 
     def encode_default(self, dft: Any) -> Any:
+        """The default as it stands in the schema."""
         return api.format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
@@ -96,7 +97,7 @@ def crd() -> dict[str, Any]:
     """The CustomResourceDefinition as a dict."""
     parts: dict[str, Any] = {}
     for name, model in (("spec", api.IntegrationRunSpec), ("status", api.IntegrationRunStatus)):
-        schema = model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Schema)
+        schema = model.model_json_schema(by_alias=True, mode="validation", schema_generator=Schema)
         parts[name] = structural(schema, schema.get("$defs", {}))
     parts["status"] = _without_defaults(parts["status"])  # a status says only what the operator wrote
     return {

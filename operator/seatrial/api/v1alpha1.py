@@ -409,7 +409,7 @@ class Retention(Model):
     max_lifetime: Duration = timedelta(hours=2)
     """The environment in any case, from its creation."""
     record: Duration = timedelta(days=7)
-    """The IntegrationRun itself, after its environment is gone. Results live on in the archive."""
+    """The IntegrationRun itself, from its verdict. Results live on in the archive."""
 
 
 MUTABLE = ("cancel", "retention")
