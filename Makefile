@@ -36,10 +36,14 @@ images: cluster ## build what has changed and load it into the cluster
 	archives=$$(tests/cluster/images/build)
 	$(CLUSTER) load $$archives
 
+# The tag stays the same while one works on the code: the pods are replaced when the image's contents have changed.
 install: images ## the chart, from this checkout
 	@$(IN_CLUSTER)
 	echo "== chart"
-	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace --wait --timeout 3m
+	build=$$(basename "$$(tests/cluster/images/build operator 2>/dev/null)" .tar)
+	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace \
+	  --set-string "operator.podAnnotations.seatrial\.dev/build=$$build" --set-string "archive.podAnnotations.seatrial\.dev/build=$$build" \
+	  --hide-notes --wait --timeout 3m
 	kubectl apply --server-side --force-conflicts -f charts/seatrial/crds >/dev/null
 
 uninstall: ## remove the chart; the CRDs stay
@@ -62,12 +66,16 @@ check: .venv ## linters, types, import rules, generated files
 unit: .venv ## unit and API tests, without a cluster
 	@echo "== unit and API tests"
 	(cd runner/launch && go vet ./... && go test ./...)
-	$(PY) -m pytest tests/unit tests/api
+	$(PY) -m pytest tests/unit tests/api tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -n 2
 
 e2e: install ## end-to-end tests on the real cluster
 	@$(IN_CLUSTER)
-	echo "== end-to-end tests"
-	$(PY) -m pytest tests/e2e
+	echo "== end-to-end tests: runs side by side"
+	$(PY) -m pytest tests/e2e -m "not disruptive and not slow" -n 4
+	echo "== end-to-end tests: one after the other, since they break things"
+	$(PY) -m pytest tests/e2e tests/cluster -m "cluster and (disruptive or slow)"
+	echo "== images and cluster"
+	$(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
 
 generate: .venv ## write the generated files again
 	$(PY) -m seatrial.crd

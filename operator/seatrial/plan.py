@@ -140,7 +140,10 @@ def created(run: IntegrationRun, expires_at: datetime, now: datetime) -> Plan:
             "observed_generation": run.metadata.generation,
         }
     )
-    status = _stamp(status, queued=run.metadata.creation_timestamp, started=now)
+    made = parse_time(run.metadata.creation_timestamp)
+    # a creation time has no fractions: within its second there was no wait that could be told
+    queued = made if made is not None and now - made >= timedelta(seconds=1) else now
+    status = _stamp(status, queued=queued, started=now)
     status = _condition(run, status, now, ConditionType.ACCEPTED, "True", "Valid")
     note = Note("Normal", "EnvironmentCreated", f"Created environment {status.namespace}")
     return Plan(status, notes=(note,))

@@ -221,7 +221,12 @@ def test_after_the_burst() -> None:
     status = created(FRESH, b.at(7200), b.NOW).status
     assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.environment_namespace())
     assert status.expires_at == format_time(b.at(7200))
-    assert status.timeline.queued == "2026-03-01T11:59:59Z"
+    assert status.timeline.queued == format_time(b.at(-1))
+
+
+def test_a_wait_within_the_second_of_creation_is_not_told() -> None:
+    line = created(FRESH, b.at(7200), b.at(-0.4)).status.timeline
+    assert line.queued == line.started == format_time(b.at(-0.4))
 
 
 def test_a_spec_that_can_not_be_started() -> None:
