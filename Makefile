@@ -37,14 +37,15 @@ images: cluster ## build what has changed and load it into the cluster
 	$(CLUSTER) load $$archives
 
 # The tag stays the same while one works on the code: the pods are replaced when the image's contents have changed.
+# helm itself never changes a CRD that is there.
 install: images ## the chart, from this checkout
 	@$(IN_CLUSTER)
 	echo "== chart"
+	kubectl apply --server-side --force-conflicts -f charts/seatrial/crds >/dev/null
 	build=$$(basename "$$(tests/cluster/images/build operator 2>/dev/null)" .tar)
 	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace \
 	  --set-string "operator.podAnnotations.seatrial\.dev/build=$$build" --set-string "archive.podAnnotations.seatrial\.dev/build=$$build" \
 	  --hide-notes --wait --timeout 3m
-	kubectl apply --server-side --force-conflicts -f charts/seatrial/crds >/dev/null
 
 uninstall: ## remove the chart; the CRDs stay
 	@$(IN_CLUSTER)
