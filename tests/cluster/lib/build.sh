@@ -50,7 +50,6 @@ program() { echo "$(program_folder "$1")/$1"; }
 ensure() {
   local name
   for name; do
-    [ "$name" != kubenode ] || [ -x "$(program kubenode)" ] || say "  Kubernetes and its tools are compiled now: about 10 minutes on two cores, this once"
     [ -x "$(program "$name")" ] || STEP_HINT=$GO_HINT step "build $name from its Go module" build "$name"
   done
 }
