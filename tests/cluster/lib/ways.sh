@@ -85,6 +85,8 @@ published_down() {
 
 published_exec() { "$@"; }
 
+published_load() { kind load image-archive "$1" --name "$CLUSTER_NAME"; }
+
 published_has_nodes() { kind get nodes --name "$CLUSTER_NAME" 2>/dev/null | grep -q .; }
 
 # --- built ---
@@ -137,6 +139,19 @@ built_down() {
 }
 
 built_exec() { in_capsule "$@"; }
+
+# what `kind load` does, without the detour through podman that makes it take twice as long
+built_load() { # ARCHIVE
+  local node pid
+  local -a imports=()
+  for node in $(in_capsule podman ps --format '{{.Names}}'); do
+    pid=$(in_capsule podman inspect "$node" --format '{{.State.Pid}}')
+    in_capsule nsenter --target "$pid" --mount -- /usr/local/bin/ctr --namespace k8s.io images import \
+      --all-platforms --digests --snapshotter=overlayfs - <"$1" &
+    imports+=($!)
+  done
+  for pid in "${imports[@]}"; do wait "$pid"; done
+}
 
 # each node's container has a process of podman's beside it
 built_has_nodes() { capsule_pid >/dev/null && in_capsule pgrep -x conmon >/dev/null; }
