@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from seatrial.cluster import NAMESPACE, RUN, Cluster, ClusterError, NotFoundError
+from seatrial.cluster import DEPLOYMENT, NAMESPACE, POD, RUN, Cluster, ClusterError, NotFoundError
 
 OPERATOR_NAMESPACE = "seatrial-system"
+QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart" / "quickstart.yaml"
+QUICKSTART_TESTS = 12
 Status = dict[str, Any]
 
 
@@ -26,6 +31,21 @@ async def eventually(look: Callable[[], Any], what: str, seconds: float, pace: f
         if asyncio.get_running_loop().time() > deadline:
             pytest.fail(f"not within {seconds:.0f} s: {what}")
         await asyncio.sleep(pace)
+
+
+async def kubectl(*arguments: str, given: str | None = None) -> str:
+    """What kubectl prints; fails the test when kubectl does."""
+    process = await asyncio.create_subprocess_exec(
+        "kubectl", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate(given.encode() if given is not None else None)
+    assert process.returncode == 0, f"kubectl {' '.join(arguments)}: {err.decode()}"
+    return out.decode()
+
+
+def quickstart() -> dict[str, Any]:
+    """The spec of the quickstart's run."""
+    return dict(yaml.safe_load(QUICKSTART.read_text())["spec"])
 
 
 @dataclass
@@ -64,6 +84,31 @@ class Bench:
         """The status of a run."""
         return dict((await self.cluster.get(RUN, name, self.namespace)).get("status") or {})
 
+    async def uid(self, name: str) -> str:
+        """The uid of a run."""
+        return str((await self.cluster.get(RUN, name, self.namespace))["metadata"]["uid"])
+
+    async def cancel(self, name: str) -> None:
+        """Sets `spec.cancel`."""
+        await self.cluster.patch(RUN, name, self.namespace, {"spec": {"cancel": True}})
+
+    async def delete(self, name: str) -> None:
+        """Asks for the deletion of a run, and waits for nothing."""
+        await self.cluster.delete(RUN, name, self.namespace)
+
+    async def gone(self, seconds: float = 60) -> None:
+        """Waits until no run and no environment of this test is left."""
+
+        async def nothing() -> bool:
+            return not await self.cluster.list(RUN, self.namespace) and not await self.environments()
+
+        await eventually(nothing, f"runs and environments of {self.namespace} gone", seconds)
+
+    async def pod(self, namespace: str, component: str) -> dict[str, Any] | None:
+        """The pod of a component of an environment."""
+        found = await self.cluster.list(POD, namespace, labels=f"seatrial.dev/component={component}")
+        return found[0] if found else None
+
     async def reach(self, name: str, phase: str, seconds: float = 90) -> Status:
         """Waits until a run is in this phase."""
 
@@ -73,7 +118,7 @@ class Bench:
                 pytest.fail(f"{name} ended before it was {phase}: {status.get('reason')}: {status.get('message')}")
             return status if status.get("phase") == phase else None
 
-        return dict(await eventually(look, f"{name} in phase {phase}", seconds))
+        return dict(await eventually(look, f"{name} in phase {phase}", seconds, pace=0.05))
 
     async def verdict(self, name: str, seconds: float = 120) -> Status:
         """Waits for the verdict."""
@@ -107,16 +152,27 @@ class Bench:
     async def leave(self) -> None:
         """Deletes what the test has made, then checks that nothing of it is left."""
         for run in await self.cluster.list(RUN, self.namespace):
-            try:
-                await self.cluster.delete(RUN, run["metadata"]["name"], self.namespace)
-            except NotFoundError:
-                continue
-
-        async def empty() -> bool:
-            return not await self.cluster.list(RUN, self.namespace) and not await self.environments()
-
-        await eventually(empty, f"runs and environments of {self.namespace} gone", 90)
+            with suppress(NotFoundError):
+                await self.delete(run["metadata"]["name"])
+        await self.gone(90)
         await self.cluster.delete(NAMESPACE, self.namespace)
+
+
+async def archived(uid: str) -> dict[str, Any]:
+    """What the archive holds of a run, asked through the API server."""
+    path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/seatrial-archive:read/proxy/v1/runs/{uid}"
+    return dict(yaml.safe_load(await kubectl("get", "--raw", path)))
+
+
+async def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
+    """Gives a Deployment of the release so many pods, and waits until it has as many as that, ready ones."""
+    await cluster.patch(DEPLOYMENT, deployment, OPERATOR_NAMESPACE, {"spec": {"replicas": replicas}})
+
+    async def settled() -> bool:
+        status = (await cluster.get(DEPLOYMENT, deployment, OPERATOR_NAMESPACE)).get("status") or {}
+        return (status.get("replicas", 0), status.get("readyReplicas", 0)) == (replicas, replicas)
+
+    await eventually(settled, f"{replicas} pods of {deployment}", 60)
 
 
 @pytest.fixture
