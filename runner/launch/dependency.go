@@ -34,6 +34,7 @@ var schemes = map[string]scheme{
 	"temporal": {"7233", false, false, []string{"namespace"}, newTemporalProbe},
 	"redis":    {"6379", false, true, []string{"password-env"}, newRedisProbe},
 	"http":     {"80", true, false, nil, newHTTPProbe},
+	"dns":      {"0", false, false, []string{}, newDNSProbe},
 	"tcp":      {"", false, false, []string{}, newTCPProbe},
 	"grpc":     {"", true, false, []string{}, newGRPCProbe},
 }
@@ -54,7 +55,7 @@ func parseDependency(value string, env func(string) (string, bool)) (*dependency
 	kind, known := schemes[u.Scheme]
 	switch {
 	case !known:
-		return nil, fmt.Errorf("%s: can't wait for %s://: use postgres, s3, temporal, redis, http, tcp or grpc", name, u.Scheme)
+		return nil, fmt.Errorf("%s: can't wait for %s://: use postgres, s3, temporal, redis, http, tcp, grpc or dns", name, u.Scheme)
 	case u.Port() == "" && kind.port == "":
 		return nil, fmt.Errorf("%s: %s:// needs a port", name, u.Scheme)
 	case !kind.path && strings.Trim(u.Path, "/") != "":

@@ -107,6 +107,7 @@ func TestParseDependency(t *testing.T) {
 		"m=tcp://127.0.0.1:7070":                             "tcp://127.0.0.1:7070",
 		"m=tcp://[::1]:7070":                                 "tcp://[::1]:7070",
 		"g=grpc://orders:50051/shop.Orders":                  "grpc://orders:50051/shop.Orders",
+		"w=dns://worker":                                     "dns://worker",
 	} {
 		dependency, err := parseDependency(value, env)
 		if err != nil {
@@ -129,6 +130,7 @@ func TestDependencyRefused(t *testing.T) {
 		"a=https://x:1":                    "can't wait for https://",
 		"a=tcp://x":                        "needs a port",
 		"a=grpc://x":                       "needs a port",
+		"a=dns://x/y":                      "takes no path",
 		"a=tcp://x:1/path":                 "takes no path",
 		"a=redis://x:1/0":                  "takes no path",
 		"a=http://me@x:1/":                 "takes no user",

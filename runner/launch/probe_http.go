@@ -34,6 +34,17 @@ func newTCPProbe(_ *url.URL, connector *connector, _ string) (probe, error) {
 	}, nil
 }
 
+// newDNSProbe: ready when the name has an address. A headless Service of something without a port has one as soon as a pod of it runs.
+func newDNSProbe(_ *url.URL, connector *connector, _ string) (probe, error) {
+	return func(ctx context.Context) error {
+		addresses, err := connector.lookup(ctx, connector.host)
+		if err == nil && len(addresses) > 0 {
+			return nil
+		}
+		return fmt.Errorf("does not run: its name has no address (%s)", lookupError(err))
+	}, nil
+}
+
 // get makes one HTTP/1.1 request on its own connection.
 func get(ctx context.Context, connector *connector, u *url.URL, ready func(status int) bool) error {
 	conn, err := connector.open(ctx)

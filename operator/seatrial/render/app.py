@@ -59,10 +59,10 @@ def workload(
     )
 
 
-def network_service(run: IntegrationRun, name: str, app: App) -> meta.Manifest | None:
-    """The DNS name of an app with a port."""
+def network_service(run: IntegrationRun, name: str, app: App) -> meta.Manifest:
+    """The DNS name of an app."""
     ports = {key: (port, port) for key, port in gates.app_ports(app).items()}
-    return network.service(run, name, meta.Role.APP, ports, only_ready=_several(app)) if ports else None
+    return network.service(run, name, meta.Role.APP, ports, only_ready=_several(app))
 
 
 def _several(app: App) -> bool:

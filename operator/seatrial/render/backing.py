@@ -17,8 +17,8 @@ class Backing:
 
     image: str
     ports: Mapping[str, int]
-    gate: str | None
-    """URL that the launcher asks; None: it can be used as soon as it runs."""
+    gate: str
+    """URL that the launcher asks."""
     variables: Mapping[str, str]
     """What the system is told about it, in an order in which each refers only to earlier ones and to credentials."""
     credentials: Sequence[Credential] = ()

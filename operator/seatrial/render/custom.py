@@ -26,12 +26,12 @@ def ready_port(port: int | str | None, ports: Mapping[str, int]) -> int | None:
     return int(port)
 
 
-def gate_url(host: str, ready: Ready | AppReady | None, ports: Mapping[str, int]) -> str | None:
-    """What the launcher asks to see that something of the user's can be used; None if it has no port to ask."""
+def gate_url(host: str, ready: Ready | AppReady | None, ports: Mapping[str, int]) -> str:
+    """What the launcher asks to see that something of the user's can be used; without a port: whether it runs."""
     how = ready and (ready.http or ready.tcp or ready.grpc)
     port = ready_port(how.port if how else None, ports)
     if port is None:
-        return None
+        return f"dns://{host}"
     if ready and ready.http:
         path = quote(ready.http.path, safe="/?&=%:;,+~!@$'()*-._[]")
         return f"http://{host}:{port}{literal(path)}"

@@ -24,8 +24,8 @@ class Gate:
 
 
 def of_services(backings: Mapping[str, Backing]) -> tuple[Gate, ...]:
-    """One gate for each service that can be asked."""
-    return tuple(Gate(name, backing.gate) for name, backing in backings.items() if backing.gate)
+    """One gate for each service."""
+    return tuple(Gate(name, backing.gate) for name, backing in backings.items())
 
 
 def beacon_port(step: int) -> int:
@@ -57,9 +57,8 @@ def app_ports(app: App) -> dict[str, int]:
 
 
 def of_apps(run: IntegrationRun) -> tuple[Gate, ...]:
-    """One gate for each app with a port."""
-    urls = {name: gate_url(name, app.ready, app_ports(app)) for name, app in sorted(run.spec.apps.items())}
-    return tuple(Gate(name, url) for name, url in urls.items() if url)
+    """One gate for each app."""
+    return tuple(Gate(name, gate_url(name, app.ready, app_ports(app))) for name, app in sorted(run.spec.apps.items()))
 
 
 def _flags(run: IntegrationRun, gates: Sequence[Gate]) -> list[str]:

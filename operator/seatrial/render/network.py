@@ -60,7 +60,8 @@ def service(
     """The DNS name of a component; `ports`: name to (port, port of the container).
 
     A Service leads to its pods from the moment they run, because gates know better than the kubelet's probes when they
-    can be used; `only_ready` is for those whose gate can't tell.
+    can be used; `only_ready` is for those whose gate can't tell. Without ports it is headless: then its name has an
+    address exactly while a pod of it runs, which is all that a gate can ask of something that listens nowhere.
     """
     return meta.manifest(
         run,
@@ -71,7 +72,8 @@ def service(
         role,
         spec={
             "type": "ClusterIP",
-            "publishNotReadyAddresses": not only_ready,
+            **({} if ports else {"clusterIP": "None"}),
+            "publishNotReadyAddresses": bool(ports) and not only_ready,
             "selector": {meta.COMPONENT: name},
             "ports": [
                 {"name": port_name, "port": port, "targetPort": target, "protocol": "TCP"}

@@ -44,10 +44,8 @@ def backings(run: IntegrationRun, settings: Settings) -> dict[str, Backing]:
     }
 
 
-def network_service(run: IntegrationRun, name: str, backing: Backing) -> meta.Manifest | None:
-    """The DNS name of a backing service, if it has a port."""
-    if not backing.ports:
-        return None
+def network_service(run: IntegrationRun, name: str, backing: Backing) -> meta.Manifest:
+    """The DNS name of a backing service."""
     ports = {key: (port, port) for key, port in backing.ports.items()}
     return network.service(run, name, meta.Role.SERVICE, ports, only_ready=backing.only_ready)
 

@@ -9,7 +9,6 @@ import pytest
 
 from seatrial.api.v1alpha1 import Resources
 from seatrial.render import resources
-from seatrial.render.components import components
 from seatrial.render.environment import Inputs, config_map_names, environment
 from seatrial.settings import Settings
 from tests.unit.render.support import (
@@ -21,7 +20,6 @@ from tests.unit.render.support import (
     containers,
     expand,
     find,
-    kinds,
     load,
     make,
     pod_spec,
@@ -40,6 +38,7 @@ APPS = {
     "controller": "http://controller:8000/health",
     "frontend": "http://frontend:8081/ready?deep=1",
     "replicated": "grpc://replicated:9090/orders.v1.Orders",
+    "worker": "dns://worker",
 }
 
 
@@ -67,6 +66,7 @@ def test_gates_of_custom_services() -> None:
         "by-grpc": "grpc://by-grpc:50051/emulator.v1.Api",
         "by-http": "http://by-http:8080/",
         "by-tcp": "tcp://by-tcp:5672",
+        "portless": "dns://portless",
     }
 
 
@@ -258,11 +258,9 @@ def test_replicas_are_reached_once_each_is_ready() -> None:
     assert find(result, "Deployment", "replicated")["spec"]["replicas"] == 2
 
 
-def test_portless_parts_have_no_service() -> None:
-    assert [k for k in kinds(case("readiness")) if k.startswith("Service/")] == [
-        f"Service/by-{how}" for how in ("default", "exec", "grpc", "http", "tcp")
-    ]
-    assert "Service/worker" not in kinds(case("full"))
+def test_portless_parts_have_a_name_that_tells_whether_they_run() -> None:
+    spec = find(case("readiness"), "Service", "portless")["spec"]
+    assert (spec["clusterIP"], spec["publishNotReadyAddresses"], spec["ports"]) == ("None", False, [])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -371,14 +369,10 @@ def test_another_attempt_is_another_environment_with_another_token() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_components_are_what_is_started_and_what_is_waited_for(name: str) -> None:
-    result, parts = case(name), components(load(name))
-    assert {(p.kind, p.name) for p in parts} == {(m["kind"], m["metadata"]["name"]) for m in result.workloads}
-    assert {p.name for p in parts if p.has_gate} == set(waits(container(result, "Job", "tests")))
-    for part in parts:
-        workload = find(result, part.kind, part.name)
-        assert workload["metadata"]["labels"]["seatrial.dev/role"] == part.role
-        assert set(part.containers) <= {c["name"] for c in containers(workload)}
+def test_the_tests_wait_for_every_part(name: str) -> None:
+    result = case(name)
+    parts = {m["metadata"]["name"] for m in result.workloads} - {"tests"}
+    assert set(waits(container(result, "Job", "tests"))) == parts
 
 
 @pytest.mark.parametrize(
