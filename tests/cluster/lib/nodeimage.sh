@@ -11,7 +11,7 @@ DEBIAN_HINT="check that 'apt-get update' works on this machine, then run the com
 
 node_image() { # prints the name of the image; its tag is a hash of all that goes into it
   local text
-  text=$(for p in "${NODE_PROGRAMS[@]}"; do program_folder "$p"; done; cat "$CLUSTER_SOURCE/lib/nodeimage.sh" "$CLUSTER_SOURCE/versions.env")
+  text=$(for p in "${NODE_PROGRAMS[@]}"; do program_folder "$p"; done; echo "$KIND_VERSION $NODE_DEBIAN_SUITE"; cat "$CLUSTER_SOURCE/lib/nodeimage.sh")
   echo "localhost/seatrial-node:$(key_of "$text" "$CLUSTER_SOURCE/src/node")"
 }
 
