@@ -1,0 +1,120 @@
+"""What people read is true where a machine can tell: links lead somewhere, names and manifests are the program's own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seatrial import reference
+from seatrial.api.v1alpha1 import IntegrationRun, Reason
+from seatrial.cli.errors import Exit, exit_of
+
+ROOT = Path(__file__).resolve().parents[3]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+README = (ROOT / "README.md").read_text()
+REASONS = (ROOT / "docs" / "reasons.md").read_text()
+
+
+def pages() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    return [ROOT / name for name in listed.splitlines()]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_somewhere() -> None:
+    broken = []
+    for page in pages():
+        for target in LINK.findall(re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)):
+            path, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            file = (page.parent / path).resolve() if path else page
+            if not file.exists() or (anchor and anchor not in anchors(file)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken
+
+
+def sections() -> Iterator[tuple[str, str]]:
+    for text in re.split(r"^### ", REASONS, flags=re.MULTILINE)[1:]:
+        name, _, body = text.partition("\n")
+        yield name, re.split(r"^## ", body, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("reason", list(Reason), ids=str)
+def test_every_reason_is_explained(reason: Reason) -> None:
+    found = [body for name, body in sections() if name == reason]
+    assert len(found) == 1
+    for part in ("**Means**", "**Told by**", "**Do**"):
+        assert part in found[0]
+
+
+def test_no_reason_is_explained_that_there_is_not() -> None:
+    assert {name for name, _ in sections()} == {str(reason) for reason in Reason}
+
+
+def test_the_exit_status_that_the_page_of_reasons_gives_is_the_commands() -> None:
+    verdicts = {"Passed": 0, "Failed": 0, "Errored": 0, "Cancelled": 0}
+    for text in re.split(r"^## ", REASONS, flags=re.MULTILINE)[1:]:
+        verdict = re.match(r"\w+", text)
+        assert verdict
+        if verdict[0] not in verdicts:
+            continue  # what stands in conditions only ends no command
+        for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+            reason = part.split("\n", 1)[0]
+            told = re.search(r"Exit status (\d+)", part)
+            assert exit_of(verdict[0], reason) == (int(told[1]) if told else Exit.INFRASTRUCTURE), reason
+            verdicts[verdict[0]] += 1
+    assert all(verdicts.values())
+
+
+def test_the_readmes_manifests_are_valid_and_the_first_is_the_quickstart() -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    quickstart = yaml.safe_load((ROOT / "examples" / "quickstart" / "quickstart.yaml").read_text())
+    assert yaml.safe_load(shown[0]) == quickstart
+    added = yaml.safe_load(shown[1])
+    tests = {**quickstart["spec"]["tests"], **added["tests"]}
+    IntegrationRun.parse({**quickstart, "spec": {**quickstart["spec"], **added, "tests": tests}})
+
+
+def test_the_readmes_first_run_is_valid() -> None:
+    match = re.search(r"<<'EOF'\n(.*?)\nEOF\n", README, re.DOTALL)
+    assert match
+    config_map, run = yaml.safe_load_all(match[1])
+    assert IntegrationRun.parse(run).spec.tests.source is not None
+    assert run["spec"]["tests"]["source"]["configMap"] == config_map["metadata"]["name"]
+    compile(config_map["data"]["test_first.py"], "test_first.py", "exec")
+
+
+def test_the_readmes_table_of_variables_has_those_that_containers_are_told_and_no_other() -> None:
+    table = README.split("| for | variables |")[1].split("\n\n")[0]
+    shown = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", table))
+    told = {name for _, name, _ in reference.variables()}
+    plain = {
+        name
+        for name in told
+        if not name.startswith(("SEATRIAL_MINIO", "SEATRIAL_POSTGRES", "SEATRIAL_REDIS", "SEATRIAL_ORDERS", "ORDERS_DB_"))
+    } - {"SESSIONS_DIR", "MAIL_PORT_SMTP"}  # fmt: skip
+    assert shown - {"ORDERS_DB_PGHOST"} == plain
+    assert "ORDERS_DB_PGHOST" in told
+
+
+def test_every_decision_is_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = set(LINK.findall((folder / "README.md").read_text()))
+    records = {path.name for path in folder.glob("[0-9]*.md")}
+    assert listed == records
+    for record in records:
+        assert (folder / record).read_text().startswith(f"# {record[:4]}: ")
