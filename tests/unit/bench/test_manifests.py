@@ -51,13 +51,15 @@ def program(container: Object) -> list[str]:
 
 
 def gates(container: Object) -> set[str]:
-    """The names and addresses that the launcher waits for."""
+    """The names and addresses that the launcher waits for; that something without a port runs is asked by runs only."""
     words = [word.removeprefix("--wait=") for word in container.get("command") or ()]
-    return {word.split("?")[0] for word in words if "://" in word and "=" in word}
+    return {word.split("?")[0] for word in words if "://" in word and "=" in word and "=dns://" not in word}
 
 
 def services(manifests: list[Object]) -> dict[str, list[int]]:
-    return {m["metadata"]["name"]: [p["port"] for p in m["spec"]["ports"]] for m in manifests if m["kind"] == "Service"}
+    """Names and ports of those that have ports."""
+    found = [m for m in manifests if m["kind"] == "Service" and m["spec"].get("ports")]
+    return {m["metadata"]["name"]: [port["port"] for port in m["spec"]["ports"]] for m in found}
 
 
 @pytest.fixture(scope="module")
