@@ -17,7 +17,7 @@ GATES_TIMED_OUT = 75
 """Exit status of the launcher when a dependency did not answer in time."""
 _IMAGE_PROBLEMS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _IMAGE_FINAL = ("not found", "manifest unknown", "unauthorized", "denied", "invalid reference", "InvalidImageName",
-                "no such host", "ErrImageNeverPull", "does not exist", "failed to resolve reference")  # fmt: skip
+                "no such host", "ErrImageNeverPull", "does not exist")  # fmt: skip
 _CONFIG_PROBLEMS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _DISRUPTIONS = {
     "DeletionByTaintManager": Reason.NODE_LOST,
@@ -84,7 +84,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
     if container.waiting in _IMAGE_PROBLEMS:
         text = f"{container.waiting} {container.waiting_message}"
         final = any(sign in text for sign in _IMAGE_FINAL)
-        if container.waiting != "ErrImagePull" and (final or not patient):
+        if final or (container.waiting != "ErrImagePull" and not patient):
             return errored(
                 Reason.IMAGE_PULL_FAILED,
                 f"{where}: the image can't be pulled: {last_line(container.waiting_message)}; "

@@ -82,6 +82,12 @@ PODS = {
         b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", PULL))), "ImagePullFailed", ("api", "not found"),
         patient=True,
     ),
+    "image absent, first try": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "ErrImagePull", PULL))), "ImagePullFailed", ("api",), patient=True
+    ),
+    "registry does not answer, first try": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "ErrImagePull", "i/o timeout"))), None
+    ),
     "registry hiccup, at first": Case(
         b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), None, patient=True
     ),
