@@ -279,7 +279,7 @@ class Service(Model):
     env: Env | None = None
     """Custom: its variables. It is told nothing about the other services."""
     ready: Ready | None = None
-    """Custom: how to see that it can be used. Without it: its main port accepts a connection."""
+    """Custom: how to see that it can be used. Without it: its main port accepts a connection, or it runs if it has none."""
 
     def type_under(self, name: str) -> ServiceType:
         """The type of this service when it is called `name`."""
@@ -331,7 +331,7 @@ class App(Model):
     resources: Resources | None = None
     """What each pod asks for and may use at most."""
     ready: AppReady | None = None
-    """How to see that it can be used. Without it: its port accepts a connection."""
+    """How to see that it can be used. Without it: its port accepts a connection, or it runs if it has none."""
 
 
 class SharedVolume(Model):
