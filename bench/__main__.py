@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report, simulate
+from bench.calm import settle
 from bench.counters import counting
 from bench.measure import HERE, Bench, Failure
 from seatrial.cluster import Cluster, ClusterError
@@ -24,26 +25,33 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-async def measure(repeat: int) -> tuple[list[report.Repetition], float]:
+async def one_round(bench: Bench, patience: float) -> report.Repetition:
+    """Everything once; before each measurement so many seconds are given to the machine to come to rest."""
+    busy = [await settle(patience, bench.disturbed)]
+    floor = await bench.floor()
+    busy.append(await settle(patience, bench.disturbed))
+    quickstart = await bench.quickstart()
+    busy.append(await settle(patience, bench.disturbed))
+    script = await bench.script()
+    busy.append(await settle(patience, bench.disturbed))
+    job = await bench.job()
+    return report.Repetition(floor, script, job, quickstart, max(busy))
+
+
+async def measure(repeat: int, patience: float) -> tuple[list[report.Repetition], float]:
     """All rounds, and the operator's memory after them."""
     async with await Cluster.connect(agent="seatrial-bench") as cluster, counting(cluster) as counters:
         bench = Bench(cluster, counters)
-        if others := await bench.others():
-            say(f"warning: other runs are under way and will disturb: {', '.join(others)}")
         await bench.prepare()
         rounds = []
         try:
             for number in range(1, repeat + 1):
-                load = os.getloadavg()[0]
-                floor = await bench.floor()
-                quickstart = await bench.quickstart()
-                script = await bench.script()
-                job = await bench.job()
-                rounds.append(report.Repetition(floor, script, job, quickstart, load))
+                rounds.append(found := await one_round(bench, patience))
                 say(
-                    f"{number}/{repeat}: first test {floor.first_test:.2f} s by hand, {quickstart.first_test:.2f} s as a run; "
-                    f"verdict after {quickstart.verdict:.2f} s, gone after {quickstart.reclaim:.2f} s; whole job "
-                    f"{script:.2f} s by hand, {job.whole:.2f} s as a run (load {load:.1f})"
+                    f"{number}/{repeat}: first test {found.floor.first_test:.2f} s by hand, {found.quickstart.first_test:.2f} s "
+                    f"as a run; verdict after {found.quickstart.verdict:.2f} s, gone after {found.quickstart.reclaim:.2f} s; "
+                    f"whole job {found.script:.2f} s by hand, {found.job.whole:.2f} s as a run "
+                    f"({100 * found.busy:.0f} % busy before)"
                 )
             return rounds, await counters.memory()
         finally:
@@ -63,7 +71,6 @@ def write(rounds: list[report.Repetition], memory: float, path: Path) -> int:
     about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
-        "load": [round(r.load, 1) for r in rounds],
     }
     path.write_text(json.dumps(report.results(found, rounds, about), indent=1) + "\n")
     say(f"written: {path}")
@@ -74,6 +81,10 @@ def main() -> int:
     """The entry point."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--repeat", type=int, default=7, metavar="N", help="rounds (default 7)")
+    parser.add_argument(
+        "--patience", type=float, default=30, metavar="SECONDS",
+        help="how long each measurement waits for a machine at rest and for others' runs to end (default 30)",
+    )  # fmt: skip
     parser.add_argument("--output", type=Path, default=RESULTS, help="the file for the figures")
     parser.add_argument(
         "--simulate", type=int, metavar="N",
@@ -83,7 +94,7 @@ def main() -> int:
     try:
         if options.simulate:
             return asyncio.run(simulate.main(options.simulate))
-        return write(*asyncio.run(measure(options.repeat)), options.output)
+        return write(*asyncio.run(measure(options.repeat, options.patience)), options.output)
     except (Failure, ClusterError, TimeoutError) as error:
         say(f"bench: {error}")
         return 2

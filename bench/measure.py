@@ -150,14 +150,13 @@ class Bench:
         if mine := sorted(present.intersection(NAMESPACES)):
             await kubectl("delete", "namespace", *mine)
 
-    async def others(self) -> list[str]:
-        """Runs that are under way and not ours: they disturb."""
-        return [
-            f"{body['metadata']['namespace']}/{body['metadata']['name']}"
-            for body in await self._cluster.list(RUN)
-            if body["metadata"]["namespace"] != NAMESPACE_OF_RUNS
+    async def disturbed(self) -> bool:
+        """Whether a run of somebody else is under way."""
+        return any(
+            body["metadata"]["namespace"] != NAMESPACE_OF_RUNS
             and not ((body.get("status") or {}).get("timeline") or {}).get("reclaimed")
-        ]
+            for body in await self._cluster.list(RUN)
+        )
 
     # --- measurements ------------------------------------------------------------------------------------------------
 
@@ -199,7 +198,7 @@ class Bench:
         return await self._run(SCRIPT / "run.yaml", "bench-job")
 
     async def _run(self, manifest: Path, name: str) -> Run:
-        alone = not await self.others()
+        alone = not await self.disturbed()
         before = await self._counters.read()
         ours = f"{meta.MANAGED_BY}={meta.MANAGER},{meta.RUN_UID}"
         async with (
@@ -255,7 +254,7 @@ class Bench:
             verdict_written=moment("verdict") - moment("lastTest"),
             reclaim=gone.at - moment("verdict"),
             whole=gone.at - begun,
-            counts=counts if alone and counts.runs == 1 and not await self.others() else None,
+            counts=counts if alone and counts.runs == 1 and not await self.disturbed() else None,
             timeline=timeline,
         )
 

@@ -18,8 +18,8 @@ class Repetition:
     script: float
     job: Run
     quickstart: Run
-    load: float
-    """The machine's load average when it began."""
+    busy: float
+    """The largest share of the machine's CPU time that was in use just before one of the measurements; -1 if unknown."""
 
 
 @dataclass(frozen=True)
