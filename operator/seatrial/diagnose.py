@@ -218,11 +218,20 @@ def without_result(observed: Observed) -> Diagnosis | None:
     return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({_how(collector.ended)})")
 
 
+def _no_node(pods: Iterable[Pod]) -> Diagnosis | None:
+    for pod in pods:
+        if pod.unschedulable:
+            return errored(
+                Reason.UNSCHEDULABLE,
+                f"{pod.component} found no node: {pod.unschedulable}; ask for less in its resources, or wait for room",
+            )
+    return None
+
+
 def not_started(observed: Observed) -> Diagnosis:
     """The time for the environment is over and the tests' process has not even been started."""
-    for pod in observed.pods:
-        if pod.unschedulable:
-            return errored(Reason.UNSCHEDULABLE, f"{pod.component} found no node: {pod.unschedulable}")
+    if found := _no_node(observed.pods):
+        return found
     for pod in observed.pods:
         for container in pod.containers:
             if container.waiting in _IMAGE_PROBLEMS:
@@ -259,16 +268,20 @@ def _counted(tests: Mapping[str, Any]) -> str:
     return ", ".join(f"{tests[key]} {word}" for key, word in words if tests.get(key)) or "no test ran"
 
 
-def _gates(run: IntegrationRun, not_ready: list[Mapping[str, Any]]) -> Diagnosis:
+def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str, Any]]) -> Diagnosis:
     limit = format_duration(run.spec.timeouts.environment)
+    missing = {part.get("name") for part in not_ready}
+    if found := _no_node(pod for pod in observed.pods if pod.component in missing):
+        return found
     services, apps = _names(not_ready, run.spec.services), _names(not_ready, run.spec.apps)
     if services:
         return errored(Reason.SERVICE_NOT_READY, f"not ready within {limit}: {_said(services)}")
-    if any(part.get("name") == "migrations" for part in not_ready):
+    if "migrations" in missing:
         return errored(Reason.MIGRATION_FAILED, f"the migrations did not finish within {limit}: {_said(not_ready)}")
     return errored(
         Reason.APP_NOT_READY,
-        f"not ready within {limit}: {_said(apps or not_ready)}; check `ready` and the app's log, or raise timeouts.environment",
+        f"not ready within {limit}: {_said(apps or not_ready)}; "
+        "check `ready` and the app's log, or raise timeouts.environment",
     )
 
 
@@ -368,6 +381,6 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
                 f"the tests took longer than timeouts.tests={format_duration(run.spec.timeouts.tests)}{doing}",
             )
         case "gate-timeout":
-            return _gates(run, list(summary.get("notReady") or ()))
+            return _gates(run, observed, list(summary.get("notReady") or ()))
         case _:
             return _died(run, observed, summary, doing)

@@ -184,6 +184,14 @@ def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> Non
     said(found, "OutOfMemory", ("postgres", "limits.memory"))
 
 
+def test_what_found_no_node_is_not_told_as_slow() -> None:
+    seen = b.observed(
+        POSTGRES, b.pod("api", "app", b.waiting("api", ""), unschedulable="0/1 nodes: Insufficient memory")
+    )
+    told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "no address"}])
+    said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), "Unschedulable", ("api", "Insufficient memory"))
+
+
 def test_a_container_killed_whole_is_told_by_its_pod() -> None:
     seen = b.observed(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
     told = b.summary("no-exit-record", running="t.py::test_c")
