@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import kopf
@@ -27,6 +27,9 @@ from seatrial.settings import Settings
 from seatrial.store import Key, Store
 
 logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 5.0
+"""Before background work that ended, which it should not, begins anew."""
 
 
 class Application:
@@ -67,7 +70,7 @@ class Application:
 
     def start(self) -> None:
         """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
-        self._tasks = [asyncio.create_task(self._follow_archive()), asyncio.create_task(self._look_around())]
+        self._tasks = [asyncio.create_task(self._keep(work)) for work in (self._follow_archive, self._look_around)]
 
     async def stop(self) -> None:
         """Stops; everything goes on from cluster state when the next operator starts."""
@@ -75,6 +78,16 @@ class Application:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.queue.stop()
+
+    @staticmethod
+    async def _keep(work: Callable[[], Awaitable[None]]) -> None:
+        """Keeps a piece of work going: whatever ends it is said, and it begins anew."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s ended; it begins anew", work.__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _follow_archive(self) -> None:
         async for event in self._archive.feed():
@@ -87,21 +100,22 @@ class Application:
                 case FeedLost(reason):
                     self.metrics.feed.set(0)
                     logger.warning("archive feed: %s", reason)
-                case FeedResult(uid, digest=digest, summary=summary):
+                case FeedResult(uid, digest=digest, summary=summary) if self.store.key_of(uid):
                     self.store.put_result(uid, Result(digest, summary))
                     self.wake(uid)
-                case FeedLive(uid, event=told):
+                case FeedLive(uid, event=told) if self.store.key_of(uid):
                     if self._progress(uid, told):
                         self.wake(uid)
 
     def _progress(self, uid: str, told: Mapping[str, Any]) -> bool:
-        if self.store.key_of(uid) is None:
+        moment = told.get("t")
+        if not isinstance(moment, int | float):  # written beside the tests, which may write anything there
             return False
         match told.get("event"):
             case "open":
-                return self.store.put_progress(uid, gates_open=float(told["t"]))
+                return self.store.put_progress(uid, gates_open=moment)
             case "start":
-                return self.store.put_progress(uid, first_test=float(told["t"]))
+                return self.store.put_progress(uid, first_test=moment)
         return False
 
     async def _look_around(self) -> None:

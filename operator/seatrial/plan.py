@@ -7,9 +7,10 @@ A plan is made from cluster state alone, so a restarted operator goes on where t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from seatrial.api.v1alpha1 import (
     ConditionType,
@@ -120,7 +121,13 @@ def _condition(
 
 
 def _unix(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+    """A moment; None also for what can't be one: it was told from beside the tests, which may write anything there."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 <= seconds < 2**32 else None
+
+
+def _counts(told: Mapping[str, Any]) -> TestCounts:
+    """The numbers of tests, bounded to what an integer of the status can hold."""
+    return TestCounts.model_validate({name: max(0, min(int(count), 2**31 - 1)) for name, count in told.items()})
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:
@@ -166,7 +173,7 @@ def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: O
     if result is None:
         return status
     summary = result.summary
-    counts = TestCounts.model_validate(summary.get("tests") or {})
+    counts = _counts(summary.get("tests") or {})
     failures = [
         FailureNote(
             id=str(f.get("id")), catalogue_id=f.get("catalogueId") or "", message=str(f.get("message") or "")[:300]

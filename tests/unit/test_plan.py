@@ -248,3 +248,19 @@ def test_a_lost_namespace_is_missed_only_after_a_while() -> None:
     early = replace(HERE, namespace=None)
     assert decide(b.started(ago=9), early).status.verdict is None
     assert decide(b.started(ago=10), early).status.reason == "EnvironmentLost"
+
+
+@pytest.mark.parametrize("moment", [1e300, -1e18, float("nan"), 253402300799.0])
+def test_a_time_that_can_not_be_one_does_not_keep_a_run_from_its_end(moment: float) -> None:
+    told = Progress(gates_open=moment, first_test=moment)
+    assert decide(STARTED, b.observed(b.tests_pod(), progress=told)).status.verdict is None
+    summary = b.summary(firstTestAt=moment, lastTestEndedAt=moment, gatesOpenAt=moment)
+    assert decide(STARTED, b.observed(progress=told, result=summary)).status.reason == "TestsPassed"
+
+
+def test_counts_fit_the_status_whatever_is_told() -> None:
+    summary = b.summary()
+    summary["tests"]["total"] = 10**30
+    tests = decide(STARTED, b.observed(result=summary)).status.tests
+    assert tests is not None
+    assert tests.total == 2**31 - 1
