@@ -1,0 +1,34 @@
+"""Ten quickstart runs at once on one node: all pass, each in its own environment, and the cluster is as it was before."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.e2e.conftest import QUICKSTART_TESTS, Bench, kubectl, quickstart
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+RUNS = 10
+KINDS = "namespaces,pods,persistentvolumes,persistentvolumeclaims,clusterroles,clusterrolebindings,rolebindings,networkpolicies,jobs"
+
+
+async def everything() -> set[str]:
+    """The objects of the cluster of which an environment could leave some behind."""
+    template = "{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}{'\\n'}{end}".replace("'", '"')
+    return set((await kubectl("get", KINDS, "-A", "-o", f"jsonpath={template}")).splitlines())
+
+
+async def test_ten_runs_at_once(bench: Bench) -> None:
+    before = await everything()
+    names = await asyncio.gather(*(bench.start(quickstart(), name=f"quickstart-{i}") for i in range(RUNS)))
+
+    ended = await asyncio.gather(*(bench.verdict(name, 300) for name in names))
+    expected = ("Passed", f"{QUICKSTART_TESTS}/{QUICKSTART_TESTS}")
+    assert {name: (s["verdict"], s["testsSummary"]) for name, s in zip(names, ended, strict=True)} == dict.fromkeys(
+        names, expected
+    ), [s["message"] for s in ended]
+    reclaimed = await asyncio.gather(*(bench.reclaimed(name) for name in names))
+    assert len({status["namespace"] for status in reclaimed}) == RUNS
+    assert await everything() == before
