@@ -53,6 +53,7 @@ class Pod:
     uid: str
     component: str
     role: str
+    namespace: str = ""
     phase: str = "Pending"
     ready: bool = False
     reason: str = ""
@@ -150,6 +151,7 @@ def pod(body: Object) -> Pod:
         uid=metadata["uid"],
         component=labels.get(meta.COMPONENT, ""),
         role=labels.get(meta.ROLE, ""),
+        namespace=metadata.get("namespace") or "",
         phase=status.get("phase") or "Pending",
         ready=bool(_condition(status, "Ready", "True")),
         reason=status.get("reason") or "",

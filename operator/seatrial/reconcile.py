@@ -228,7 +228,7 @@ class Reconciler:
         for action in steps.actions:
             match action:
                 case AddFinalizer():
-                    await self._finalizers(run, (*run.metadata.finalizers, FINALIZER))
+                    self._store.put_run(await self._finalizers(run, (*run.metadata.finalizers, FINALIZER)))
                 case CreateEnvironment():
                     return await self._create_environment(run)
         return steps
@@ -255,41 +255,44 @@ class Reconciler:
         with contextlib.suppress(NotFoundError):
             await request
 
-    async def _finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> None:
+    async def _finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> dict[str, Any]:
         of = run.metadata
         current = self._store.runs[(of.namespace, of.name)]["metadata"]
         change = {"metadata": {"finalizers": list(wanted), "resourceVersion": current["resourceVersion"]}}
-        self._store.put_run(await self._cluster.patch(RUN, of.name, of.namespace, change))
+        return await self._cluster.patch(RUN, of.name, of.namespace, change)
 
     async def _remove_finalizer(self, run: IntegrationRun) -> None:
         """The last look is at the cluster itself: the watch may not have told of a namespace yet."""
-        of = run.metadata
-        name = run.status.namespace or run.environment_namespace()
-        try:
-            found = await self._cluster.get(NAMESPACE, name)
-        except NotFoundError:
-            await self._gone_is_fine(self._finalizers(run, tuple(f for f in of.finalizers if f != FINALIZER)))
-            return
-        self._store.put_namespace(found)  # the next pass reclaims it
-        raise UnavailableError(f"namespace {name} is still there", retry_after=0.1)
+        if await self._look_at_namespace(run):  # the next pass reclaims it
+            raise UnavailableError(f"namespace {run.environment_namespace()} is still there", retry_after=0.1)
+        # not into the store: the watch may have told already that the run is gone, and even of its successor
+        await self._gone_is_fine(self._finalizers(run, tuple(f for f in run.metadata.finalizers if f != FINALIZER)))
 
-    async def _look_at_namespace(self, run: IntegrationRun) -> None:
-        try:
-            found = await self._cluster.get(NAMESPACE, run.status.namespace or run.environment_namespace())
-        except NotFoundError:
-            self._store.forget_environment(run.metadata.uid)
-        else:
-            self._store.put_namespace(found)
+    async def _look_at_namespace(self, run: IntegrationRun) -> bool:
+        """Asks the cluster whether the run's environment is there. Somebody else's namespace of its name is not it."""
+        name = run.environment_namespace()
+        with contextlib.suppress(NotFoundError):
+            found = await self._cluster.get(NAMESPACE, name)
+            if self._store.put_namespace(found) == run.metadata.uid:
+                return True
+        self._store.forget_environment(run.metadata.uid, name)
+        return False
 
     async def _reclaim(self, run: IntegrationRun) -> None:
-        name = run.status.namespace or run.environment_namespace()
-        known = self._store.observe(run.metadata.uid).namespace
+        """Deletes the environment: only ever a namespace with the run's label, and by its uid."""
+        name = run.environment_namespace()
+        if self._store.observe(run.metadata.uid).namespace is None:
+            await self._look_at_namespace(run)
+        if (known := self._store.observe(run.metadata.uid).namespace) is None:
+            return
         try:
-            await self._delete_environment(name, known.uid if known and known.name == name else None)
+            await self._delete_environment(name, known.uid)
         except NotFoundError:
-            self._store.forget_environment(run.metadata.uid)
+            self._store.forget_environment(run.metadata.uid, name)
+        except ConflictError:  # another one has its name by now
+            await self._look_at_namespace(run)
 
-    async def _delete_environment(self, name: str, uid: str | None) -> None:
+    async def _delete_environment(self, name: str, uid: str) -> None:
         """Deletes the namespace first, so that nothing is made anew in it, and its pods in the same moment: Kubernetes
         empties a namespace only after five seconds, and by then they are gone.
 
@@ -461,7 +464,7 @@ class Reconciler:
             try:
                 await self._delete_environment(namespace.name, namespace.uid)
             except NotFoundError:
-                self._store.forget_environment(namespace.run_uid)
+                self._store.forget_environment(namespace.run_uid, namespace.name)
                 continue
             except ClusterError as error:
                 logger.warning("environment %s: not deleted: %s; tried again later", namespace.name, error)

@@ -1,15 +1,18 @@
 """What the watches have told, by run: the operator reads from here, never from the API server.
 
-Only small facts are kept of pods and namespaces; an older version of an object never replaces a newer one.
+Only small facts are kept of pods and namespaces; an older version of an object never replaces a newer one. The labels
+say whose an object is, but anybody may put ours on what is his: only what is in the namespace that has the name of the
+run's environment is seen as the run's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seatrial import observed
+from seatrial.api.v1alpha1 import environment_namespace
 from seatrial.observed import Namespace, Observed, Pod, Progress, Result
 from seatrial.render import meta
 
@@ -28,13 +31,18 @@ def _version(body: Object) -> int:
 class _Facts:
     """What is known of one run's environment."""
 
-    namespace: Namespace | None = None
+    namespaces: dict[str, Namespace] = field(default_factory=dict)
+    """By name: the environment, and any other that bears its labels."""
     pods: dict[str, Pod] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
     result: Result | None = None
     ask_archive: bool = False
     archive_error: str = ""
+
+
+_NOTHING = _Facts()
+"""Of a run that nothing is known of; never changed."""
 
 
 class Store:
@@ -46,7 +54,19 @@ class Store:
         self._facts: dict[str, _Facts] = {}
 
     def _of(self, uid: str) -> _Facts:
+        """The facts of a run, to be changed."""
         return self._facts.setdefault(uid, _Facts())
+
+    def _seen(self, uid: str) -> _Facts:
+        """The facts of a run, to be read."""
+        return self._facts.get(uid, _NOTHING)
+
+    def _environment(self, uid: str) -> str:
+        """The name of a run's environment; empty for a run that is not known."""
+        key = self._keys.get(uid)
+        if key is None:
+            return ""
+        return environment_namespace(key[1], uid, (self.runs[key].get("status") or {}).get("attempt") or 1)
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -89,21 +109,25 @@ class Store:
         uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
         facts = self._of(uid)
         if self._newer(facts, body):
-            facts.namespace = observed.namespace(body)
+            facts.namespaces[body["metadata"]["name"]] = observed.namespace(body)
         return uid
 
     def remove_namespace(self, body: Object) -> str:
         """Forgets a namespace, and with it all that was in it; returns the uid of its run."""
         uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
-        self.forget_environment(uid)
+        self.forget_environment(uid, body["metadata"]["name"])
         return uid
 
-    def forget_environment(self, uid: str) -> None:
-        """The namespace of this run is gone, and with it all that was in it."""
-        facts = self._of(uid)
-        facts.namespace = None
-        facts.pods.clear()
-        facts.versions.clear()
+    def forget_environment(self, uid: str, name: str) -> None:
+        """This namespace of this run is gone, and with it all that was in it."""
+        if (facts := self._facts.get(uid)) is None:
+            return
+        gone = {pod_uid for pod_uid, pod in facts.pods.items() if pod.namespace == name}
+        if namespace := facts.namespaces.pop(name, None):
+            gone.add(namespace.uid)
+        for each in gone:
+            facts.pods.pop(each, None)
+            facts.versions.pop(each, None)
         self._drop_if_empty(uid)
 
     def put_pod(self, body: Object) -> str:
@@ -117,10 +141,16 @@ class Store:
     def remove_pod(self, body: Object) -> str:
         """Forgets a pod; returns the uid of its run."""
         uid = str((body["metadata"].get("labels") or {}).get(meta.RUN_UID, ""))
-        facts = self._of(uid)
-        facts.pods.pop(body["metadata"]["uid"], None)
-        facts.versions.pop(body["metadata"]["uid"], None)
+        self._forget_pods(uid, {body["metadata"]["uid"]})
         return uid
+
+    def _forget_pods(self, uid: str, pods: Iterable[str]) -> None:
+        if (facts := self._facts.get(uid)) is None:
+            return
+        for each in pods:
+            facts.pods.pop(each, None)
+            facts.versions.pop(each, None)
+        self._drop_if_empty(uid)
 
     @staticmethod
     def _newer(facts: _Facts, body: Object) -> bool:
@@ -134,18 +164,18 @@ class Store:
         """The uids of all objects that are remembered, by kind."""
         return {
             "runs": set(self._keys),
-            "namespaces": {facts.namespace.uid for facts in self._facts.values() if facts.namespace},
+            "namespaces": {namespace.uid for namespace in self.environments()},
             "pods": {uid for facts in self._facts.values() for uid in facts.pods},
         }
 
     def forget_all(self, kind: str, uids: set[str]) -> int:
         """Forgets the objects of a kind that have these uids; returns how many."""
-        for run_uid, facts in list(self._facts.items()) if uids else ():
-            if kind == "namespaces" and facts.namespace is not None and facts.namespace.uid in uids:
-                self.forget_environment(run_uid)
-            if kind == "pods":
-                for uid in uids & facts.pods.keys():
-                    del facts.pods[uid]
+        if kind == "namespaces":
+            for namespace in [n for n in self.environments() if n.uid in uids]:
+                self.forget_environment(namespace.run_uid, namespace.name)
+        if kind == "pods":
+            for run_uid, facts in list(self._facts.items()):
+                self._forget_pods(run_uid, uids & facts.pods.keys())
         if kind == "runs":
             for body in [b for b in self.runs.values() if b["metadata"]["uid"] in uids]:
                 self.remove_run(body)
@@ -153,15 +183,16 @@ class Store:
 
     def environments(self) -> list[Namespace]:
         """All environments there are."""
-        return [facts.namespace for facts in self._facts.values() if facts.namespace is not None]
+        return [namespace for facts in self._facts.values() for namespace in facts.namespaces.values()]
 
     def pods(self, uid: str) -> tuple[Pod, ...]:
         """The pods of a run's environment."""
-        return tuple(self._of(uid).pods.values())
+        environment = self._environment(uid)
+        return tuple(pod for pod in self._seen(uid).pods.values() if pod.namespace == environment)
 
     def _drop_if_empty(self, uid: str) -> None:
         facts = self._facts.get(uid)
-        if facts is not None and uid not in self._keys and facts.namespace is None:
+        if facts is not None and uid not in self._keys and not facts.namespaces and not facts.pods:
             del self._facts[uid]
 
     # --- results -----------------------------------------------------------------------------------------------------
@@ -189,7 +220,7 @@ class Store:
 
     def must_ask_archive(self, uid: str) -> bool:
         """Whether the archive is to be asked."""
-        facts = self._of(uid)
+        facts = self._seen(uid)
         return facts.ask_archive and facts.result is None
 
     def put_archive_answer(self, uid: str, error: str) -> None:
@@ -200,5 +231,6 @@ class Store:
 
     def observe(self, uid: str) -> Observed:
         """All that is known of a run's environment now."""
-        facts = self._of(uid)
-        return Observed(facts.namespace, tuple(facts.pods.values()), facts.progress, facts.result, facts.archive_error)
+        facts = self._seen(uid)
+        namespace = facts.namespaces.get(self._environment(uid))
+        return Observed(namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from seatrial.api.v1alpha1 import environment_namespace
 from tests.api.kube import Write, failure
-from tests.api.world import World, living
+from tests.api.world import SPEC, World, living
 from tests.unit import builders
 
 WRITES_OF_A_RUN = 40
@@ -140,6 +142,36 @@ async def test_an_orphaned_environment_is_deleted_and_nothing_else(world: World)
     )
     await world.until(lambda: world.kube.one("namespaces", "st-orphan") is None, "orphan deleted")
     assert world.kube.one("namespaces", "bystander") is not None
+
+
+async def test_a_foreign_namespace_with_the_name_of_the_environment_is_left_alone(world: World) -> None:
+    name = environment_namespace("orders", builders.UID, 1)
+    await world.kube.put("namespaces", {"metadata": {"name": name, "labels": {"team": "b"}}})
+    await world.kube.put(
+        "integrationruns",
+        {"metadata": {"name": "orders", "namespace": "team-a", "uid": builders.UID}, "spec": copy.deepcopy(SPEC)},
+    )
+    await world.until(world.settled, "ended")
+    assert world.run().status.reason == "EnvironmentLost"  # type: ignore[union-attr]
+    await world.kube.remove("integrationruns", "orders", "team-a")
+    await world.until(lambda: world.run() is None, "gone")
+    assert "deletionTimestamp" not in world.kube.one("namespaces", name)["metadata"]  # type: ignore[index]
+
+
+async def test_a_pod_of_somebody_else_that_bears_the_labels_of_a_run_ends_nothing(world: World) -> None:
+    world.hold_tests = True
+    uid = await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    dead = {"containerStatuses": [{"name": "postgres", "state": {"terminated": {"exitCode": 1}}}], "phase": "Failed"}
+    labels = {
+        "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": uid, "seatrial.dev/component": "postgres",
+        "seatrial.dev/role": "service",
+    }  # fmt: skip
+    forged = {"metadata": {"name": "postgres", "namespace": "team-b", "labels": labels}, "status": dead}
+    await world.kube.put("pods", forged)
+    world.hold_tests = False
+    await world.until(world.settled, "reclaimed")
+    assert world.run().status.reason == "TestsPassed"  # type: ignore[union-attr]
 
 
 async def test_watches_that_must_begin_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

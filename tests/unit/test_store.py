@@ -9,15 +9,19 @@ from seatrial.store import Store
 from tests.unit import builders as b
 
 LABELS = {"seatrial.dev/run-uid": b.UID, "seatrial.dev/component": "postgres", "seatrial.dev/role": "service"}
+ENVIRONMENT = b.run().environment_namespace()
 
 
-def pod(version: int, phase: str = "Running") -> dict[str, Any]:
-    metadata = {"name": "postgres", "uid": "p", "resourceVersion": str(version), "labels": LABELS}
+def pod(version: int, phase: str = "Running", **more: Any) -> dict[str, Any]:
+    metadata = {
+        "name": "postgres", "namespace": ENVIRONMENT, "uid": "p", "resourceVersion": str(version), "labels": LABELS, **more,
+    }  # fmt: skip
     return {"metadata": metadata, "status": {"phase": phase}}
 
 
 def namespace(version: int, **metadata: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "st-x", "uid": "n", "resourceVersion": str(version), "labels": LABELS, **metadata}}
+    base = {"name": ENVIRONMENT, "uid": "n", "resourceVersion": str(version), "labels": LABELS}
+    return {"metadata": {**base, **metadata}}
 
 
 def test_an_older_version_never_replaces_a_newer_one() -> None:
@@ -45,7 +49,7 @@ def test_an_environment_is_known_longer_than_its_run() -> None:
     store.put_run(b.body())
     store.put_namespace(namespace(5))
     store.remove_run(b.body())
-    assert [n.name for n in store.environments()] == ["st-x"]
+    assert [n.name for n in store.environments()] == [ENVIRONMENT]
     store.remove_namespace(namespace(6))
     assert store.environments() == []
 
@@ -70,3 +74,33 @@ def test_progress_is_news_once() -> None:
     assert not store.put_progress(b.UID, gates_open=2.0)
     assert store.put_progress(b.UID, first_test=3.0)
     assert store.observe(b.UID).progress.gates_open == 1.0
+
+
+def test_labels_alone_make_nothing_a_part_of_an_environment() -> None:
+    store = Store()
+    store.put_pod(pod(5, "Failed", namespace="team-b", uid="forged"))  # told before the run is
+    store.put_run(b.body())
+    store.put_namespace(namespace(6))
+    store.put_namespace(namespace(9, name="team-b", uid="other", deletionTimestamp="2026-03-01T12:00:00Z"))
+    store.put_pod(pod(7))
+    seen = store.observe(b.UID)
+    assert seen.namespace is not None
+    assert (seen.namespace.uid, seen.namespace.terminating_since) == ("n", None)
+    assert [p.uid for p in seen.pods] == ["p"]
+    store.remove_namespace(namespace(10, name="team-b", uid="other"))
+    assert store.observe(b.UID) == seen
+
+
+def test_what_comes_late_of_a_run_that_is_gone_is_not_kept() -> None:
+    store = Store()
+    store.put_run(b.body())
+    store.put_namespace(namespace(5))
+    store.put_pod(pod(6))
+    store.remove_namespace(namespace(7))
+    store.remove_run(b.body())
+    store.put_pod(pod(8, "Failed"))
+    store.remove_pod(pod(9, "Failed"))
+    store.must_ask_archive(b.UID)
+    store.observe(b.UID)
+    assert store.names() == {"runs": set(), "namespaces": set(), "pods": set()}
+    assert store._facts == {}
