@@ -200,22 +200,30 @@ def tests_pod(observed: Observed) -> Pod | None:
     return max(pods, key=lambda p: str(p.created), default=None)
 
 
-def without_result(observed: Observed) -> Diagnosis | None:
-    """The tests' pod has ended, or is gone, and the archive has no result of it; None while one can still come."""
+def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | None:
+    """The tests' pod has ended, or is gone, and the archive has no result of it; None while one can still come.
+
+    Args:
+        observed: the pods.
+        patient: the archive can't be asked, but is given more time: the collector may well have handed over.
+    """
     pod = tests_pod(observed)
-    if pod is None:
-        return errored(Reason.RESULTS_MISSING, "the tests' pod is gone and left no result; start the run again")
-    collector = pod.container("collector")
-    if collector is None or collector.ended is None:
+    collector = pod.container("collector") if pod else None
+    ended = collector.ended if collector else None
+    if pod is not None and ended is None:
         return None
-    told = collector.ended.message
+    if patient and (ended is None or ended.exit_code == 0):
+        return None
+    told = ended.message if ended else ""
     if observed.archive_error or "archive unavailable" in told:
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,
             f"the results could not be stored: {observed.archive_error or last_line(told)}; "
             "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again",
         )
-    return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({_how(collector.ended)})")
+    if ended is None:
+        return errored(Reason.RESULTS_MISSING, "the tests' pod is gone and left no result; start the run again")
+    return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({_how(ended)})")
 
 
 def _no_node(pods: Iterable[Pod]) -> Diagnosis | None:

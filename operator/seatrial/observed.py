@@ -111,6 +111,8 @@ class Observed:
     result: Result | None = None
     archive_error: str = ""
     """Why the archive could not be asked for the result, when it should have been."""
+    archive_silent_since: datetime | None = None
+    """Since when it can't be asked."""
 
 
 def _ended(state: Object | None) -> Ended | None:

@@ -8,7 +8,7 @@ A plan is made from cluster state alone, so a restarted operator goes on where t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -27,14 +27,14 @@ from seatrial.api.v1alpha1 import (
 )
 from seatrial.conditions import is_true, upsert
 from seatrial.diagnose import Diagnosis, errored, from_pods, from_result, not_started, tests_pod, without_result
-from seatrial.observed import Observed, format_time, parse_time
+from seatrial.observed import Observed, Progress, format_time, parse_time
 
 LAUNCHER_GRACE = timedelta(seconds=15)
 """The launcher keeps the limits itself and names what was missing; the operator steps in this much later."""
 COLLECT_LIMIT = timedelta(seconds=15)
 """How long a cancelled run's collector may take to hand over what has finished."""
-RESULT_LIMIT = timedelta(seconds=90)
-"""How long after the end of pytest a result may still come (the collector itself gives up after 60 s)."""
+ARCHIVE_PATIENCE = timedelta(seconds=90)
+"""How long an archive that can't be asked is waited for, when the collector has handed the result over."""
 SETTLE = timedelta(seconds=10)
 """A pod that is not seen this long after its creation is missing, not late."""
 LOOK_AFTER = timedelta(seconds=10)
@@ -305,15 +305,19 @@ def _expected(run: IntegrationRun, started: datetime, now: datetime) -> tuple[st
 
 
 def _limits(run: IntegrationRun, observed: Observed, started: datetime) -> tuple[datetime, bool]:
-    """When the operator itself ends the run, and whether the tests' process has been started."""
+    """When the operator itself ends the run, and whether the tests' process has been started.
+
+    What the tests' node tells is told by its clock. Where that is behind, the time would be over too early, so what
+    this operator's own clock says is the least: the launcher ends the tests in time, this is for when it can't.
+    """
     timeouts = run.spec.timeouts
     opened = _unix(observed.progress.gates_open)
     if opened is not None:
-        return opened + timeouts.tests + 2 * LAUNCHER_GRACE, True
+        return max(opened, started + timeouts.environment) + timeouts.tests + 2 * LAUNCHER_GRACE, True
     pod = tests_pod(observed)
     container = pod.container("tests") if pod else None
     if container is not None and (container.running_since or container.ended):
-        since = container.running_since or started
+        since = max(container.running_since or started, started)
         return since + timeouts.environment + timeouts.tests + 2 * LAUNCHER_GRACE, True
     return started + timeouts.environment + LAUNCHER_GRACE, False
 
@@ -337,7 +341,8 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
     if found := from_pods(run, observed, patient=patient, expected=_expected(run, started, now)):
         return found
     seen = observed.progress.gates_open is not None
-    if (tests_pod(observed) is not None or (seen and now >= started + SETTLE)) and (found := without_result(observed)):
+    may_be_over = tests_pod(observed) is not None or (seen and now >= started + SETTLE)
+    if may_be_over and (found := without_result(observed, patient=now < _patient_until(observed, now))):
         return found
     limit_at, tests_started = _limits(run, observed, started)
     if now >= limit_at:
@@ -348,6 +353,12 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
             f"no result within timeouts.tests={format_duration(run.spec.timeouts.tests)} and the time to collect it",
         )
     return None
+
+
+def _patient_until(observed: Observed, now: datetime) -> datetime:
+    """Until when an archive that can't be asked is waited for; not at all if it can be asked."""
+    silent = observed.archive_silent_since
+    return silent + ARCHIVE_PATIENCE if silent is not None else now
 
 
 def _ready(
@@ -370,9 +381,21 @@ def _under_way(run: IntegrationRun, observed: Observed, now: datetime, started: 
         status = _stamp(status, first_test=first_test).model_copy(update={"phase": Phase.TESTING})
         notes = (Note("Normal", "TestsStarted", "The first test has started"),)
     limit, _ = _limits(run, observed, started)
-    later = [started + SETTLE, started + IMAGE_PATIENCE]
+    later = [started + SETTLE, started + IMAGE_PATIENCE, _patient_until(observed, now)]
     due = _earliest(limit, parse_time(status.expires_at), *(moment for moment in later if now < moment))
     return Plan(status, due=due, notes=notes)
+
+
+def _remembering(run: IntegrationRun, observed: Observed) -> Observed:
+    """With the progress that the status tells of: an operator that was restarted has not heard of it itself."""
+
+    def seconds(text: str | None) -> float | None:
+        moment = parse_time(text)
+        return moment.timestamp() if moment is not None else None
+
+    heard, line = observed.progress, run.status.timeline
+    opened, first = heard.gates_open or seconds(line.environment_ready), heard.first_test or seconds(line.first_test)
+    return replace(observed, progress=Progress(opened, first))
 
 
 def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: str) -> Plan:
@@ -385,6 +408,7 @@ def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: s
         finalizer: the name of our finalizer.
     """
     status = run.status
+    observed = _remembering(run, observed)
     if run.metadata.deletion_timestamp is not None:
         if finalizer not in run.metadata.finalizers:
             return Plan(status)

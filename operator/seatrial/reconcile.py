@@ -189,7 +189,7 @@ class Reconciler:
             return empty, spec_problems(error)
 
     async def _ask_archive(self, run: IntegrationRun) -> None:
-        """Asks for the result where it may have been missed: after a broken feed, or when the collector has ended."""
+        """Asks for the result where it may have been missed: after a broken feed, or when the tests' pod ended or is gone."""
         uid, status = run.metadata.uid, run.status
         if status.timeline.started is None or (status.verdict is not None and status.results is not None):
             return
@@ -198,18 +198,19 @@ class Reconciler:
             return
         pod = tests_pod(observed)
         collector = pod.container("collector") if pod else None
-        if not self._store.must_ask_archive(uid) and not (collector and collector.ended):
+        over = collector.ended is not None if collector else observed.progress.gates_open is not None
+        if not self._store.must_ask_archive(uid) and not over:
             return
         try:
             found = await self._archive.result(uid, status.attempt, 0)
         except ArchiveUnavailable as error:
-            self._store.put_archive_answer(uid, str(error))
+            self._store.put_archive_answer(uid, str(error), self._clock())
         except ArchiveError as error:
             logger.error("run %s/%s: %s", run.metadata.namespace, run.metadata.name, error)
-            self._store.put_archive_answer(uid, "")
+            self._store.put_archive_answer(uid, "", self._clock())
         else:
             if found is None:
-                self._store.put_archive_answer(uid, "")
+                self._store.put_archive_answer(uid, "", self._clock())
             else:
                 self._store.put_result(uid, Result(found.digest, found.summary))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from seatrial import observed
@@ -39,6 +40,7 @@ class _Facts:
     result: Result | None = None
     ask_archive: bool = False
     archive_error: str = ""
+    archive_silent_since: datetime | None = None
 
 
 _NOTHING = _Facts()
@@ -212,7 +214,8 @@ class Store:
     def put_result(self, uid: str, result: Result) -> None:
         """Remembers a shard's complete result."""
         facts = self._of(uid)
-        facts.result, facts.archive_error, facts.ask_archive = result, "", False
+        facts.result, facts.ask_archive = result, False
+        facts.archive_error, facts.archive_silent_since = "", None
 
     def ask_archive(self, uid: str) -> None:
         """The next reconcile is to ask the archive for the result, since it may have been told while nobody listened."""
@@ -223,14 +226,17 @@ class Store:
         facts = self._seen(uid)
         return facts.ask_archive and facts.result is None
 
-    def put_archive_answer(self, uid: str, error: str) -> None:
+    def put_archive_answer(self, uid: str, error: str, now: datetime) -> None:
         """The archive was asked and had no result yet (empty), or could not be asked."""
         facts = self._of(uid)
         facts.archive_error = error
+        facts.archive_silent_since = (facts.archive_silent_since or now) if error else None
         facts.ask_archive = bool(error)
 
     def observe(self, uid: str) -> Observed:
         """All that is known of a run's environment now."""
         facts = self._seen(uid)
         namespace = facts.namespaces.get(self._environment(uid))
-        return Observed(namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error)
+        return Observed(
+            namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error, facts.archive_silent_since
+        )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seatrial.api.v1alpha1 import IntegrationRun, Phase, Reason
-from seatrial.observed import Observed, Progress, format_time
+from seatrial.observed import Container, Observed, Progress, format_time
 from seatrial.plan import (
     Action,
     AddFinalizer,
@@ -27,6 +27,11 @@ from tests.unit import builders as b
 
 FRESH = b.run()
 STARTED = b.started()
+TESTING_LINE = {
+    "queued": "2026-03-01T11:59:29Z", "started": format_time(b.at(-30)), "environmentReady": format_time(b.at(-6)),
+    "firstTest": format_time(b.at(-5)),
+}  # fmt: skip
+HANDED_OVER = b.tests_pod(b.ended("collector", 0, '{"digest": "sha256:abc"}'), b.ended("tests", 0))
 GONE = Observed()
 HERE = b.observed(b.tests_pod())
 
@@ -110,8 +115,33 @@ CASES = {
         b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod()), (), "Starting"
     ),
     "no result long after the time for the tests": Case(
-        b.started({"timeouts": {"tests": "1s"}}, ago=60), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-50).timestamp())),
+        b.started({"timeouts": {"tests": "1s"}}, ago=400), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-390).timestamp())),
         (Reclaim,), "Reclaiming", "TestTimeout",
+    ),
+    "the clock of the tests' node is behind": Case(
+        b.started({"timeouts": {"tests": "5m"}}, ago=60), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-3600).timestamp())),
+        (), "Starting",
+    ),
+    "the clock of the kubelet is behind": Case(
+        b.started(ago=60), b.observed(b.tests_pod(b.running("collector"), Container("tests", running_since=b.at(-7200)))), (), "Starting",
+    ),
+    "cancelled among the tests, by an operator that has not heard of their start": Case(
+        b.started({"cancel": True}, phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod()), (StopTests,), "Collecting",
+    ),
+    "an app that a test stops on purpose, after a restart of the operator": Case(
+        b.started(phase="Testing", timeline=TESTING_LINE),
+        b.observed(b.tests_pod(), b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1)))), (), "Testing",
+    ),
+    "handed over, but the archive can't be asked yet": Case(
+        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-80)), (), "Starting", due=10,
+    ),
+    "handed over, but the archive can't be asked for long": Case(
+        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-90)), (Reclaim,), "Reclaiming",
+        "ArchiveUnavailable",
+    ),
+    "tests' pod gone, and the archive can't be asked yet": Case(
+        b.started(phase="Testing", timeline=TESTING_LINE),
+        b.observed(archive_error="refused", archive_silent_since=b.at(-1)), (), "Testing",
     ),
     "lifetime over": Case(
         b.started(expiresAt=format_time(b.at(-1))), HERE, (Reclaim,), "Reclaiming", "RunTimeout",

@@ -58,9 +58,12 @@ def test_the_archive_is_asked_about_runs_that_had_begun_before_the_operator() ->
     store = Store()
     store.put_run(b.body(status={"timeline": {"started": "2026-03-01T12:00:00Z"}}))
     assert store.must_ask_archive(b.UID)
-    store.put_archive_answer(b.UID, "refused")
+    store.put_archive_answer(b.UID, "refused", b.NOW)
     assert store.must_ask_archive(b.UID)
+    store.put_archive_answer(b.UID, "refused", b.at(5))
+    assert store.observe(b.UID).archive_silent_since == b.NOW
     store.put_result(b.UID, Result("d", {}))
+    assert store.observe(b.UID).archive_silent_since is None
     assert not store.must_ask_archive(b.UID)
 
     fresh = Store()
