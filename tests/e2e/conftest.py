@@ -33,14 +33,19 @@ async def eventually(look: Callable[[], Any], what: str, seconds: float, pace: f
         await asyncio.sleep(pace)
 
 
-async def kubectl(*arguments: str, given: str | None = None) -> str:
-    """What kubectl prints; fails the test when kubectl does."""
+async def call(*command: str, given: str | None = None) -> str:
+    """What a command prints; fails the test when the command does."""
     process = await asyncio.create_subprocess_exec(
-        "kubectl", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, err = await process.communicate(given.encode() if given is not None else None)
-    assert process.returncode == 0, f"kubectl {' '.join(arguments)}: {err.decode()}"
+    assert process.returncode == 0, f"{' '.join(command)}: {out.decode()[-2000:]}{err.decode()[-2000:]}"
     return out.decode()
+
+
+async def kubectl(*arguments: str, given: str | None = None) -> str:
+    """What kubectl prints."""
+    return await call("kubectl", *arguments, given=given)
 
 
 def quickstart() -> dict[str, Any]:

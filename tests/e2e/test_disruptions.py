@@ -54,7 +54,7 @@ class Killer:
 
     async def strike(self) -> None:
         """kill -9, and nothing between this call and the signal but a line through a connection that is open."""
-        out, err = await self.process.communicate(b"\n")
+        _, err = await self.process.communicate(b"\n")
         assert self.process.returncode == 0, err.decode()
 
 
@@ -74,7 +74,12 @@ async def killer(bench: Bench) -> AsyncIterator[Killer]:
         "command": ["sleep", "3600"],
         "securityContext": {"runAsUser": 0, "privileged": True},
     }
-    spec = {"hostPID": True, "nodeName": pod["spec"]["nodeName"], "terminationGracePeriodSeconds": 0, "containers": [container]}
+    spec = {
+        "hostPID": True,
+        "nodeName": pod["spec"]["nodeName"],
+        "terminationGracePeriodSeconds": 0,
+        "containers": [container],
+    }
     metadata = {"name": name, "namespace": bench.namespace}
     await bench.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 

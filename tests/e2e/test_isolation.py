@@ -10,7 +10,7 @@ from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually
 
 pytestmark = pytest.mark.cluster
 
-LOOK = '''
+LOOK = """
 import os, pathlib, socket
 import psycopg, pytest
 
@@ -42,7 +42,7 @@ def test_the_way_in_of_the_archive():  # so that what is refused below is refuse
 def test_nothing_else(host, port):
     assert socket.gethostbyname(host)
     assert not reaches(host, port)
-'''
+"""
 
 
 def look(*elsewhere: str) -> dict[str, str]:
