@@ -13,11 +13,13 @@ from seatrial.api.v1alpha1 import IntegrationRun, Reason, Verdict, format_durati
 from seatrial.observed import Container, Ended, Observed, Pod, Result
 
 MESSAGE_LIMIT = 1000
-GATES_TIMED_OUT = 75
-"""Exit status of the launcher when a dependency did not answer in time."""
+GATES_TIMED_OUT = (75, "not ready after")
+"""Exit status of the launcher when a dependency did not answer in time, and how its message begins then."""
 _IMAGE_PROBLEMS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _IMAGE_FINAL = ("not found", "manifest unknown", "unauthorized", "denied", "invalid reference", "InvalidImageName",
                 "no such host", "ErrImageNeverPull", "does not exist")  # fmt: skip
+_PASSING = ("deadline exceeded", "timed out", "failed to reserve")
+"""Signs of a busy node, which tries again."""
 _CONFIG_PROBLEMS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _DISRUPTIONS = {
     "DeletionByTaintManager": Reason.NODE_LOST,
@@ -68,6 +70,11 @@ def _how(ended: Ended, *, say: bool = True) -> str:
 # --- what pods tell --------------------------------------------------------------------------------------------------
 
 
+def _gates_timed_out(ended: Ended) -> bool:
+    status, beginning = GATES_TIMED_OUT
+    return ended.exit_code == status and ended.message.startswith(beginning)
+
+
 def _taken_away(pod: Pod) -> Diagnosis | None:
     if pod.reason == "Evicted" or pod.disruption in _DISRUPTIONS:
         reason = _DISRUPTIONS.get(pod.disruption, Reason.EVICTED)
@@ -76,6 +83,11 @@ def _taken_away(pod: Pod) -> Diagnosis | None:
         return errored(reason, f"{pod.component}: {what}, node {pod.node or 'unknown'}{detail}; start the run again")
     if pod.reason in ("NodeLost", "NodeAffinity", "Shutdown", "Terminated"):
         return errored(Reason.NODE_LOST, f"{pod.component}: node {pod.node} is gone; start the run again")
+    if pod.phase == "Failed" and pod.reason and not any(container.ended for container in pod.containers):
+        return errored(
+            Reason.UNSCHEDULABLE,
+            f"{pod.component}: node {pod.node or 'unknown'} refused it: {pod.reason}: {pod.message}; start the run again",
+        )
     return None
 
 
@@ -90,7 +102,8 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
                 f"{where}: the image can't be pulled: {last_line(container.waiting_message)}; "
                 "check its name and tag, and that the cluster may pull it",
             )
-    if container.waiting in _CONFIG_PROBLEMS:
+    passing = any(sign in container.waiting_message for sign in _PASSING)
+    if container.waiting in _CONFIG_PROBLEMS and not passing:
         hint = ""
         if "non-root" in container.waiting_message or "will run as root" in container.waiting_message:
             hint = "; the environment runs nothing as root"
@@ -123,7 +136,7 @@ def _migration(pod: Pod) -> Diagnosis | None:
         ended = container.ended
         if ended is None or ended.exit_code == 0:
             continue
-        if ended.exit_code == GATES_TIMED_OUT:
+        if _gates_timed_out(ended):
             return errored(Reason.SERVICE_NOT_READY, f"migration {container.name} could not begin: {ended.message}")
         if ended.reason == "OOMKilled":
             return errored(
@@ -139,7 +152,7 @@ def _app(pod: Pod) -> Diagnosis | None:
         ended = container.ended or container.previous
         if ended is None:
             continue
-        if ended.exit_code == GATES_TIMED_OUT:
+        if _gates_timed_out(ended):
             return errored(Reason.SERVICE_NOT_READY, f"app {pod.component} could not begin: {ended.message}")
         if container.waiting == "CrashLoopBackOff":
             if ended.reason == "OOMKilled":
@@ -305,6 +318,30 @@ def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[st
     return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}")
 
 
+def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | None:
+    """What took an app, or memory, from tests of which some then failed."""
+    if summary.get("oomKilled"):
+        return errored(
+            Reason.OUT_OF_MEMORY,
+            "a process of the tests used more memory than their limit and was killed, and tests failed "
+            f"({_counted(summary.get('tests') or {})}); raise spec.tests.resources.limits.memory",
+        )
+    for pod in observed.pods:
+        if pod.role != "app":
+            continue
+        if found := _taken_away(pod):
+            return found
+        for ended in (end for c in pod.containers for end in (c.ended, c.previous) if end is not None):
+            among_tests = ended.at is None or ended.at.timestamp() >= float(summary.get("firstTestAt") or 0)
+            if ended.reason == "OOMKilled" and among_tests:
+                return errored(
+                    Reason.OUT_OF_MEMORY,
+                    f"app {pod.component} used more memory than its limit and was killed while the tests ran, and tests "
+                    f"failed; raise spec.apps.{pod.component}.resources.limits.memory",
+                )
+    return None
+
+
 def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
     pod = tests_pod(observed)
     container = pod.container("tests") if pod else None
@@ -313,6 +350,12 @@ def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], d
         return errored(
             Reason.OUT_OF_MEMORY,
             f"the tests used more memory than their limit{doing}; raise spec.tests.resources.limits.memory",
+        )
+    if pod is not None and (found := _taken_away(pod)):
+        return found
+    if pod is not None and pod.deleting:
+        return errored(
+            Reason.ENVIRONMENT_LOST, f"the tests' pod was deleted while they ran{doing}; start the run again"
         )
     told = str(summary.get("error") or "")
     if not told:
@@ -349,6 +392,8 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
     tail = last_line(str(summary.get("outputTail") or ""))
     bad = int(tests.get("failed") or 0) + int(tests.get("errors") or 0)
     if outcome != "passed" and (found := _lost_service(run, observed, lost)):
+        return found
+    if outcome == "failed" and (found := _disturbed(observed, summary)):
         return found
     match outcome:
         case "passed" if summary.get("complete") and not bad and summary.get("exitCode") == 0:

@@ -30,6 +30,8 @@ class Ended:
     reason: str = ""
     message: str = ""
     """Its termination message: what it wrote, or the last lines of its log when it failed."""
+    at: datetime | None = None
+    """When, by the clock of its node."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,12 @@ class Observed:
 def _ended(state: Object | None) -> Ended | None:
     if not state:
         return None
-    return Ended(int(state.get("exitCode", -1)), state.get("reason") or "", (state.get("message") or "").strip())
+    return Ended(
+        int(state.get("exitCode", -1)),
+        state.get("reason") or "",
+        (state.get("message") or "").strip(),
+        parse_time(state.get("finishedAt")),
+    )
 
 
 def _container(status: Object) -> Container:

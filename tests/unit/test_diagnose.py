@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -66,6 +66,24 @@ PODS = {
     "migration's gate": Case(
         b.observed(b.pod("migrations", "migrations", b.ended("schema", 75, "not ready after 300s: minio (refused)"))),
         "ServiceNotReady", ("schema", "minio (refused)"),
+    ),
+    "migration ends with the launcher's own code": Case(
+        b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 75, "try again later"))),
+        "MigrationFailed", ("schema", "exit 75", "try again later"),
+    ),
+    "app's gate": Case(
+        b.observed(b.pod("api", "app", b.waiting("api", "", previous=b.Ended(75, "Error", "not ready after 300s: minio (refused)")))),
+        "ServiceNotReady", ("api", "minio (refused)"),
+    ),
+    "app ends once with the launcher's own code": Case(
+        b.observed(b.pod("api", "app", b.running("api", restarts=1, previous=b.Ended(75, "Error", "try again later")))), None,
+    ),
+    "refused by its node": Case(
+        b.observed(replace(b.tests_pod(), phase="Failed", reason="OutOfcpu", message="Node didn't have enough", containers=())),
+        "Unschedulable", ("tests", "node-1", "OutOfcpu"),
+    ),
+    "a busy node": Case(
+        b.observed(b.tests_pod(b.waiting("tests", "CreateContainerError", "context deadline exceeded"))), None,
     ),
     "app crashed once": Case(b.observed(b.pod("api", "app", b.running("api", restarts=1))), None),
     "app crashes on": Case(
@@ -169,6 +187,32 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
     "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied", ("SIGSEGV",)),
     "unknown outcome": (b.summary("something new"), "Errored", "TestProcessDied", ()),
 }  # fmt: skip
+
+
+TAKEN: dict[str, tuple[Observed, dict[str, Any], str]] = {
+    "the tests' node": (b.observed(b.tests_pod(disruption="DeletionByTaintManager")), b.summary("died", signal="SIGTERM"), "NodeLost"),
+    "the tests' pod": (b.observed(b.tests_pod(deleting=True)), b.summary("died", signal="SIGTERM"), "EnvironmentLost"),
+    "an app's node": (
+        b.observed(b.pod("api", "app", disruption="DeletionByTaintManager"), b.tests_pod()), b.summary("failed"), "NodeLost",
+    ),
+    "memory, of an app while the tests ran": (
+        b.observed(b.pod("api", "app", b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-3))))), b.summary("failed"),
+        "OutOfMemory",
+    ),
+    "memory, of an app before the tests": (
+        b.observed(b.pod("api", "app", b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-9))))), b.summary("failed"),
+        "TestsFailed",
+    ),
+    "memory, of a process of the tests": (b.observed(b.tests_pod()), b.summary("failed", oomKilled=True), "OutOfMemory"),
+    "an app's node, missed by no test": (
+        b.observed(b.pod("api", "app", disruption="DeletionByTaintManager")), b.summary(), "TestsPassed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "told", "reason"), TAKEN.values(), ids=TAKEN.keys())
+def test_what_was_taken_from_the_tests_is_no_failing_test(seen: Observed, told: dict[str, Any], reason: str) -> None:
+    said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), reason, ())
 
 
 @pytest.mark.parametrize(("told", "verdict", "reason", "says"), RESULTS.values(), ids=RESULTS.keys())
