@@ -23,6 +23,7 @@ from seatrial.api.v1alpha1 import (
     Phase,
     Reason,
     Verdict,
+    format_duration,
 )
 from seatrial.archive_client import ArchiveClient, ArchiveError, ArchiveUnavailable
 from seatrial.cluster import (
@@ -163,10 +164,14 @@ class Reconciler:
             steps = self._plan(run, now)
         steps = await self._begin(run, steps)
         written = await self._write(run, steps)
-        for action in steps.actions:  # the verdict is written before anything is given back, or a crash would lose it
-            await self._act(run, action)
-        if written:
-            await self._tell(run, steps)
+        try:
+            for (
+                action
+            ) in steps.actions:  # the verdict is written before anything is given back, or a crash would lose it
+                await self._act(run, action)
+        finally:  # told once, now: the next pass sees no transition any more
+            if written:
+                await self._tell(run, steps)
         looked = {Reclaim(), LookAtNamespace()} & set(steps.actions)
         if looked and self._store.observe(run.metadata.uid).namespace is None:  # gone already: no event will tell
             return 0.0
@@ -314,11 +319,27 @@ class Reconciler:
 
     async def _create_environment(self, run: IntegrationRun) -> Plan:
         async with self._bursts:
+            if self._outdated(run):  # deleted or cancelled while it waited: the next pass is for what it is now
+                return Plan(run.status)
             now = self._clock()
             try:
                 return await self._burst(run, now)
             except Unacceptable as error:
                 return rejected(run, error.reason, error.message, now)
+            except UnavailableError as error:
+                begun = self._store.observe(run.metadata.uid).namespace
+                limit = run.spec.timeouts.environment
+                if begun is None or begun.created is None or now < begun.created + limit:
+                    raise
+                text = f"the environment could not be created within {format_duration(limit)}: {error.message}"
+                return rejected(run, Reason.RUN_TIMEOUT, text, now)
+
+    def _outdated(self, run: IntegrationRun) -> bool:
+        """Whether the run has been deleted or cancelled since it was looked at."""
+        body = self._store.runs.get((run.metadata.namespace, run.metadata.name))
+        if body is None or body["metadata"].get("deletionTimestamp") or body["metadata"]["uid"] != run.metadata.uid:
+            return True
+        return bool(body["spec"].get("cancel")) != run.spec.cancel
 
     async def _burst(self, run: IntegrationRun, now: datetime) -> Plan:
         config_maps = await self._config_maps(run)
@@ -377,11 +398,12 @@ class Reconciler:
             except (ForbiddenError, InvalidError, UnavailableError) as error:
                 if found := refusal(error, what):
                     raise found from error
-                if time.monotonic() + wait > deadline:
+                pause = max(wait, error.retry_after)
+                if time.monotonic() + pause > deadline:
                     if isinstance(error, ForbiddenError):
                         raise Unacceptable(Reason.ADMISSION_DENIED, f"{what}: {error.message}") from error
                     raise
-                await asyncio.sleep(max(wait, error.retry_after))  # back-off between tries, bounded by the deadline
+                await asyncio.sleep(pause)  # back-off between tries, bounded by the deadline
                 wait = min(wait * 2, 1.0)
 
     # --- status ------------------------------------------------------------------------------------------------------
@@ -393,8 +415,10 @@ class Reconciler:
             return False
         of = run.metadata
         current = self._store.runs.get((of.namespace, of.name))
-        if current is None:
+        if current is None or current["metadata"]["uid"] != of.uid:
             return False
+        if IntegrationRunStatus.model_validate(current.get("status") or {}) != old:
+            raise ConflictError("another operator has written the status meanwhile")
         change = {
             "metadata": {"resourceVersion": current["metadata"]["resourceVersion"]},
             "status": new.model_dump(mode="json", by_alias=True, exclude_none=True),
@@ -450,18 +474,22 @@ class Reconciler:
     # --- all runs ----------------------------------------------------------------------------------------------------
 
     async def sweep(self) -> int:
-        """Deletes environments whose run is gone, as far as they are old enough; returns how many.
+        """Deletes environments whose run is gone, as far as they are old enough, and those that have outlived their
+        lease whatever their runs are at; returns how many.
 
         The run is looked for in the cluster itself before anything is deleted, and the deletion names the uid.
         """
         deleted = 0
         for namespace in self._store.environments():
-            if not self._is_orphan(namespace):
+            overdue = self._is_overdue(namespace)
+            if not overdue and not self._is_orphan(namespace):
                 continue
-            runs = await self._cluster.list(RUN)
-            if any(body["metadata"]["uid"] == namespace.run_uid for body in runs):
-                continue
-            logger.warning("environment %s: its run %s is gone; deleting it", namespace.name, namespace.run_uid)
+            if not overdue:
+                runs = await self._cluster.list(RUN)
+                if any(body["metadata"]["uid"] == namespace.run_uid for body in runs):
+                    continue
+            why = f"its lease is over since {namespace.expires_at}" if overdue else "its run is gone"
+            logger.warning("environment %s of run %s: %s; deleting it", namespace.name, namespace.run_uid, why)
             try:
                 await self._delete_environment(namespace.name, namespace.uid)
             except NotFoundError:
@@ -473,6 +501,12 @@ class Reconciler:
             self._metrics.orphans.inc()
             deleted += 1
         return deleted
+
+    def _is_overdue(self, namespace: Namespace) -> bool:
+        """Whether it should have been reclaimed long ago: the pass over its run may be failing again and again."""
+        if namespace.terminating_since or not namespace.run_uid or namespace.expires_at is None:
+            return False
+        return (self._clock() - namespace.expires_at).total_seconds() >= self._settings.orphan_margin_seconds
 
     def _is_orphan(self, namespace: Namespace) -> bool:
         if namespace.terminating_since or not namespace.run_uid or self._store.key_of(namespace.run_uid):

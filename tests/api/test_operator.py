@@ -6,7 +6,7 @@ import asyncio
 import copy
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 
 from seatrial.api.v1alpha1 import environment_namespace
+from seatrial.observed import format_time
+from seatrial.reconcile import BURSTS
 from tests.api.kube import Write, failure
 from tests.api.world import SPEC, World, living
 from tests.unit import builders
@@ -291,6 +293,91 @@ async def test_the_archive_can_not_be_asked(world: World) -> None:
     await world.kube.change("pods", "tests-0-x", environment, {"status": {"containerStatuses": statuses}})
     await world.until(world.settled, "reclaimed")
     assert world.run().status.reason == "ArchiveUnavailable"  # type: ignore[union-attr]
+
+
+async def test_an_environment_that_can_not_be_created_ends_the_run(world: World) -> None:
+    async def no_temporal(write: Write, when: str) -> web.StreamResponse | None:
+        is_it = (write.method, write.resource, write.name) == ("POST", "pods", "temporal")
+        return failure(500, "InternalError", "webhook w failed") if is_it and when == "before" else None
+
+    world.hold_tests = True
+    world.kube.fault = no_temporal
+    await world.apply(timeouts={"environment": "1s"})
+    await world.until(world.settled, "ended")
+    status = world.run().status  # type: ignore[union-attr]
+    assert (status.verdict, status.reason) == ("Errored", "RunTimeout")
+    assert "webhook w failed" in status.message
+    assert world.kube.left_over() == {}
+
+
+async def test_a_verdict_is_told_although_its_environment_can_not_be_deleted_at_once(world: World) -> None:
+    failed = False
+
+    async def once(write: Write, when: str) -> web.StreamResponse | None:
+        nonlocal failed
+        if failed or when != "before" or (write.method, write.resource) != ("DELETE", "namespaces"):
+            return None
+        failed = True
+        return failure(500, "InternalError")
+
+    world.kube.fault = once
+    await world.apply()
+    await world.until(world.settled, "reclaimed")
+    assert [event["reason"] for event in world.kube.all("events")] == ["EnvironmentCreated", "TestsStarted", "Passed"]
+
+
+async def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_creates_nothing(world: World) -> None:
+    assert await world.until(lambda: world.application, "operator")
+    bursts = world.application.reconciler._bursts  # type: ignore[union-attr]
+    for _ in range(BURSTS):
+        await bursts.acquire()
+    await world.apply()
+    await world.until(lambda: (run := world.run()) and run.metadata.finalizers, "finalizer")
+    await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
+    key = ("team-a", "orders")
+    await world.until(lambda: world.application.store.runs[key]["spec"].get("cancel"), "told")  # type: ignore[union-attr]
+    for _ in range(BURSTS):
+        bursts.release()
+    await world.until(world.settled, "ended")
+    assert world.run().status.verdict == "Cancelled"  # type: ignore[union-attr]
+    assert not [write for write in world.kube.writes if write.resource == "namespaces"]
+
+
+async def test_a_verdict_that_another_operator_has_written_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.hold_tests = True
+    uid = await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    app, key = world.application, ("team-a", "orders")
+    assert app is not None
+    theirs = {"verdict": "Failed", "reason": "TestsFailed", "timeline": {"verdict": format_time(datetime.now(UTC))}}
+    ask = world.archive.result
+
+    async def slowly(*of: Any) -> Any:
+        await world.kube.change("integrationruns", "orders", "team-a", {"status": theirs})
+        await world.until(lambda: app.store.runs[key]["status"].get("verdict"), "told")
+        return await ask(*of)
+
+    monkeypatch.setattr(world.archive, "result", slowly)
+    world.archive.results[uid] = builders.summary()
+    app.store.ask_archive(uid)
+    app.wake(uid)
+    await world.until(world.settled, "reclaimed")
+    assert world.run().status.verdict == "Failed"  # type: ignore[union-attr]
+
+
+async def test_an_environment_does_not_outlive_its_lease_whatever_happens_to_its_run(world: World) -> None:
+    world.hold_tests = True
+
+    async def no_status(write: Write, when: str) -> web.StreamResponse | None:
+        is_it = (write.method, write.resource) == ("PATCH", "integrationruns") and started.is_set()
+        return failure(403, "Forbidden") if is_it and when == "before" else None
+
+    started = asyncio.Event()
+    world.kube.fault = no_status
+    await world.apply(retention={"maxLifetime": "3s"})
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    started.set()
+    await world.until(lambda: world.kube.left_over() == {}, "reclaimed")
 
 
 async def test_a_failed_run(world: World) -> None:
