@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from seatrial import crd
 from seatrial.api.v1alpha1 import environment_namespace, format_duration, parse_duration
@@ -25,6 +26,12 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 def test_other_words_are_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match="for example 90s"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["99999999999999h", "9" * 31 + "h", "87601h"])
+def test_a_duration_that_no_calendar_holds_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="ten years"):
+        b.run({"retention": {"maxLifetime": text}})
 
 
 @pytest.mark.parametrize(

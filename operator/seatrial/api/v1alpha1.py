@@ -25,6 +25,8 @@ PLURAL = "integrationruns"
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+LONGEST_DURATION = timedelta(days=3650)
+"""So that a moment and a duration are always a moment again."""
 _DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -38,7 +40,10 @@ def parse_duration(value: object) -> object:
         return value
     if not re.fullmatch(DURATION_PATTERN, value):
         raise ValueError(f"{value!r} is not a duration; write for example 90s, 5m or 1h30m")
-    return timedelta(seconds=sum(float(n) * _DURATION_SECONDS[unit] for n, unit in _DURATION_PART.findall(value)))
+    seconds = sum(float(n) * _DURATION_SECONDS[unit] for n, unit in _DURATION_PART.findall(value))
+    if seconds > LONGEST_DURATION.total_seconds():
+        raise ValueError(f"{value!r} is longer than {format_duration(LONGEST_DURATION)}, ten years")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from seatrial.api.v1alpha1 import ConfigMapRef, Env, IntegrationRun, Resources
+from seatrial.api.v1alpha1 import ConfigMapRef, Env, IntegrationRun, Resources, format_duration
 from seatrial.render import custom, env, resources, security, services, shared, tests
 from seatrial.render.expansion import RESERVED_PREFIX
 from seatrial.render.paths import is_within
@@ -47,6 +48,7 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) 
         *(() if wrong_quantities else _collisions(run)),  # which needs the services, and they need their quantities
         *_artifacts(run),
         *_mounts(run),
+        *_timeouts(run),
     )
 
 
@@ -165,6 +167,13 @@ def _collisions(run: IntegrationRun) -> Iterator[Problem]:
                 yield Problem(
                     part.path, f"brings the variable {entry['name']}, which {owner} brings too; use another name"
                 )
+
+
+def _timeouts(run: IntegrationRun) -> Iterator[Problem]:
+    second, timeouts = timedelta(seconds=1), run.spec.timeouts
+    for path, given in (("spec.timeouts.environment", timeouts.environment), ("spec.timeouts.tests", timeouts.tests)):
+        if given < second:
+            yield Problem(path, f"{format_duration(given)} is no time to do anything in; give at least 1s")
 
 
 def _artifacts(run: IntegrationRun) -> Iterator[Problem]:

@@ -53,6 +53,9 @@ TABLE = [
         "spec.services.a-port-b",
         "variable A_PORT_B_HOST, which spec.services.a brings too",
     ),
+    # times
+    ("timeouts: {tests: 0s}", "spec.timeouts.tests", "0s is no time"),
+    ("timeouts: {environment: 1ms}", "spec.timeouts.environment", "at least 1s"),
     # artifacts
     ("tests: {image: i, artifacts: [logs/**]}", "spec.tests.workingDir", "for example /app"),
     ("tests: {image: i, workingDir: /app, artifacts: [a/**, logs/../../x]}", "spec.tests.artifacts[1]", "without '..'"),
