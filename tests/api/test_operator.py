@@ -54,10 +54,11 @@ async def test_nothing_is_read_while_a_run_goes_on(world: World) -> None:
 async def test_a_pass_without_a_change_costs_nothing(world: World) -> None:
     await world.apply()
     await world.until(world.settled, "reclaimed")
-    app = world.application
+    app, key = world.application, ("team-a", "orders")
     assert app is not None
+    await world.until(lambda: app.store.runs[key]["status"]["timeline"].get("reclaimed"), "told")
     requests = (len(world.kube.writes), len(world.kube.reads))
-    await app.reconciler(("team-a", "orders"))
+    await app.reconciler(key)
     assert (len(world.kube.writes), len(world.kube.reads)) == requests
 
 
