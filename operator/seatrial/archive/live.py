@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 Event = dict[str, Any]
 
 GATE_EVENTS = frozenset({"waiting", "ready", "open", "timeout"})
+MILESTONES = frozenset({"open", "start"})
+"""Told to the operator once a shard: the gates are open, the first test has started."""
 RESULT_EVENT = "result"
 
 _MAX_TEXT = 8 * 1024  # characters of one text in an event; the whole is in the results
@@ -101,7 +103,7 @@ class _Shard:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED.values(), 0))
     total: int = 0
-    started: bool = False
+    milestones: dict[str, Event] = field(default_factory=dict)  # for an operator that comes later
     progress_at: float = float("-inf")  # monotonic seconds
     progress_due: asyncio.TimerHandle | None = None
 
@@ -180,13 +182,19 @@ class Hub:
     # Out
 
     async def feed(self) -> AsyncIterator[bytes]:
-        """The operator's stream: NDJSON lines, the first says hello."""
+        """The operator's stream: NDJSON lines; the first says hello, the next how far the shards are that run now."""
         listener = Listener("feed", self._limits.queue)
         self._feed.add(listener)
         if self._closed:
             listener.close()
+        running = [
+            (key, shard) for run in self._runs.values() for key, shard in run.shards.items() if key not in run.results
+        ]
+        missed = [_live(key, event) for key, shard in running for event in shard.milestones.values()]
         try:
             yield _line({"type": "hello"})
+            for event in missed:
+                yield _line(event)
             async for message in listener.messages(_line({"type": "ping"}), self._limits.ping_seconds):
                 yield message
         finally:
@@ -303,14 +311,15 @@ class Hub:
         return int(number) if boot == self._boot and number.isdecimal() and len(number) < 16 else 0
 
     def _for_operator(self, key: ShardKey, shard: _Shard, name: object, event: Event) -> None:
-        if name in GATE_EVENTS or name == "session":
+        if name in MILESTONES:
+            if name in shard.milestones:
+                return
+            shard.milestones[str(name)] = event
+        if name in GATE_EVENTS or name in ("session", "start"):
             self._live_to_feed(key, event)
         elif name == "collected":
             count = event.get("count")
             shard.total = count if isinstance(count, int) else 0
-            self._live_to_feed(key, event)
-        elif name == "start" and not shard.started:
-            shard.started = True
             self._live_to_feed(key, event)
         elif name == "end":
             outcome = event.get("outcome")
@@ -334,7 +343,7 @@ class Hub:
         self._live_to_feed(key, {"event": "progress", **shard.counts, "total": shard.total})
 
     def _live_to_feed(self, key: ShardKey, event: Event) -> None:
-        self._to_feed({"type": "live", **_address(key), "event": event})
+        self._to_feed(_live(key, event))
 
     def _to_feed(self, message: Event) -> None:
         if not self._feed:
@@ -364,6 +373,10 @@ def slim(event: Event) -> Event:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}... ({len(text) - _MAX_TEXT} more characters)"
+
+
+def _live(key: ShardKey, event: Event) -> Event:
+    return {"type": "live", **_address(key), "event": event}
 
 
 def _address(key: ShardKey) -> Event:

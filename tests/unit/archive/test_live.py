@@ -255,6 +255,19 @@ async def test_the_operator_is_told_what_it_acts_upon_and_no_more() -> None:
     }  # fmt: skip
 
 
+async def test_an_operator_that_comes_later_is_told_how_far_running_shards_are() -> None:
+    hub, over = Hub(Limits()), ShardKey("11111111-2222-4333-8444-555555555555", 1, 0)
+    early = [{"event": "waiting", "name": "postgres"}, {"event": "open", "t": 1.5}, {"event": "start", "id": "a"}]
+    for key in (SHARD, over):
+        hub.events(key, [*early, end("a"), {"event": "start", "id": "b"}])
+    hub.result(result(over))
+    async with feed_of(hub) as told:
+        hub.result(result())
+        missed = [await told() for _ in range(3)]
+    assert [(message["uid"], message.get("event")) for message in missed[:2]] == [(UID, early[1]), (UID, early[2])]
+    assert missed[2]["type"] == "result"
+
+
 async def test_progress_is_told_at_once_then_in_steps_and_nothing_is_missed() -> None:
     clock = Clock()
     hub = Hub(Limits(progress_seconds=0.02), clock)
