@@ -222,7 +222,7 @@ class Reconciler:
     async def _refresh(self, key: Key) -> None:
         """Somebody else has changed the run: its newest version, before the next pass."""
         try:
-            self._store.put_run(await self._cluster.get(RUN, key[1], key[0]))
+            self._store.update_run(await self._cluster.get(RUN, key[1], key[0]))
         except NotFoundError:
             if body := self._store.runs.get(key):
                 self._store.remove_run(body)
@@ -234,7 +234,7 @@ class Reconciler:
         for action in steps.actions:
             match action:
                 case AddFinalizer():
-                    self._store.put_run(await self._finalizers(run, (*run.metadata.finalizers, FINALIZER)))
+                    self._store.update_run(await self._finalizers(run, (*run.metadata.finalizers, FINALIZER)))
                 case CreateEnvironment():
                     return await self._create_environment(run)
         return steps
@@ -424,7 +424,7 @@ class Reconciler:
             "status": new.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
         try:
-            self._store.put_run(await self._cluster.patch(RUN, of.name, of.namespace, change, "status"))
+            self._store.update_run(await self._cluster.patch(RUN, of.name, of.namespace, change, "status"))
         except NotFoundError:
             return False
         return True

@@ -87,6 +87,12 @@ class Store:
             self.ask_archive(metadata["uid"])  # it may have ended while no operator was there
         return key
 
+    def update_run(self, body: Object) -> None:
+        """Remembers what a request for a run was answered; not if the watch has told meanwhile that the run is gone."""
+        old = self.runs.get((body["metadata"]["namespace"], body["metadata"]["name"]))
+        if old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]:
+            self.put_run(body)
+
     def remove_run(self, body: Object) -> None:
         """Forgets a run that is gone; the facts of an environment stay until that is gone too."""
         metadata = body["metadata"]

@@ -44,6 +44,20 @@ def test_a_new_run_of_an_old_name_is_another_run() -> None:
     assert store.key_of("other") == ("team-a", "orders")
 
 
+def test_an_answer_that_comes_late_brings_no_run_back() -> None:
+    store = Store()
+    store.put_run(b.body(resourceVersion="5"))
+    store.update_run(b.body(status={"phase": "Testing"}, resourceVersion="6"))
+    assert store.runs["team-a", "orders"]["status"]["phase"] == "Testing"
+    store.remove_run(b.body())
+    store.update_run(b.body(resourceVersion="7"))
+    assert store.runs == {}
+    store.put_run(b.body(uid="successor", resourceVersion="8"))
+    store.update_run(b.body(resourceVersion="9"))
+    assert store.key_of("successor") == ("team-a", "orders")
+    assert store.runs["team-a", "orders"]["metadata"]["uid"] == "successor"
+
+
 def test_an_environment_is_known_longer_than_its_run() -> None:
     store = Store()
     store.put_run(b.body())
