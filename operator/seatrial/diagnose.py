@@ -225,6 +225,9 @@ def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | 
     ended = collector.ended if collector else None
     if pod is not None and ended is None:
         return None
+    tests = pod.container("tests") if pod else None
+    if tests is not None and tests.running_since is not None:  # a sidecar that ends too early is started again
+        return None
     if patient and (ended is None or ended.exit_code == 0):
         return None
     told = ended.message if ended else ""

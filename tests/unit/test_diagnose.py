@@ -244,6 +244,9 @@ def test_a_container_killed_whole_is_told_by_its_pod() -> None:
 
 MISSING = {
     "collector works": (b.observed(b.tests_pod()), None),
+    "collector is started again": (
+        b.observed(b.tests_pod(b.ended("collector", 137, reason="OOMKilled"), b.running("tests"))), None,
+    ),
     "pod gone": (b.observed(), "ResultsMissing"),
     "collector failed": (b.observed(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
     "archive down": (
