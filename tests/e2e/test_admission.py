@@ -113,7 +113,7 @@ async def test_refuses(cluster: Cluster, spec: dict[str, Any], says: str) -> Non
 @pytest.mark.cluster
 async def test_what_may_change_and_what_not(bench: Any) -> None:
     # an image that can't be pulled keeps the run in its first phases while it is looked at
-    name = await bench.start({"tests": {"image": "seatrial/no-such-image:0"}})
+    name = await bench.start({"tests": {"image": "localhost:1/no-such-image:0"}})
     for spec, says in FORBIDDEN.values():
         with pytest.raises(InvalidError) as refused:
             await bench.cluster.patch(RUN, name, bench.namespace, {"spec": spec})

@@ -10,7 +10,7 @@ import pytest
 PASSES = {"test_it.py": "def test_it():\n    assert True\n"}
 POSTGRES: dict[str, Any] = {"services": {"postgres": {}}}
 IMAGE = "seatrial/pytest:0.1.0"
-ABSENT = "seatrial/no-such-image:0"
+ABSENT = "localhost:1/no-such-image:0"  # a registry that refuses at once, on every machine
 
 
 @dataclass(frozen=True)

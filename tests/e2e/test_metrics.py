@@ -1,0 +1,57 @@
+"""What the operator's metrics say after runs whose ends are known."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl, quickstart
+
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # alone: it counts
+
+METRICS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/seatrial-operator:metrics/proxy/metrics"
+WRITES_AT_MOST = 40
+Sample = tuple[str, frozenset[tuple[str, str]]]
+
+
+async def scrape() -> tuple[str, dict[Sample, float]]:
+    """The page, and the value of each sample on it."""
+    text = await kubectl("get", "--raw", METRICS)
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return text, {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
+
+
+def named(name: str, **labels: str) -> Sample:
+    return name, frozenset(labels.items())
+
+
+async def test_runs_are_counted_and_none_is_named(bench: Bench) -> None:
+    _, before = await scrape()
+    passed = await bench.run(quickstart())
+    failed = await bench.run({}, {"test_it.py": "def test_it(): assert False\n"})
+    assert (passed["verdict"], failed["verdict"]) == ("Passed", "Failed")
+    text, after = await scrape()
+
+    def grown(sample: Sample) -> float:
+        return after.get(sample, 0) - before.get(sample, 0)
+
+    assert grown(named("seatrial_runs_finished_total", verdict="Passed", reason="TestsPassed")) == 1
+    assert grown(named("seatrial_runs_finished_total", verdict="Failed", reason="TestsFailed")) == 1
+    assert grown(named("seatrial_run_time_to_first_test_seconds_count")) == 2
+    assert grown(named("seatrial_environment_reclaim_duration_seconds_count")) == 2
+    assert grown(named("seatrial_api_writes_per_run_count")) == 2
+    assert grown(named("seatrial_api_writes_per_run_sum")) <= 2 * WRITES_AT_MOST
+    assert grown(named("seatrial_results_lost_total")) == 0
+    assert after[named("seatrial_archive_feed_connected")] == 1
+    for told in (*bench.uids, bench.namespace, passed["namespace"], failed["namespace"]):
+        assert told not in text
+
+    async def both_shown() -> bool:
+        runs = (await scrape())[1]
+        return (
+            runs.get(named("seatrial_runs", phase="Passed"), 0)
+            >= 1
+            <= runs.get(named("seatrial_runs", phase="Failed"), 0)
+        )
+
+    await eventually(both_shown, "both runs among those that there are", 20)
