@@ -14,7 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seatrial.api import v1alpha1 as api
-from seatrial.cluster import NAMESPACE, RUN, Cluster, ClusterError, Kind, NotFoundError, Object, UnavailableError
+from seatrial.cluster import (
+    NAMESPACE,
+    RUN,
+    Cluster,
+    ClusterError,
+    ConflictError,
+    Kind,
+    NotFoundError,
+    Object,
+    UnavailableError,
+)
 
 ENVIRONMENTS = "app.kubernetes.io/managed-by=seatrial,seatrial.dev/run-uid"
 """Label selector of all environments."""
@@ -94,7 +104,7 @@ async def _delete(cluster: Cluster, kind: Kind, thing: Object) -> None:
     metadata = thing["metadata"]
     try:
         await cluster.delete(kind, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
-    except NotFoundError:
+    except (NotFoundError, ConflictError):  # gone, or another one of its name by now: the next look tells
         return
 
 

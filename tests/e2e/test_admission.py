@@ -81,6 +81,7 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
     "timeouts": ({"timeouts": {"tests": "1s"}}, "spec.timeouts can't change"),
     "sharedVolume": ({"sharedVolume": {"mountPath": "/x"}}, "spec.sharedVolume can't change"),
 }
+LEASE = ({"retention": {"maxLifetime": "9h"}}, "maxLifetime can't change after creation")
 
 
 @dataclass
@@ -119,6 +120,9 @@ async def test_what_may_change_and_what_not(bench: Any) -> None:
             await bench.cluster.patch(RUN, name, bench.namespace, {"spec": spec})
         assert says in refused.value.message
         assert "only cancel and retention can" in refused.value.message
+    spec, says = LEASE
+    with pytest.raises(InvalidError, match=says):
+        await bench.cluster.patch(RUN, name, bench.namespace, {"spec": spec})
     for spec in ALLOWED.values():
         await bench.cluster.patch(RUN, name, bench.namespace, {"spec": spec})
     with pytest.raises(InvalidError, match="can't be resumed"):

@@ -407,12 +407,20 @@ class Timeouts(Model):
 class Retention(Model):
     """How long things live."""
 
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            cel(
+                "self.maxLifetime == oldSelf.maxLifetime",
+                "spec.retention.maxLifetime can't change after creation: the environment carries its end from the first moment",
+            )
+        )
+    )
     passed: Duration = timedelta(0)
     """The environment, after a run that passed."""
     failed: Duration = timedelta(0)
     """The environment, after any other verdict."""
     max_lifetime: Duration = timedelta(hours=2)
-    """The environment in any case, from its creation."""
+    """The environment in any case, from its creation; can't change afterwards."""
     record: Duration = timedelta(days=7)
     """The IntegrationRun itself, from its verdict. Results live on in the archive."""
 
