@@ -41,7 +41,7 @@ images: cluster ## build what has changed and load it into the cluster
 install: images ## the chart, from this checkout
 	@$(IN_CLUSTER)
 	echo "== chart"
-	kubectl apply --server-side --force-conflicts -f charts/seatrial/crds >/dev/null
+	kubectl apply --server-side --force-conflicts --field-manager=helm -f charts/seatrial/crds >/dev/null
 	build=$$(basename "$$(tests/cluster/images/build operator 2>/dev/null)" .tar)
 	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace \
 	  --set-string "operator.podAnnotations.seatrial\.dev/build=$$build" --set-string "archive.podAnnotations.seatrial\.dev/build=$$build" \
