@@ -79,6 +79,11 @@ def test_the_floor_starts_the_programs_of_the_quickstart(floor: list[Object], qu
     assert services(floor) == services(quickstart)
 
 
+def test_the_floors_pods_are_as_restricted(floor: list[Object], quickstart: list[Object]) -> None:
+    by_hand, by_run = containers(floor), containers(quickstart)
+    assert {n: c["securityContext"] for n, c in by_hand.items()} == {n: c["securityContext"] for n, c in by_run.items()}
+
+
 def test_the_floor_waits_for_the_same(floor: list[Object], quickstart: list[Object]) -> None:
     by_run = containers(quickstart)
     assert gates(by_run["tests"]), "the quickstart's tests wait for something"
