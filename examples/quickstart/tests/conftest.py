@@ -24,7 +24,7 @@ MakeProduct = Callable[..., str]
 
 @pytest.fixture(scope="session")
 async def api() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=os.environ["ORDERS_API_URL"], timeout=10) as client:
+    async with httpx.AsyncClient(base_url=os.environ["ORDERS_API_URL"], timeout=60) as client:
         yield client
 
 
