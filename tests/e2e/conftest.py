@@ -170,12 +170,14 @@ async def archived(uid: str) -> dict[str, Any]:
 
 
 async def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
-    """Gives a Deployment of the release so many pods, and waits until it has as many as that, ready ones."""
-    await cluster.patch(DEPLOYMENT, deployment, OPERATOR_NAMESPACE, {"spec": {"replicas": replicas}})
+    """Gives a Deployment of the release so many pods, and waits until these are ready and no other is left, not even one that ends."""
+    changed = await cluster.patch(DEPLOYMENT, deployment, OPERATOR_NAMESPACE, {"spec": {"replicas": replicas}})
+    labels = ",".join(f"{key}={value}" for key, value in changed["spec"]["selector"]["matchLabels"].items())
 
     async def settled() -> bool:
+        pods = await cluster.list(POD, OPERATOR_NAMESPACE, labels=labels)
         status = (await cluster.get(DEPLOYMENT, deployment, OPERATOR_NAMESPACE)).get("status") or {}
-        return (status.get("replicas", 0), status.get("readyReplicas", 0)) == (replicas, replicas)
+        return (len(pods), status.get("readyReplicas", 0)) == (replicas, replicas)
 
     await eventually(settled, f"{replicas} pods of {deployment}", 60)
 
