@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +40,11 @@ async def one_round(bench: Bench, patience: float) -> report.Repetition:
 
 
 async def measure(repeat: int, patience: float) -> tuple[list[report.Repetition], float]:
-    """All rounds, and the operator's memory after them."""
+    """All rounds, and the operator's memory after them; a signal ends it as a failure does, with nothing left over."""
+    task = asyncio.current_task()
+    assert task is not None
+    for which in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(which, task.cancel)
     async with await Cluster.connect(agent="seatrial-bench") as cluster, counting(cluster) as counters:
         bench = Bench(cluster, counters)
         await bench.prepare()
@@ -98,6 +103,9 @@ def main() -> int:
     except (Failure, ClusterError, TimeoutError) as error:
         say(f"bench: {error}")
         return 2
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("bench: interrupted; what it made is removed")
+        return 130
 
 
 if __name__ == "__main__":
