@@ -107,9 +107,8 @@ async def restarts(bench: Bench) -> bool:
     return any(c["restartCount"] for pod in pods for c in pod["status"].get("containerStatuses") or ())
 
 
-@pytest.mark.parametrize("moment", ["created", "burst", "Starting", "Testing", "verdict", "Reclaiming"])
-async def test_killed_operator(bench: Bench, killer: Killer, moment: str) -> None:
-    name = await bench.start(quickstart())
+async def come(bench: Bench, name: str, moment: str) -> None:
+    """Waits until a run has come to this moment."""
     match moment:
         case "created":
             pass
@@ -119,6 +118,12 @@ async def test_killed_operator(bench: Bench, killer: Killer, moment: str) -> Non
             await bench.verdict(name)
         case phase:
             await bench.reach(name, phase)
+
+
+@pytest.mark.parametrize("moment", ["created", "burst", "Starting", "Testing", "verdict", "Reclaiming"])
+async def test_killed_operator(bench: Bench, killer: Killer, moment: str) -> None:
+    name = await bench.start(quickstart())
+    await come(bench, name, moment)
     await killer.strike()
     assert await eventually(lambda: restarts(bench), "the operator's restart", 30)
 
@@ -127,6 +132,17 @@ async def test_killed_operator(bench: Bench, killer: Killer, moment: str) -> Non
     status = await bench.reclaimed(name)
     assert status["results"]["digest"]
     assert not await bench.environments()
+
+
+@pytest.mark.parametrize("moment", ["burst", "Reclaiming"])
+async def test_a_run_deleted_in_the_moment_in_which_the_operator_is_killed(
+    bench: Bench, killer: Killer, moment: str
+) -> None:
+    name = await bench.start(quickstart())
+    await come(bench, name, moment)
+    await killer.strike()
+    await bench.delete(name)
+    await bench.gone(60)
 
 
 @pytest.fixture
