@@ -119,7 +119,9 @@ def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
     if ended is None and not pod.deleting:
         return None
     if ended is None:
-        return errored(Reason.SERVICE_LOST, f"{pod.component}: its pod was deleted while the run needed it")
+        return errored(
+            Reason.SERVICE_LOST, f"{pod.component}: its pod was deleted while the run needed it; start the run again"
+        )
     if ended.reason == "OOMKilled":
         return errored(
             Reason.OUT_OF_MEMORY,
@@ -127,7 +129,9 @@ def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
             f"raise spec.services.{pod.component}.resources.limits.memory",
         )
     if pod.ready or tests_began:
-        return errored(Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)})")
+        return errored(
+            Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)}); start the run again"
+        )
     return errored(Reason.SERVICE_NOT_READY, f"{pod.component} ended while it was starting ({_how(ended)})")
 
 
@@ -318,7 +322,7 @@ def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[st
             found = _taken_away(pod) or _service(pod, tests_began=True)
             if found:
                 return found
-    return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}")
+    return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}; start the run again")
 
 
 def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | None:
