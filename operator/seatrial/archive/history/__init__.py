@@ -1,0 +1,1 @@
+"""History of runs and tests in a database: SQLite on the volume, or PostgreSQL."""
