@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	probeEvery   = 20 * time.Millisecond // between the end of one attempt and the start of the next
+	probeEvery   = 20 * time.Millisecond // between the end of one attempt and the start of the next, of the dependency that is waited for first
+	probeOthers  = 10 * probeEvery       // of those behind it: the gate can't open before the first one answers anyway
 	probeTimeout = 2 * time.Second       // of one attempt
 	lostTimeout  = time.Second           // of the one attempt that tells whether a dependency was lost
 	remindEvery  = 10 * time.Second      // how often a waiting gate says in the log what it waits for
@@ -40,12 +41,17 @@ type gate struct {
 
 	mu     sync.Mutex
 	ready  map[string]bool
-	errors map[string]string // the last one of each
+	errors map[string]string        // the last one of each
+	first  map[string]chan struct{} // of each, closed once all before it are ready
 }
 
 // wait returns nil once every dependency has been ready, or, when ctx is done first, those that have not.
 func (g *gate) wait(ctx context.Context) []unready {
-	g.ready, g.errors = map[string]bool{}, map[string]string{}
+	g.ready, g.errors, g.first = map[string]bool{}, map[string]string{}, map[string]chan struct{}{}
+	for _, dependency := range g.dependencies {
+		g.first[dependency.name] = make(chan struct{})
+	}
+	g.advance()
 	opened := make(chan *dependency, len(g.dependencies))
 	for _, dependency := range g.dependencies {
 		g.journal.write(event{Event: "waiting", Name: dependency.name})
@@ -85,6 +91,7 @@ func (g *gate) ask(ctx context.Context, dependency *dependency, opened chan<- *d
 			g.mu.Lock()
 			g.ready[dependency.name] = true
 			g.mu.Unlock()
+			g.advance()
 			opened <- dependency
 			return
 		}
@@ -94,11 +101,46 @@ func (g *gate) ask(ctx context.Context, dependency *dependency, opened chan<- *d
 		g.mu.Lock()
 		g.errors[dependency.name] = plain(err, probeTimeout)
 		g.mu.Unlock()
-		select {
-		case <-time.After(probeEvery):
-		case <-ctx.Done():
+		if !g.pause(ctx, dependency) {
 			return
 		}
+	}
+}
+
+// pause waits until it is time for the next attempt; false when ctx is done.
+func (g *gate) pause(ctx context.Context, dependency *dependency) bool {
+	first := g.first[dependency.name]
+	short, long := time.NewTimer(probeEvery), time.NewTimer(probeOthers)
+	defer short.Stop()
+	defer long.Stop()
+	select {
+	case <-short.C:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-first:
+	case <-long.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// advance tells the first dependency that is not ready yet that it is the first.
+func (g *gate) advance() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, dependency := range g.dependencies {
+		if g.ready[dependency.name] {
+			continue
+		}
+		select {
+		case <-g.first[dependency.name]:
+		default:
+			close(g.first[dependency.name])
+		}
+		return
 	}
 }
 

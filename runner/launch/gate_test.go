@@ -72,6 +72,32 @@ func TestGateOpensWhenTheLastIsReady(t *testing.T) {
 	}
 }
 
+func TestGateAsksTheFirstOneMostOften(t *testing.T) {
+	var first, second atomic.Int32
+	asked := func(count *atomic.Int32, ready func() bool) *dependency {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			count.Add(1)
+			if !ready() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		t.Cleanup(server.Close)
+		found, _ := parseDependency(fmt.Sprintf("at-%p=%s/", count, server.URL), environment(nil))
+		return found
+	}
+	inFront := asked(&first, func() bool { return first.Load() > 20 })
+	behind := asked(&second, func() bool { return first.Load() > 20 })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	g := gate{dependencies: []*dependency{inFront, behind}, started: time.Now()}
+	if notReady := g.wait(ctx); notReady != nil {
+		t.Fatalf("not ready: %v", notReady)
+	}
+	if second.Load() > first.Load()/2 {
+		t.Errorf("the one behind was asked %d times, the one in front %d times", second.Load(), first.Load())
+	}
+}
+
 func TestGateNamesWhatIsNotReady(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	defer server.Close()
