@@ -21,7 +21,16 @@ from urllib.parse import quote
 
 import httpx
 
-from seatrial.archive.model import SUMMARY, Invalid, Manifest, ManifestFile, check_path, digest_of, parse_manifest
+from seatrial.archive.model import (
+    SUMMARY,
+    Invalid,
+    Manifest,
+    ManifestFile,
+    SetKey,
+    check_path,
+    digest_of,
+    parse_manifest,
+)
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.
@@ -176,7 +185,7 @@ class ArchiveClient:
         if body is None:
             return None
         try:
-            return digest_of(body), parse_manifest(body, uid)
+            return digest_of(body), parse_manifest(body, SetKey(uid, attempt, shard))
         except Invalid as error:
             raise ArchiveCorrupt(f"the archive's manifest of run {uid} can't be used: {error}") from error
 

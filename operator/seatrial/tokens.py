@@ -39,6 +39,11 @@ def upload_token(key: bytes, uid: str, attempt: int, shard: int) -> str:
     return _derive(key, f"upload/{uid}/{attempt}/{shard}").hex()
 
 
+def evidence_token(key: bytes, uid: str, attempt: int) -> str:
+    """What the operator shows to upload the evidence of one attempt: good for nothing else (64 hex digits)."""
+    return _derive(key, f"evidence/{uid}/{attempt}").hex()
+
+
 def feed_token(key: bytes) -> str:
     """What the operator shows to read the archive's feed (64 hex digits)."""
     return _derive(key, "feed").hex()

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .model import ShardKey
+from .model import SetKey
 from .store import Result
 
 log = logging.getLogger(__name__)
@@ -120,8 +120,8 @@ class _Run:
     kept: deque[tuple[int, bytes]] = field(default_factory=deque)
     size: int = 0
     last: int = 0  # number of the last event
-    shards: dict[ShardKey, _Shard] = field(default_factory=dict)
-    results: set[ShardKey] = field(default_factory=set)
+    shards: dict[SetKey, _Shard] = field(default_factory=dict)
+    results: set[SetKey] = field(default_factory=set)
     listeners: set[Listener] = field(default_factory=set)
 
     @property
@@ -149,7 +149,7 @@ class Hub:
 
     # In
 
-    def events(self, key: ShardKey, events: list[Event]) -> None:
+    def events(self, key: SetKey, events: list[Event]) -> None:
         """Takes the events of a shard, in order."""
         run = self._run(key.uid)
         shard = run.shards.setdefault(key, _Shard())
@@ -268,7 +268,7 @@ class Hub:
         if run.over:
             self._end(run)
 
-    def _keep(self, run: _Run, name: str, key: ShardKey, event: Event) -> None:
+    def _keep(self, run: _Run, name: str, key: SetKey, event: Event) -> None:
         self._number += 1
         run.last = self._number
         data = _json({"attempt": key.attempt, "shard": key.shard, "event": event})
@@ -310,7 +310,7 @@ class Hub:
         boot, _, number = (last_id or "").partition("-")
         return int(number) if boot == self._boot and number.isdecimal() and len(number) < 16 else 0
 
-    def _for_operator(self, key: ShardKey, shard: _Shard, name: object, event: Event) -> None:
+    def _for_operator(self, key: SetKey, shard: _Shard, name: object, event: Event) -> None:
         if name in MILESTONES:
             if name in shard.milestones:
                 return
@@ -327,7 +327,7 @@ class Hub:
                 shard.counts[_COUNTED[outcome]] += 1
                 self._progress(key, shard)
 
-    def _progress(self, key: ShardKey, shard: _Shard) -> None:
+    def _progress(self, key: SetKey, shard: _Shard) -> None:
         """Tells the counts now, or as soon as it may be told again."""
         if shard.progress_due is not None:
             return
@@ -337,12 +337,12 @@ class Hub:
         else:
             self._tell_progress(key, shard)
 
-    def _tell_progress(self, key: ShardKey, shard: _Shard) -> None:
+    def _tell_progress(self, key: SetKey, shard: _Shard) -> None:
         shard.progress_due = None
         shard.progress_at = self._clock()
         self._live_to_feed(key, {"event": "progress", **shard.counts, "total": shard.total})
 
-    def _live_to_feed(self, key: ShardKey, event: Event) -> None:
+    def _live_to_feed(self, key: SetKey, event: Event) -> None:
         self._to_feed(_live(key, event))
 
     def _to_feed(self, message: Event) -> None:
@@ -375,11 +375,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}... ({len(text) - _MAX_TEXT} more characters)"
 
 
-def _live(key: ShardKey, event: Event) -> Event:
+def _live(key: SetKey, event: Event) -> Event:
     return {"type": "live", **_address(key), "event": event}
 
 
-def _address(key: ShardKey) -> Event:
+def _address(key: SetKey) -> Event:
     return {"uid": key.uid, "attempt": key.attempt, "shard": key.shard}
 
 

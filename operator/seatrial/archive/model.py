@@ -1,4 +1,4 @@
-"""What the archive keeps and how it is named: shards, file names, manifests. Pure; shared by the server and its client."""
+"""What the archive keeps and how it is named: sets, file names, manifests. Pure; shared by the server and its client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 255
 MAX_NUMBER = 99_999
 SUMMARY = "summary.json"
-MAX_SUMMARY_BYTES = 1024 * 1024
+RECORD = "run.json"
+EVIDENCE = "evidence"
+MAX_VITAL_BYTES = 4 * 1024 * 1024
 
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,4}")
@@ -35,16 +37,51 @@ class Invalid(ArchiveRule):
     """The request makes no sense: a bad name, a bad number, a body that is not what it should be."""
 
 
+class NotThere(ArchiveRule):
+    """No such run, set or file."""
+
+
+class Conflict(ArchiveRule):
+    """Something else is already stored there, and what is stored stays."""
+
+
+class WrongDigest(ArchiveRule):
+    """The bytes that arrived are not those that were announced."""
+
+
+class Incomplete(ArchiveRule):
+    """A manifest names files that are not there, or other ones."""
+
+
+class TooLarge(ArchiveRule):
+    """More bytes than the archive takes in one piece."""
+
+
+class VolumeFull(ArchiveRule):
+    """No space is left."""
+
+
 @dataclass(frozen=True, slots=True)
-class ShardKey:
-    """One shard of one attempt of one run: the unit that is uploaded and sealed."""
+class SetKey:
+    """What is uploaded and sealed as one: the results of one shard of an attempt, or the attempt's evidence."""
 
     uid: str
     attempt: int
-    shard: int
+    shard: int | None  # None: the evidence
 
     def __str__(self) -> str:
-        return f"run {self.uid} attempt {self.attempt} shard {self.shard}"
+        part = EVIDENCE if self.shard is None else f"shard {self.shard}"
+        return f"run {self.uid} attempt {self.attempt} {part}"
+
+    @property
+    def part(self) -> str:
+        """The set's name among those of its attempt: a shard's number, or `evidence`."""
+        return EVIDENCE if self.shard is None else str(self.shard)
+
+    @property
+    def vital(self) -> str:
+        """The file without which the set can't be: it says what the others are of."""
+        return RECORD if self.shard is None else SUMMARY
 
 
 def check_uid(uid: str) -> str:
@@ -58,23 +95,23 @@ def check_uid(uid: str) -> str:
     return uid
 
 
-def shard_key(uid: str, attempt: str, shard: str) -> ShardKey:
-    """The key written in a URL.
+def set_key(uid: str, attempt: str, part: str) -> SetKey:
+    """The key written in a URL; `part` is the number of a shard, or `evidence`.
 
     Raises:
-        Invalid: one of the three parts can't be what it should be.
+        Invalid: one of the three can't be what it should be.
     """
-    numbers = {"attempt": attempt, "shard": shard}
+    numbers = {"attempt": attempt} | ({"shard": part} if part != EVIDENCE else {})
     for what, text in numbers.items():
         if not _NUMBER.fullmatch(text):
             raise Invalid(
                 f"{_shown(text)} is not the number of a {what}", f"use 0 to {MAX_NUMBER}, without leading zeros"
             )
-    return ShardKey(check_uid(uid), int(attempt), int(shard))
+    return SetKey(check_uid(uid), int(attempt), None if part == EVIDENCE else int(part))
 
 
 def check_path(path: str) -> str:
-    """The name itself if a file of a shard may have it: a relative path with `/` between its parts.
+    """The name itself if a file of a set may have it: a relative path with `/` between its parts.
 
     Raises:
         Invalid: it is empty, absolute, too long, climbs with `..`, or holds characters that no file name should.
@@ -134,7 +171,7 @@ class ManifestRun(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The last thing uploaded for a shard: names every file with its size and digest, and seals the shard."""
+    """The last thing uploaded for a set: names every file with its size and digest, and seals the set."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -147,11 +184,11 @@ class Manifest(BaseModel):
         return next((file for file in self.files if file.path == path), None)
 
 
-def parse_manifest(body: bytes, uid: str) -> Manifest:
-    """The manifest in these bytes, if it is one for this run.
+def parse_manifest(body: bytes, key: SetKey) -> Manifest:
+    """The manifest in these bytes, if it is one for this set.
 
     Raises:
-        Invalid: it isn't JSON, isn't of schema 1, names a file twice or with a bad name, lacks summary.json,
+        Invalid: it isn't JSON, isn't of schema 1, names a file twice or with a bad name, lacks the set's vital file,
             or belongs to another run.
     """
     hint = 'expected {"schema": 1, "run": {"uid", "name", "namespace"}, "files": [{"path", "size", "sha256"}]}'
@@ -161,9 +198,9 @@ def parse_manifest(body: bytes, uid: str) -> Manifest:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         raise Invalid(f"the manifest is wrong at {where}: {first['msg']}", hint) from error
-    if manifest.run.uid != uid:
+    if manifest.run.uid != key.uid:
         raise Invalid(
-            f"the manifest belongs to run {_shown(manifest.run.uid)}, not to {uid}", "upload it to its own run"
+            f"the manifest belongs to run {_shown(manifest.run.uid)}, not to {key.uid}", "upload it to its own run"
         )
     seen: set[str] = set()
     for file in manifest.files:
@@ -171,13 +208,13 @@ def parse_manifest(body: bytes, uid: str) -> Manifest:
         if file.path in seen:
             raise Invalid(f"the manifest names {_shown(file.path)} twice", "name each file once")
         seen.add(file.path)
-    summary = manifest.file(SUMMARY)
-    if summary is None:
+    vital = manifest.file(key.vital)
+    if vital is None:
         raise Invalid(
-            f"the manifest does not name {SUMMARY}", f"upload {SUMMARY} and name it: the verdict is read from it"
+            f"the manifest does not name {key.vital}", f"upload {key.vital} and name it: it tells what the set is of"
         )
-    if summary.size > MAX_SUMMARY_BYTES:
-        raise Invalid(f"{SUMMARY} has {summary.size} bytes", f"at most {MAX_SUMMARY_BYTES} are read")
+    if vital.size > MAX_VITAL_BYTES:
+        raise Invalid(f"{key.vital} has {vital.size} bytes", f"at most {MAX_VITAL_BYTES} are read")
     return manifest
 
 
@@ -196,22 +233,26 @@ def parse_object(body: bytes | str, what: str) -> dict[str, Any]:
     return value
 
 
-def parse_summary(body: bytes, key: ShardKey) -> dict[str, Any]:
-    """The summary in these bytes, if it is one of this shard.
+def parse_vital(body: bytes, key: SetKey) -> dict[str, Any]:
+    """What is in the vital file with these bytes, if it is that of this set: a shard's summary, or the evidence's record of the run.
 
     Raises:
         Invalid: it isn't a JSON object, or says that it belongs elsewhere.
     """
-    summary = parse_object(body, SUMMARY)
-    run = summary.get("run")
-    uid = run.get("uid") if isinstance(run, dict) else None
-    found = (uid, summary.get("attempt"), summary.get("shard"))
-    if found != (key.uid, key.attempt, key.shard):
+    found = parse_object(body, key.vital)
+    run = found if key.shard is None else found.get("run")
+    said = [run.get("uid") if isinstance(run, dict) else None, found.get("attempt")]
+    wanted: list[str | int] = [key.uid, key.attempt]
+    if key.shard is not None:
+        said.append(found.get("shard"))
+        wanted.append(key.shard)
+    if said != wanted:
+        names = zip(("uid", "attempt", "shard"), said, strict=False)
         raise Invalid(
-            f"{SUMMARY} says run.uid {found[0]!r}, attempt {found[1]!r}, shard {found[2]!r}; it was uploaded for {key}",
+            f"{key.vital} says {', '.join(f'{name} {value!r}' for name, value in names)}; it was uploaded for {key}",
             "upload it where it belongs",
         )
-    return summary
+    return found
 
 
 def digest_of(body: bytes) -> str:

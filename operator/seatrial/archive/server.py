@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 
 from seatrial import tokens
 
-from .app import Archive, read_app, upload_app
+from .app import read_app, upload_app
+from .context import Archive
 from .live import Hub
 from .metrics import Metrics
 from .settings import Settings

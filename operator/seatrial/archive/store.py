@@ -1,8 +1,8 @@
-"""Results in a folder: write-once, digests checked, a shard whole or not there.
+"""Results and evidence in a folder: write-once, digests checked, a set whole or not there.
 
-Layout: `runs/<uid>/<attempt>/<shard>/files/...` and, next to `files`, `manifest.json`. A shard is complete when its
+Layout: `runs/<uid>/<attempt>/<part>/files/...` and, next to `files`, `manifest.json`. A set is complete when its
 manifest is there: it is written last, after every file that it names was found with the digest that it names, and from then on
-nothing of the shard changes. Bytes arrive in `incoming/` and are renamed to their place once they are on disk, so a crash leaves
+nothing of the set changes. Bytes arrive in `incoming/` and are renamed to their place once they are on disk, so a crash leaves
 nothing but files in `incoming/`, which the next start removes.
 """
 
@@ -24,16 +24,21 @@ from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from .model import (
-    SUMMARY,
-    ArchiveRule,
+    EVIDENCE,
+    Conflict,
+    Incomplete,
     Manifest,
-    ShardKey,
+    NotThere,
+    SetKey,
+    TooLarge,
+    VolumeFull,
+    WrongDigest,
     check_path,
     check_uid,
     digest_of,
     parse_manifest,
     parse_object,
-    parse_summary,
+    parse_vital,
 )
 
 # What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 50 MiB) and the number of thread hops.
@@ -47,30 +52,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class NotThere(ArchiveRule):
-    """No such run, shard or file."""
-
-
-class Conflict(ArchiveRule):
-    """Something else is already stored there, and what is stored stays."""
-
-
-class WrongDigest(ArchiveRule):
-    """The bytes that arrived are not those that were announced."""
-
-
-class Incomplete(ArchiveRule):
-    """A manifest names files that are not there, or other ones."""
-
-
-class TooLarge(ArchiveRule):
-    """More bytes than the archive takes in one piece."""
-
-
-class VolumeFull(ArchiveRule):
-    """No space is left."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What became of an upload."""
@@ -81,11 +62,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A complete shard."""
+    """A complete set."""
 
-    key: ShardKey
+    key: SetKey
     digest: str  # of the manifest's bytes: sha256:<hex>
-    summary: dict[str, Any]
+    summary: dict[str, Any]  # what its vital file says: a shard's summary, or the record of the run
     archived_at: float  # unix seconds
 
 
@@ -139,17 +120,17 @@ class Store:
 
     # Writing
 
-    async def put_file(self, key: ShardKey, path: str, chunks: AsyncIterator[bytes], sha256: str) -> Stored:
+    async def put_file(self, key: SetKey, path: str, chunks: AsyncIterator[bytes], sha256: str) -> Stored:
         """Stores one file, or finds that the same bytes are stored already.
 
         Raises:
             Invalid: the name may not be used.
             TooLarge: the body is larger than a file may be.
             WrongDigest: the body hasn't the digest `sha256` (hex).
-            Conflict: other bytes are there under this name, or the shard is sealed.
+            Conflict: other bytes are there under this name, or the set is sealed.
             VolumeFull: no space is left.
         """
-        target = self._shard(key) / "files" / check_path(path)
+        target = self._set(key) / "files" / check_path(path)
         incoming = _Incoming(self._incoming / secrets.token_hex(16), self._max_file_bytes)
         try:
             batch = bytearray()
@@ -162,10 +143,10 @@ class Store:
         finally:
             await _in_thread(incoming.discard)
 
-    def _place_file(self, key: ShardKey, target: Path, incoming: _Incoming, rest: bytes, sha256: str) -> Stored:
+    def _place_file(self, key: SetKey, target: Path, incoming: _Incoming, rest: bytes, sha256: str) -> Stored:
         incoming.write(rest)
         found = incoming.finish()
-        name = target.relative_to(self._shard(key) / "files").as_posix()
+        name = target.relative_to(self._set(key) / "files").as_posix()
         if found != sha256:
             raise WrongDigest(
                 f"{name} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
@@ -190,22 +171,22 @@ class Store:
             self._digests.remember(target, found)
         return Stored(created=True, size=incoming.size)
 
-    async def put_manifest(self, key: ShardKey, body: bytes) -> Sealed:
-        """Seals the shard if every file that the manifest names is there; from then on nothing of it changes.
+    async def put_manifest(self, key: SetKey, body: bytes) -> Sealed:
+        """Seals the set if every file that the manifest names is there; from then on nothing of it changes.
 
         Raises:
-            Invalid: this is no manifest of this shard, or its summary is no summary of this shard.
+            Invalid: this is no manifest of this set, or its vital file belongs to another one.
             Incomplete: files that it names are missing or have other bytes.
             Conflict: another manifest is stored.
             VolumeFull: no space is left.
         """
         return await _in_thread(self._seal, key, body)
 
-    def _seal(self, key: ShardKey, body: bytes) -> Sealed:
-        manifest = parse_manifest(body, key.uid)
+    def _seal(self, key: SetKey, body: bytes) -> Sealed:
+        manifest = parse_manifest(body, key)
         # Files never change once they are there, so this needs no lock.
         self._check_files(key, manifest)
-        summary = parse_summary((self._shard(key) / "files" / SUMMARY).read_bytes(), key)
+        summary = parse_vital((self._set(key) / "files" / key.vital).read_bytes(), key)
         path = self._manifest_path(key)
         with self._lock(key):
             present = path.read_bytes() if path.exists() else None
@@ -216,7 +197,7 @@ class Store:
                 try:
                     incoming.write(body)
                     incoming.finish()
-                    # Other shards may have made the common folders, and not have brought them to the disk yet.
+                    # Other sets may have made the common folders, and not have brought them to the disk yet.
                     for folder in (self._runs, *reversed(path.parents[:3])):
                         _sync_folder(folder)
                     with _full_volume_said():
@@ -226,10 +207,10 @@ class Store:
             result = Result(key, digest_of(body), summary, path.stat().st_mtime)
         return Sealed(created=present is None, result=result)
 
-    def _check_files(self, key: ShardKey, manifest: Manifest) -> None:
+    def _check_files(self, key: SetKey, manifest: Manifest) -> None:
         problems = []
         for file in manifest.files:
-            path = self._shard(key) / "files" / file.path
+            path = self._set(key) / "files" / file.path
             found = self._digests.find(path)
             if found is None:
                 problems.append(f"{file.path} is missing")
@@ -246,8 +227,8 @@ class Store:
 
     # Reading
 
-    def is_sealed(self, key: ShardKey) -> bool:
-        """Whether the shard's manifest is stored."""
+    def is_sealed(self, key: SetKey) -> bool:
+        """Whether the set's manifest is stored."""
         return self._manifest_path(key).exists()
 
     def uids(self) -> list[str]:
@@ -256,47 +237,50 @@ class Store:
             found = [(entry.stat().st_mtime, entry.name) for entry in entries if entry.is_dir()]
         return [name for _, name in sorted(found, reverse=True)]
 
-    def shards(self, uid: str) -> list[ShardKey]:
-        """All shards of the run that anything is kept of, by attempt and number; none if the run is unknown."""
+    def sets(self, uid: str) -> list[SetKey]:
+        """All sets of the run that anything is kept of: by attempt, the shards by number and then the evidence."""
         folder = self._runs / check_uid(uid)
         keys = [
-            ShardKey(uid, int(shard.parent.name), int(shard.name)) for shard in folder.glob("*/*") if shard.is_dir()
+            SetKey(uid, int(found.parent.name), None if found.name == EVIDENCE else int(found.name))
+            for found in folder.glob("*/*")
+            if found.is_dir()
         ]
-        return sorted(keys, key=lambda key: (key.attempt, key.shard))
+        return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
 
-    def result(self, key: ShardKey) -> Result | None:
-        """The shard's result if it is complete."""
+    def result(self, key: SetKey) -> Result | None:
+        """The set's result if it is complete."""
         path = self._manifest_path(key)
         try:
             body = path.read_bytes()
         except FileNotFoundError:
             return None
-        summary = parse_object((self._shard(key) / "files" / SUMMARY).read_bytes(), SUMMARY)
+        summary = parse_object((self._set(key) / "files" / key.vital).read_bytes(), key.vital)
         return Result(key, digest_of(body), summary, path.stat().st_mtime)
 
     def results(self, uid: str) -> list[Result]:
         """The results of all complete shards of the run."""
-        return [result for key in self.shards(uid) if (result := self.result(key)) is not None]
+        shards = (key for key in self.sets(uid) if key.shard is not None)
+        return [result for key in shards if (result := self.result(key)) is not None]
 
-    def manifest(self, key: ShardKey) -> bytes:
+    def manifest(self, key: SetKey) -> bytes:
         """The manifest's bytes.
 
         Raises:
-            NotThere: the shard is not complete.
+            NotThere: the set is not complete.
         """
         try:
             return self._manifest_path(key).read_bytes()
         except FileNotFoundError as error:
             raise NotThere(f"{key} has no manifest", "its upload has not ended, or never began") from error
 
-    def file(self, key: ShardKey, path: str) -> Path:
+    def file(self, key: SetKey, path: str) -> Path:
         """Where the bytes of this file are.
 
         Raises:
             Invalid: the name can't be the name of a file.
             NotThere: there is no such file.
         """
-        found = self._shard(key) / "files" / check_path(path)
+        found = self._set(key) / "files" / check_path(path)
         if not found.is_file():
             raise NotThere(f"{key} has no file {path}", "the manifest lists the files")
         return found
@@ -312,13 +296,13 @@ class Store:
 
     # Places
 
-    def _shard(self, key: ShardKey) -> Path:
-        return self._runs / key.uid / str(key.attempt) / str(key.shard)
+    def _set(self, key: SetKey) -> Path:
+        return self._runs / key.uid / str(key.attempt) / key.part
 
-    def _manifest_path(self, key: ShardKey) -> Path:
-        return self._shard(key) / "manifest.json"
+    def _manifest_path(self, key: SetKey) -> Path:
+        return self._set(key) / "manifest.json"
 
-    def _lock(self, key: ShardKey) -> threading.Lock:
+    def _lock(self, key: SetKey) -> threading.Lock:
         return self._locks[hash(key) % _LOCKS]
 
 

@@ -42,22 +42,36 @@ def manifest(files: dict[str, bytes], uid: str = UID) -> bytes:
     return json.dumps({"schema": 1, "run": {"uid": uid}, "files": entries}).encode()
 
 
+def record(uid: str = UID, attempt: int = 1, **more: Any) -> bytes:
+    return json.dumps({"uid": uid, "attempt": attempt, "name": "pr-1234", "namespace": "team-a"} | more).encode()
+
+
 @dataclass
-class Shard:
-    """Uploads of one shard, as its collector does them."""
+class Uploads:
+    """Uploads of one set: a shard's results as its collector sends them, or (shard None) evidence as the operator does."""
 
     http: httpx.AsyncClient
     uid: str = UID
     attempt: int = 1
-    shard: int = 0
+    shard: int | None = 0
     token: str = ""
 
     def __post_init__(self) -> None:
-        self.token = self.token or tokens.upload_token(KEY, self.uid, self.attempt, self.shard)
+        if self.shard is None:
+            self.token = self.token or tokens.evidence_token(KEY, self.uid, self.attempt)
+        else:
+            self.token = self.token or tokens.upload_token(KEY, self.uid, self.attempt, self.shard)
 
     @property
     def path(self) -> str:
-        return f"/v1/runs/{self.uid}/attempts/{self.attempt}/shards/{self.shard}"
+        part = "evidence" if self.shard is None else f"shards/{self.shard}"
+        return f"/v1/runs/{self.uid}/attempts/{self.attempt}/{part}"
+
+    @property
+    def vital(self) -> dict[str, bytes]:
+        if self.shard is None:
+            return {"run.json": record(self.uid, self.attempt)}
+        return {"summary.json": summary(self.uid, self.attempt, self.shard)}
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -75,8 +89,8 @@ class Shard:
         return await self.http.post(f"{self.path}/live", content=body, headers=self.authorization)
 
     async def whole(self, files: dict[str, bytes] | None = None) -> str:
-        """Uploads a complete result and returns its digest."""
-        files = {"summary.json": summary(self.uid, self.attempt, self.shard)} | (files or {})
+        """Uploads a complete set and returns its digest."""
+        files = self.vital | (files or {})
         for path, body in files.items():
             answer = await self.put(path, body)
             assert answer.status_code == 201, answer.text
@@ -95,8 +109,11 @@ class Server:
     upload: httpx.AsyncClient
     read: httpx.AsyncClient
 
-    def shard(self, uid: str = UID, attempt: int = 1, shard: int = 0, token: str = "") -> Shard:
-        return Shard(self.upload, uid, attempt, shard, token)
+    def shard(self, uid: str = UID, attempt: int = 1, shard: int = 0, token: str = "") -> Uploads:
+        return Uploads(self.upload, uid, attempt, shard, token)
+
+    def evidence(self, uid: str = UID, attempt: int = 1, token: str = "") -> Uploads:
+        return Uploads(self.upload, uid, attempt, None, token)
 
     def client(self, token: str | None = None, **more: Any) -> ArchiveClient:
         return ArchiveClient(f"http://127.0.0.1:{self.read_port}", token or tokens.feed_token(KEY), **more)

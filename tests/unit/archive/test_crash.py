@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from seatrial import tokens
-from tests.unit.archive.support import KEY, UID, Process, Shard, connected, manifest, sha256, summary
+from tests.unit.archive.support import KEY, UID, Process, Uploads, connected, manifest, sha256, summary
 
 Spawn = Callable[..., Process]
 
 
-def head(shard: Shard, path: str, body: bytes) -> bytes:
+def head(shard: Uploads, path: str, body: bytes) -> bytes:
     return (
         f"PUT {shard.path}/{path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {shard.token}\r\n"
         f"Content-SHA256: {sha256(body)}\r\nContent-Length: {len(body)}\r\n\r\n"

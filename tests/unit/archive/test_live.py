@@ -10,15 +10,15 @@ import pytest
 
 from seatrial import tokens
 from seatrial.archive.live import Hub, Limits, slim
-from seatrial.archive.model import ShardKey
+from seatrial.archive.model import SetKey
 from seatrial.archive.store import Result
 from tests.unit.archive.support import KEY, UID, Serve, Server, summary
 
-SHARD = ShardKey(UID, 1, 0)
+SHARD = SetKey(UID, 1, 0)
 FEED = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
 
 
-def result(key: ShardKey = SHARD) -> Result:
+def result(key: SetKey = SHARD) -> Result:
     return Result(key, "sha256:1", json.loads(summary(key.uid, key.attempt, key.shard)), 0.0)
 
 
@@ -73,17 +73,17 @@ async def test_as_many_bytes_of_a_run_are_kept_as_allowed() -> None:
 async def test_runs_that_were_silent_for_longest_are_forgotten_first() -> None:
     hub = Hub(Limits(runs=2))
     for uid in ("a", "b", "a", "c"):
-        hub.events(ShardKey(uid, 1, 0), [end(uid)])
+        hub.events(SetKey(uid, 1, 0), [end(uid)])
     assert hub.kept_runs == 2
     for uid, kept in (("b", 1), ("c", 2), ("a", 1)):  # asking for b made room by forgetting a
-        hub.result(result(ShardKey(uid, 1, 0)))
+        hub.result(result(SetKey(uid, 1, 0)))
         assert len(await sent(hub, uid)) == kept, uid
 
 
 async def test_all_runs_together_keep_as_many_bytes_as_allowed() -> None:
     hub = Hub(Limits(all_bytes=20_000))
     for n in range(100):
-        hub.events(ShardKey(f"{n}", 1, 0), [end("x" * 1_000)])
+        hub.events(SetKey(f"{n}", 1, 0), [end("x" * 1_000)])
         assert hub.kept_bytes <= 20_000
     assert hub.kept_runs > 10
 
@@ -92,7 +92,7 @@ async def test_a_forgotten_run_ends_the_streams_of_those_who_follow_it() -> None
     hub = Hub(Limits(runs=1))
     async with aclosing(hub.follow("a", None, [])) as messages:
         assert await anext(messages) == b"retry: 2000\n\n"
-        hub.events(ShardKey("b", 1, 0), [end("x")])
+        hub.events(SetKey("b", 1, 0), [end("x")])
         assert [message async for message in messages] == []
 
 
@@ -132,7 +132,7 @@ def test_many_fields_are_bounded_too() -> None:
 
 async def test_a_run_is_over_when_each_shard_that_was_heard_of_has_its_result() -> None:
     hub = Hub(Limits())
-    shards = [ShardKey(UID, 1, n) for n in range(2)]
+    shards = [SetKey(UID, 1, n) for n in range(2)]
     for key in shards:
         hub.events(key, [{"event": "session"}])
     async with aclosing(hub.follow(UID, None, [])) as messages:
@@ -145,9 +145,9 @@ async def test_a_run_is_over_when_each_shard_that_was_heard_of_has_its_result() 
 
 async def test_a_later_attempt_is_waited_for() -> None:
     hub = Hub(Limits())
-    hub.events(ShardKey(UID, 1, 0), [{"event": "session"}])
-    hub.events(ShardKey(UID, 2, 0), [{"event": "session"}])
-    hub.result(result(ShardKey(UID, 2, 0)))
+    hub.events(SetKey(UID, 1, 0), [{"event": "session"}])
+    hub.events(SetKey(UID, 2, 0), [{"event": "session"}])
+    hub.result(result(SetKey(UID, 2, 0)))
     assert [event["event"] for event in await sent(hub)] == ["session", "session", "result"]
 
 
@@ -256,7 +256,7 @@ async def test_the_operator_is_told_what_it_acts_upon_and_no_more() -> None:
 
 
 async def test_an_operator_that_comes_later_is_told_how_far_running_shards_are() -> None:
-    hub, over = Hub(Limits()), ShardKey("11111111-2222-4333-8444-555555555555", 1, 0)
+    hub, over = Hub(Limits()), SetKey("11111111-2222-4333-8444-555555555555", 1, 0)
     early = [{"event": "waiting", "name": "postgres"}, {"event": "open", "t": 1.5}, {"event": "start", "id": "a"}]
     for key in (SHARD, over):
         hub.events(key, [*early, end("a"), {"event": "start", "id": "b"}])

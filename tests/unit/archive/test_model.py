@@ -7,13 +7,13 @@ import pytest
 
 from seatrial.archive.model import (
     Invalid,
-    ShardKey,
+    SetKey,
     check_path,
     check_sha256,
     parse_manifest,
     parse_object,
-    parse_summary,
-    shard_key,
+    parse_vital,
+    set_key,
 )
 
 
@@ -77,7 +77,7 @@ def test_names_that_no_file_may_have(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uid", "attempt", "shard"),
+    ("uid", "attempt", "part"),
     [
         ("", "1", "0"),
         ("..", "1", "0"),
@@ -92,15 +92,19 @@ def test_names_that_no_file_may_have(path: str) -> None:
         ("a", "١", "0"),  # noqa: RUF001 - a digit, but not one of ours
         ("a", "", "0"),
         ("a", "1", "0\n"),
+        ("a", "1", "Evidence"),
+        ("a", "evidence", "0"),
     ],
 )
-def test_what_is_no_shard(uid: str, attempt: str, shard: str) -> None:
+def test_what_is_no_set(uid: str, attempt: str, part: str) -> None:
     with pytest.raises(Invalid):
-        shard_key(uid, attempt, shard)
+        set_key(uid, attempt, part)
 
 
-def test_a_shard_by_its_url() -> None:
-    assert shard_key("0b5c-1", "1", "42") == ShardKey("0b5c-1", 1, 42)
+@pytest.mark.parametrize(("part", "shard"), [("42", 42), ("evidence", None)])
+def test_a_set_by_its_url(part: str, shard: int | None) -> None:
+    key = set_key("0b5c-1", "1", part)
+    assert (key, key.part) == (SetKey("0b5c-1", 1, shard), part)
 
 
 @pytest.mark.parametrize("text", [None, "", "ab", "A" * 64, "g" * 64, "a" * 65, "a" * 64 + "\n"])
@@ -114,7 +118,9 @@ MANIFEST: dict[str, Any] = {"schema": 1, "run": {"uid": "u", "name": "n", "names
 
 
 def test_a_manifest_may_say_more_than_it_must() -> None:
-    manifest = parse_manifest(json.dumps(MANIFEST | {"attempt": 1, "made": "by a later runner"}).encode(), "u")
+    manifest = parse_manifest(
+        json.dumps(MANIFEST | {"attempt": 1, "made": "by a later runner"}).encode(), SetKey("u", 1, 0)
+    )
     assert [file.path for file in manifest.files] == ["summary.json"]
 
 
@@ -138,20 +144,31 @@ def test_a_manifest_may_say_more_than_it_must() -> None:
 )
 def test_what_is_no_manifest_of_the_run(body: bytes | str, message: str) -> None:
     with pytest.raises(Invalid, match=message):
-        parse_manifest(body.encode() if isinstance(body, str) else body, "u")
+        parse_manifest(body.encode() if isinstance(body, str) else body, SetKey("u", 1, 0))
 
 
 SUMMARY = {"run": {"uid": "u"}, "attempt": 1, "shard": 0}
 
 
 def test_a_summary_of_the_shard() -> None:
-    assert parse_summary(json.dumps(SUMMARY).encode(), ShardKey("u", 1, 0)) == SUMMARY
+    assert parse_vital(json.dumps(SUMMARY).encode(), SetKey("u", 1, 0)) == SUMMARY
 
 
 @pytest.mark.parametrize("change", [{"run": {"uid": "v"}}, {"run": None}, {"attempt": 2}, {"shard": "0"}])
 def test_a_summary_of_another_shard_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match="it was uploaded for run u attempt 1 shard 0"):
-        parse_summary(json.dumps(SUMMARY | change).encode(), ShardKey("u", 1, 0))
+        parse_vital(json.dumps(SUMMARY | change).encode(), SetKey("u", 1, 0))
+
+
+def test_evidence_needs_the_record_of_its_run() -> None:
+    key = SetKey("u", 2, None)
+    with pytest.raises(Invalid, match=r"does not name run\.json"):
+        parse_manifest(json.dumps(MANIFEST).encode(), key)
+    parse_manifest(json.dumps(MANIFEST | {"files": [FILE | {"path": "run.json"}]}).encode(), key)
+    assert parse_vital(b'{"uid": "u", "attempt": 2}', key) == {"uid": "u", "attempt": 2}
+    for other in (b'{"uid": "v", "attempt": 2}', b'{"uid": "u", "attempt": 1}', b"{}"):
+        with pytest.raises(Invalid, match="it was uploaded for run u attempt 2 evidence"):
+            parse_vital(other, key)
 
 
 @pytest.mark.parametrize("body", [b"", b"nul", b'"text"', b"[1]", b'{"a": NaN}', b"[" * 100_000, b'{"a": \xff}'])

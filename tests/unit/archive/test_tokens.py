@@ -17,6 +17,11 @@ def test_an_upload_token_is_the_hmac_of_what_it_is_for() -> None:
     assert tokens.upload_token(KEY, "uid-1", 1, 0) == expected
 
 
+def test_an_evidence_token_is_good_for_one_attempt() -> None:
+    expected = hmac.new(KEY, b"evidence/uid-1/2", hashlib.sha256).hexdigest()
+    assert tokens.evidence_token(KEY, "uid-1", 2) == expected
+
+
 def test_the_feed_token_is_the_hmac_of_feed() -> None:
     assert tokens.feed_token(KEY) == hmac.new(KEY, b"feed", hashlib.sha256).hexdigest()
 
@@ -25,6 +30,7 @@ def test_every_value_differs_from_every_other() -> None:
     values = [
         tokens.feed_token(KEY),
         *(tokens.upload_token(KEY, uid, attempt, shard) for uid in "ab" for attempt in (1, 2) for shard in (0, 1)),
+        *(tokens.evidence_token(KEY, uid, attempt) for uid in "ab" for attempt in (1, 2)),
         *(tokens.password(KEY, uid, name) for uid in "ab" for name in ("postgres", "redis")),
         tokens.feed_token(KEY[::-1]),
     ]

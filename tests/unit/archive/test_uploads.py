@@ -15,10 +15,10 @@ import pytest
 
 from seatrial import tokens
 from seatrial.archive import store as store_module
-from tests.unit.archive.support import KEY, UID, Serve, Server, Shard, manifest, sha256, summary
+from tests.unit.archive.support import KEY, UID, Serve, Server, Uploads, manifest, record, sha256, summary
 
 
-async def stored(server: Server, shard: Shard, path: str) -> bytes | None:
+async def stored(server: Server, shard: Uploads, path: str) -> bytes | None:
     answer = await server.read.get(f"{shard.path}/files/{path}")
     return answer.content if answer.status_code == 200 else None
 
@@ -94,6 +94,42 @@ async def test_a_file_called_manifest_is_a_file(server: Server) -> None:
     await shard.whole({"manifest": b"m", "manifest.json": b"{}", "files/x": b"x"})
     assert await stored(server, shard, "manifest.json") == b"{}"
     assert (await server.read.get(f"{shard.path}/manifest")).json()["schema"] == 1
+
+
+# Evidence
+
+
+async def test_evidence_is_a_set_of_its_attempt(server: Server) -> None:
+    evidence = server.evidence()
+    files = evidence.vital | {"logs/orders.log": b"2026-01-01T00:00:00Z started\n"}
+    digest = await evidence.whole(files)
+    for path, body in files.items():
+        assert await stored(server, evidence, path) == body
+    answer = await server.read.get(f"{evidence.path}/manifest")
+    assert (answer.content, answer.headers["Seatrial-Digest"]) == (manifest(files), digest)
+    assert (await evidence.put("late.log", b"late")).status_code == 409
+    # It needs no results, and results come after it all the same.
+    run = (await server.read.get(f"/v1/runs/{UID}")).json()
+    assert [(one["shards"], one["evidence"]["digest"]) for one in run["attempts"]] == [([], digest)]
+    await server.shard().whole()
+    await server.evidence(attempt=2).whole()
+
+
+async def test_evidence_without_the_record_of_its_run_is_refused(server: Server) -> None:
+    evidence = server.evidence()
+    await evidence.put("logs/orders.log", b"started")
+    assert (await evidence.seal(manifest({"logs/orders.log": b"started"}))).status_code == 400
+    foreign = record(attempt=2)
+    await evidence.put("run.json", foreign)
+    answer = await evidence.seal(manifest({"run.json": foreign}))
+    assert (answer.status_code, "run.json says" in answer.json()["error"]) == (400, True)
+
+
+async def test_a_token_of_a_shard_is_no_good_for_evidence_nor_the_other_way_round(server: Server) -> None:
+    of_shard, of_evidence = server.shard().token, server.evidence().token
+    assert (await server.evidence(token=of_shard).put("run.json", record())).status_code == 403
+    assert (await server.evidence(attempt=2, token=of_evidence).put("run.json", record())).status_code == 403
+    assert (await server.shard(token=of_evidence).put("summary.json", summary())).status_code == 403
 
 
 # Damage
@@ -349,7 +385,7 @@ async def test_a_really_full_volume(serve: Serve, small_volume: Path) -> None:
         await shard.whole()  # what is small still fits
 
 
-def unfinished(shard: Shard, body: bytes, length: int) -> bytes:
+def unfinished(shard: Uploads, body: bytes, length: int) -> bytes:
     """A PUT of a.bin that announces more bytes than it brings."""
     return (
         f"PUT {shard.path}/files/a.bin HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {shard.token}\r\n"
