@@ -5,12 +5,14 @@ The first cause wins over its consequences: a lost service comes before the test
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seatrial.api.v1alpha1 import IntegrationRun, Reason, Verdict, format_duration
 from seatrial.observed import Container, Ended, Observed, Pod, Result
+from seatrial.render import meta
 
 MESSAGE_LIMIT = 1000
 GATES_TIMED_OUT = (75, "not ready after")
@@ -28,6 +30,13 @@ _DISRUPTIONS = {
     "PreemptionByScheduler": Reason.EVICTED,
     "TerminationByKubelet": Reason.EVICTED,
 }
+
+
+_STORAGE_LIMIT = re.compile(
+    r"Container (?P<container>\S+) exceeded its local ephemeral storage limit"
+    r"|Pod ephemeral local storage usage exceeds|Usage of EmptyDir volume"
+)
+"""How the kubelet says that a pod wrote more than it may, in distinction from a node whose disk is full."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,32 @@ def _how(ended: Ended, *, say: bool = True) -> str:
 # --- what pods tell --------------------------------------------------------------------------------------------------
 
 
+def _resources_of(pod: Pod) -> str:
+    """The field of the run in which the resources of a pod's containers are."""
+    match pod.role:
+        case "service":
+            return f"spec.services.{pod.component}.resources"
+        case "app":
+            return f"spec.apps.{pod.component}.resources"
+        case "migrations":
+            return "spec.migrations[].resources"
+    return "spec.tests.resources"
+
+
 def _gates_timed_out(ended: Ended) -> bool:
     status, beginning = GATES_TIMED_OUT
     return ended.exit_code == status and ended.message.startswith(beginning)
 
 
-def _taken_away(pod: Pod) -> Diagnosis | None:
+def taken_away(pod: Pod) -> Diagnosis | None:
+    """Whether Kubernetes, not the run, ended this pod; and why."""
+    if pod.reason == "Evicted" and (limit := _STORAGE_LIMIT.search(pod.message)):
+        what = pod.component if limit["container"] in (None, pod.component) else f"{pod.component}/{limit['container']}"
+        return errored(
+            Reason.EVICTED,
+            f"{what} wrote more to its disk than it may and was ended ({pod.message.strip()}); write less, "
+            f"or raise {_resources_of(pod)}.limits.ephemeral-storage",
+        )
     if pod.reason == "Evicted" or pod.disruption in _DISRUPTIONS:
         reason = _DISRUPTIONS.get(pod.disruption, Reason.EVICTED)
         what = "its node was lost" if reason is Reason.NODE_LOST else "it was evicted"
@@ -128,14 +157,16 @@ def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
             f"{pod.component} used more memory than its limit and was killed; "
             f"raise spec.services.{pod.component}.resources.limits.memory",
         )
-    if pod.ready or tests_began:
+    if tests_began:
         return errored(
             Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)}); start the run again"
         )
     return errored(Reason.SERVICE_NOT_READY, f"{pod.component} ended while it was starting ({_how(ended)})")
 
 
-def _migration(pod: Pod) -> Diagnosis | None:
+def _migration(pod: Pod, needed: bool) -> Diagnosis | None:
+    if pod.deleting and needed:
+        return _migrations_gone()
     for container in pod.containers:
         ended = container.ended
         if ended is None or ended.exit_code == 0:
@@ -149,6 +180,12 @@ def _migration(pod: Pod) -> Diagnosis | None:
             )
         return errored(Reason.MIGRATION_FAILED, f"migration {container.name} failed ({_how(ended)})")
     return None
+
+
+def _migrations_gone() -> Diagnosis:
+    return errored(
+        Reason.ENVIRONMENT_LOST, "the migrations' pod was deleted before the tests began; start the run again"
+    )
 
 
 def _app(pod: Pod) -> Diagnosis | None:
@@ -184,19 +221,19 @@ def from_pods(
         run: the run.
         observed: its pods.
         patient: a passing trouble with a registry is given more time.
-        expected: services whose pods must be there by now.
+        expected: bare pods that must be there by now.
     """
     tests_began = observed.progress.first_test is not None
     pods = sorted(observed.pods, key=lambda p: (_ORDER.get(p.role, 9), p.component))
     for pod in pods:
-        if pod.role != "app" and (found := _taken_away(pod)):
+        if pod.role != "app" and (found := taken_away(pod)):
             return found
     for pod in pods:
         found = None
         if pod.role == "service":
             found = _service(pod, tests_began or observed.progress.gates_open is not None)
         elif pod.role == "migrations":
-            found = _migration(pod)
+            found = _migration(pod, observed.progress.gates_open is None)
         elif pod.role == "app" and not tests_began:
             found = _app(pod)
         if found:
@@ -207,6 +244,8 @@ def from_pods(
     present = {pod.component for pod in pods}
     for component in expected:
         if component not in present:
+            if component == meta.MIGRATIONS:
+                return _migrations_gone()
             return errored(Reason.SERVICE_LOST, f"{component}: its pod is gone; start the run again")
     return None
 
@@ -241,6 +280,8 @@ def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | 
             f"the results could not be stored: {observed.archive_error or last_line(told)}; "
             "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again",
         )
+    if pod is None and observed.progress.gates_open is None:
+        return errored(Reason.ENVIRONMENT_LOST, "the tests' pod was deleted before the first test; start the run again")
     if ended is None:
         return errored(Reason.RESULTS_MISSING, "the tests' pod is gone and left no result; start the run again")
     return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({_how(ended)})")
@@ -319,7 +360,7 @@ def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[st
         return None
     for pod in observed.pods:  # the pod knows more than a refused connection, if its status is here already
         if pod.role == "service" and pod.component in {s.get("name") for s in services}:
-            found = _taken_away(pod) or _service(pod, tests_began=True)
+            found = taken_away(pod) or _service(pod, tests_began=True)
             if found:
                 return found
     return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}; start the run again")
@@ -336,7 +377,7 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
     for pod in observed.pods:
         if pod.role != "app":
             continue
-        if found := _taken_away(pod):
+        if found := taken_away(pod):
             return found
         for ended in (end for c in pod.containers for end in (c.ended, c.previous) if end is not None):
             among_tests = ended.at is None or ended.at.timestamp() >= float(summary.get("firstTestAt") or 0)
@@ -358,7 +399,7 @@ def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], d
             Reason.OUT_OF_MEMORY,
             f"the tests used more memory than their limit{doing}; raise spec.tests.resources.limits.memory",
         )
-    if pod is not None and (found := _taken_away(pod)):
+    if pod is not None and (found := taken_away(pod)):
         return found
     if pod is not None and pod.deleting:
         return errored(

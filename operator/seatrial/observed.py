@@ -32,6 +32,7 @@ class Ended:
     """Its termination message: what it wrote, or the last lines of its log when it failed."""
     at: datetime | None = None
     """When, by the clock of its node."""
+    started: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Container:
     ended: Ended | None = None
     previous: Ended | None = None
     restarts: int = 0
+    image: str = ""
+    image_id: str = ""
+    """With the digest that was really run."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Pod:
     namespace: str = ""
     phase: str = "Pending"
     ready: bool = False
+    ready_at: datetime | None = None
     reason: str = ""
     message: str = ""
     node: str = ""
@@ -101,6 +106,20 @@ class Result:
 
     digest: str
     summary: Mapping[str, Any]
+    heard: datetime | None = None
+    """When the operator heard of it."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What became of the evidence of a run: it is in the archive, or why not."""
+
+    digest: str = ""
+    """Of its manifest, once it is archived."""
+    files: int = 0
+    error: str = ""
+    failing_since: datetime | None = None
+    """When it could not be archived for the first time."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,9 @@ class Observed:
     """Why the archive could not be asked for the result, when it should have been."""
     archive_silent_since: datetime | None = None
     """Since when it can't be asked."""
+    evidence: Evidence | None = None
+    tests_gone: bool = False
+    """The tests' pod was there and has been removed since."""
 
 
 def _ended(state: Object | None) -> Ended | None:
@@ -125,6 +147,7 @@ def _ended(state: Object | None) -> Ended | None:
         state.get("reason") or "",
         (state.get("message") or "").strip(),
         parse_time(state.get("finishedAt")),
+        parse_time(state.get("startedAt")),
     )
 
 
@@ -139,6 +162,8 @@ def _container(status: Object) -> Container:
         ended=_ended(state.get("terminated")),
         previous=_ended((status.get("lastState") or {}).get("terminated")),
         restarts=int(status.get("restartCount") or 0),
+        image=status.get("image") or "",
+        image_id=status.get("imageID") or "",
     )
 
 
@@ -162,7 +187,8 @@ def pod(body: Object) -> Pod:
         role=labels.get(meta.ROLE, ""),
         namespace=metadata.get("namespace") or "",
         phase=status.get("phase") or "Pending",
-        ready=bool(_condition(status, "Ready", "True")),
+        ready=bool(ready := _condition(status, "Ready", "True")),
+        ready_at=parse_time(ready.get("lastTransitionTime")),
         reason=status.get("reason") or "",
         message=status.get("message") or "",
         node=(body.get("spec") or {}).get("nodeName") or "",

@@ -26,8 +26,18 @@ from seatrial.api.v1alpha1 import (
     format_duration,
 )
 from seatrial.conditions import is_true, upsert
-from seatrial.diagnose import Diagnosis, errored, from_pods, from_result, not_started, tests_pod, without_result
+from seatrial.diagnose import (
+    Diagnosis,
+    errored,
+    from_pods,
+    from_result,
+    not_started,
+    taken_away,
+    tests_pod,
+    without_result,
+)
 from seatrial.observed import Observed, Progress, format_time, parse_time
+from seatrial.render import meta
 
 LAUNCHER_GRACE = timedelta(seconds=15)
 """The launcher keeps the limits itself and names what was missing; the operator steps in this much later."""
@@ -71,6 +81,12 @@ class Reclaim:
 
 
 @dataclass(frozen=True)
+class DeletePods:
+    """Delete at once the pods of a namespace that is going: somebody else has deleted it, or an operator that ended in
+    between, and pods may take as long as their grace period."""
+
+
+@dataclass(frozen=True)
 class LookAtNamespace:
     """Ask the cluster whether the namespace is still there: a watch that began anew does not tell what went meanwhile."""
 
@@ -80,7 +96,9 @@ class DeleteRun:
     """The record has been kept long enough."""
 
 
-Action = AddFinalizer | RemoveFinalizer | CreateEnvironment | StopTests | Reclaim | LookAtNamespace | DeleteRun
+Action = (
+    AddFinalizer | RemoveFinalizer | CreateEnvironment | StopTests | Reclaim | DeletePods | LookAtNamespace | DeleteRun
+)
 
 
 @dataclass(frozen=True)
@@ -271,7 +289,7 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
                 run, status, now, ConditionType.RECLAIMED, "False", Reason.NAMESPACE_STUCK,
                 f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
             )  # fmt: skip
-        return _await_end(status, namespace.terminating_since, now)
+        return _await_end(status, observed, namespace.terminating_since, now)
     pod = tests_pod(observed)
     collecting = status.results is None and pod is not None and _collector_works(observed)
     if collecting and now < verdict_at + COLLECT_LIMIT:
@@ -283,16 +301,19 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     return Plan(status.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(),), now + LOOK_AFTER)
 
 
-def _await_end(status: IntegrationRunStatus, terminating_since: datetime, now: datetime) -> Plan:
+def _await_end(status: IntegrationRunStatus, observed: Observed, terminating_since: datetime, now: datetime) -> Plan:
     look_at = terminating_since + LOOK_AFTER
     if now < look_at:
         return Plan(status, due=look_at)
-    return Plan(status, (LookAtNamespace(),), now + LOOK_AFTER)
+    left: tuple[Action, ...] = (DeletePods(),) if observed.pods else ()
+    return Plan(status, (*left, LookAtNamespace()), now + LOOK_AFTER)
 
 
 def _collector_works(observed: Observed) -> bool:
     """Whether the collector runs beside tests that have begun, so that there is something to hand over."""
     pod = tests_pod(observed)
+    if pod is not None and (taken := taken_away(pod)) and taken.reason is Reason.NODE_LOST:
+        return False  # its last word is old
     collector = pod.container("collector") if pod else None
     return collector is not None and collector.running_since is not None and observed.progress.first_test is not None
 
@@ -300,8 +321,11 @@ def _collector_works(observed: Observed) -> bool:
 # --- under way -------------------------------------------------------------------------------------------------------
 
 
-def _expected(run: IntegrationRun, started: datetime, now: datetime) -> tuple[str, ...]:
-    return tuple(run.spec.services) if now >= started + SETTLE else ()
+def _expected(run: IntegrationRun, observed: Observed, started: datetime, now: datetime) -> tuple[str, ...]:
+    if now < started + SETTLE:
+        return ()
+    preparing = run.spec.migrations and observed.progress.gates_open is None
+    return (*run.spec.services, *((meta.MIGRATIONS,) if preparing else ()))
 
 
 def _limits(run: IntegrationRun, observed: Observed, started: datetime) -> tuple[datetime, bool]:
@@ -338,10 +362,10 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
     if namespace is None and now >= started + SETTLE:
         return errored(Reason.ENVIRONMENT_LOST, f"namespace {run.status.namespace} is gone while the run needed it")
     patient = now < started + IMAGE_PATIENCE
-    if found := from_pods(run, observed, patient=patient, expected=_expected(run, started, now)):
+    if found := from_pods(run, observed, patient=patient, expected=_expected(run, observed, started, now)):
         return found
     seen = observed.progress.gates_open is not None
-    may_be_over = tests_pod(observed) is not None or (seen and now >= started + SETTLE)
+    may_be_over = tests_pod(observed) is not None or observed.tests_gone or (seen and now >= started + SETTLE)
     if may_be_over and (found := without_result(observed, patient=now < _patient_until(observed, now))):
         return found
     limit_at, tests_started = _limits(run, observed, started)
@@ -416,7 +440,7 @@ def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: s
             return Plan(status, (RemoveFinalizer(),))
         if observed.namespace.terminating_since is None:
             return Plan(status, (Reclaim(),), now + LOOK_AFTER)
-        return _await_end(status, observed.namespace.terminating_since, now)
+        return _await_end(status, observed, observed.namespace.terminating_since, now)
     if status.verdict is not None:
         return _after_verdict(run, observed, now)
     started = parse_time(status.timeline.started)

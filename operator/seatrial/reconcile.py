@@ -50,6 +50,7 @@ from seatrial.plan import (
     Action,
     AddFinalizer,
     CreateEnvironment,
+    DeletePods,
     DeleteRun,
     LookAtNamespace,
     Note,
@@ -203,7 +204,11 @@ class Reconciler:
             return
         pod = tests_pod(observed)
         collector = pod.container("collector") if pod else None
-        over = collector.ended is not None if collector else observed.progress.gates_open is not None
+        over = (
+            collector.ended is not None
+            if collector
+            else observed.tests_gone or observed.progress.gates_open is not None
+        )
         if not self._store.must_ask_archive(uid) and not over:
             return
         try:
@@ -250,6 +255,8 @@ class Reconciler:
                 )
             case Reclaim():
                 await self._reclaim(run)
+            case DeletePods():
+                await self._delete_pods(run.environment_namespace())
             case LookAtNamespace():
                 await self._look_at_namespace(run)
             case DeleteRun():
@@ -306,6 +313,10 @@ class Reconciler:
             NotFoundError: when there is no such namespace.
         """
         await self._cluster.delete(NAMESPACE, name, uid=uid)
+        await self._delete_pods(name)
+
+    async def _delete_pods(self, name: str) -> None:
+        """Deletes the pods of an environment with grace 0, and the Job, which would make its own anew."""
         outcomes = await asyncio.gather(
             self._cluster.delete(JOB, "tests", name, propagation="Background"),
             self._cluster.delete_all(POD, name, grace=0),

@@ -14,7 +14,7 @@ from typing import Any
 
 from seatrial import observed
 from seatrial.api.v1alpha1 import environment_namespace
-from seatrial.observed import Namespace, Observed, Pod, Progress, Result
+from seatrial.observed import Evidence, Namespace, Observed, Pod, Progress, Result
 from seatrial.render import meta
 
 Key = tuple[str, str]
@@ -26,6 +26,13 @@ def _version(body: Object) -> int:
     """Resource versions may be compared as numbers (so says the API since 1.35, and all versions before did it)."""
     text = str(body["metadata"].get("resourceVersion") or "0")
     return int(text) if text.isdigit() else 0
+
+
+def _creator(metadata: Object) -> Object:
+    """Of the managed fields, who made the object: the first entry, without the fields."""
+    entries = [e for e in metadata.get("managedFields") or () if not e.get("subresource")]
+    first = min(entries, key=lambda e: str(e.get("time") or ""), default={})
+    return {k: v for k, v in first.items() if k in ("manager", "time")}
 
 
 @dataclass
@@ -41,6 +48,9 @@ class _Facts:
     ask_archive: bool = False
     archive_error: str = ""
     archive_silent_since: datetime | None = None
+    gone: dict[str, Pod] = field(default_factory=dict)
+    """Pods that are gone, as they were last, by uid: evidence. Kept until the run's last record is archived."""
+    evidence: Evidence | None = None
 
 
 _NOTHING = _Facts()
@@ -81,6 +91,8 @@ class Store:
             if old is not None and old["metadata"]["uid"] != metadata["uid"]:
                 self._keys.pop(old["metadata"]["uid"], None)
             kept = {k: v for k, v in metadata.items() if k != "managedFields"}
+            if creator := _creator(metadata):
+                kept["managedFields"] = [creator]
             self.runs[key] = {**body, "metadata": kept}
             self._keys[metadata["uid"]] = key
         if old is None and ((body.get("status") or {}).get("timeline") or {}).get("started"):
@@ -132,11 +144,8 @@ class Store:
             return
         gone = {pod_uid for pod_uid, pod in facts.pods.items() if pod.namespace == name}
         if namespace := facts.namespaces.pop(name, None):
-            gone.add(namespace.uid)
-        for each in gone:
-            facts.pods.pop(each, None)
-            facts.versions.pop(each, None)
-        self._drop_if_empty(uid)
+            facts.versions.pop(namespace.uid, None)
+        self._forget_pods(uid, gone)
 
     def put_pod(self, body: Object) -> str:
         """Remembers a pod; returns the uid of its run."""
@@ -156,8 +165,10 @@ class Store:
         if (facts := self._facts.get(uid)) is None:
             return
         for each in pods:
-            facts.pods.pop(each, None)
+            pod = facts.pods.pop(each, None)
             facts.versions.pop(each, None)
+            if pod is not None and pod.namespace == self._environment(uid):
+                facts.gone[each] = pod
         self._drop_if_empty(uid)
 
     @staticmethod
@@ -197,6 +208,16 @@ class Store:
         """The pods of a run's environment."""
         environment = self._environment(uid)
         return tuple(pod for pod in self._seen(uid).pods.values() if pod.namespace == environment)
+
+    def all_pods(self, uid: str) -> tuple[Pod, ...]:
+        """The pods of a run's environment, those that are gone as they were last."""
+        gone = [pod for pod_uid, pod in self._seen(uid).gone.items() if pod_uid not in self._seen(uid).pods]
+        return (*gone, *self.pods(uid))
+
+    def forget_gone(self, uid: str) -> None:
+        """Nobody needs to know any more what the pods that are gone were like."""
+        if facts := self._facts.get(uid):
+            facts.gone.clear()
 
     def _drop_if_empty(self, uid: str) -> None:
         facts = self._facts.get(uid)
@@ -239,10 +260,19 @@ class Store:
         facts.archive_silent_since = (facts.archive_silent_since or now) if error else None
         facts.ask_archive = bool(error)
 
+    def put_evidence(self, uid: str, evidence: Evidence) -> None:
+        """Remembers what became of the run's evidence."""
+        facts = self._of(uid)
+        since = facts.evidence.failing_since if facts.evidence else None
+        facts.evidence = (
+            replace(evidence, failing_since=since or evidence.failing_since) if evidence.error else evidence
+        )
+
     def observe(self, uid: str) -> Observed:
         """All that is known of a run's environment now."""
         facts = self._seen(uid)
         namespace = facts.namespaces.get(self._environment(uid))
         return Observed(
-            namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error, facts.archive_silent_since
-        )
+            namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error, facts.archive_silent_since,
+            facts.evidence, any(pod.role == meta.Role.TESTS for pod in facts.gone.values()),
+        )  # fmt: skip

@@ -203,6 +203,32 @@ async def test_what_a_watch_did_not_tell_is_noticed(world: World) -> None:
     assert "ghost" not in {pod.name for pod in app.store.pods(world.run().metadata.uid)}  # type: ignore[union-attr]
 
 
+async def test_pods_of_a_namespace_that_is_going_do_not_take_their_grace_period(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.plan.LOOK_AFTER", timedelta(0))
+    world.hold_tests = True
+    await world.apply()
+    environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
+    world.kube.end_namespaces = False
+    await world.kube.remove("namespaces", environment)  # as if an operator had ended between this and the pods
+    await world.until(lambda: world.kube.all("pods", environment) == [], "pods deleted")
+    await world.kube.end_namespace(environment)
+    await world.until(world.settled, "reclaimed")
+
+
+async def test_the_tests_pod_deleted_before_the_first_test(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
+    await world.until(lambda: world.kube.one("pods", "tests-0-x", environment), "tests")
+    await world.kube.remove("jobs", "tests", environment)
+    await world.kube.remove("pods", "tests-0-x", environment)
+    await world.until(world.settled, "reclaimed")
+    status = world.run().status  # type: ignore[union-attr]
+    assert (status.reason, "the tests' pod was deleted" in status.message) == ("EnvironmentLost", True)
+
+
 @pytest.mark.parametrize("phase", ["Starting", "Testing"])
 async def test_a_run_deleted_on_its_way(world: World, phase: str) -> None:
     world.hold_tests = True

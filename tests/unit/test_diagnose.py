@@ -52,6 +52,31 @@ PODS = {
         b.observed(b.pod("minio", "service", reason="Evicted", message="The node was low on memory")), "Evicted",
         ("minio", "low on memory", "start the run again"),
     ),
+    "wrote too much, by its container's limit": Case(
+        b.observed(
+            b.tests_pod(reason="Evicted", message='Container tests exceeded its local ephemeral storage limit "4Gi". ')
+        ),
+        "Evicted", ("tests wrote more", 'storage limit "4Gi"', "spec.tests.resources.limits.ephemeral-storage"),
+    ),
+    "wrote too much, in a container beside the tests": Case(
+        b.observed(
+            b.tests_pod(reason="Evicted", message='Container collector exceeded its local ephemeral storage limit "1Gi". ')
+        ),
+        "Evicted", ("tests/collector wrote more",),
+    ),
+    "wrote too much, by its volume's limit": Case(
+        b.observed(
+            b.pod("minio", "service", reason="Evicted", message='Usage of EmptyDir volume "data" exceeds the limit "2Gi". ')
+        ),
+        "Evicted", ("minio wrote more", '"data"', "2Gi", "spec.services.minio.resources.limits.ephemeral-storage"),
+    ),
+    "migrations' pod deleted": Case(
+        b.observed(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod()), "EnvironmentLost",
+        ("migrations' pod was deleted", "start the run again"),
+    ),
+    "migrations' pod deleted when nobody needs it": Case(
+        b.observed(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod(), progress=b.TESTING), None,
+    ),
     "node lost": Case(
         b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)), "NodeLost", ("tests", "node-1"),
     ),
@@ -247,7 +272,8 @@ MISSING = {
     "collector is started again": (
         b.observed(b.tests_pod(b.ended("collector", 137, reason="OOMKilled"), b.running("tests"))), None,
     ),
-    "pod gone": (b.observed(), "ResultsMissing"),
+    "pod gone before the tests": (b.observed(), "EnvironmentLost"),
+    "pod gone": (b.observed(progress=b.TESTING), "ResultsMissing"),
     "collector failed": (b.observed(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
     "archive down": (
         b.observed(b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'))), "ArchiveUnavailable",

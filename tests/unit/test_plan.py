@@ -14,6 +14,7 @@ from seatrial.plan import (
     Action,
     AddFinalizer,
     CreateEnvironment,
+    DeletePods,
     DeleteRun,
     LookAtNamespace,
     Reclaim,
@@ -105,6 +106,19 @@ CASES = {
     "environment deleted by somebody": Case(
         STARTED, b.observed(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "Reclaiming", "EnvironmentLost"
     ),
+    "migrations' pod gone": Case(
+        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), HERE, (Reclaim,), "Reclaiming", "EnvironmentLost"
+    ),
+    "migrations' pod gone when nobody needs it": Case(
+        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), b.observed(b.tests_pod(), progress=b.TESTING),
+        (), "Testing",
+    ),
+    "tests' pod not there yet": Case(STARTED, b.observed(), (), "Starting"),
+    "tests' pod gone before the first test": Case(STARTED, b.observed(tests_gone=True), (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "node lost among the tests": Case(
+        b.started(phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)),
+        (Reclaim,), "Reclaiming", "NodeLost",
+    ),
     "environment gone": Case(STARTED, GONE, (Reclaim,), "Reclaiming", "EnvironmentLost"),
     "environment not seen yet": Case(b.started(ago=1), GONE, (), "Starting"),
     "tests' process not started in time": Case(
@@ -154,6 +168,10 @@ CASES = {
     "reclaimed": Case(ended(), GONE, (), "Passed", due=604799),
     "reclaiming for long": Case(
         ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "Reclaiming", due=10
+    ),
+    "reclaiming for long, with pods": Case(
+        ended(), b.observed(b.tests_pod(deleting=True), namespace=b.namespace(terminating_since=b.at(-10))),
+        (DeletePods, LookAtNamespace), "Reclaiming", due=10,
     ),
     "stuck": Case(
         ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")),

@@ -93,6 +93,20 @@ def test_progress_is_news_once() -> None:
     assert store.observe(b.UID).progress.gates_open == 1.0
 
 
+def test_it_is_known_that_the_tests_pod_was_there() -> None:
+    store = Store()
+    store.put_run(b.body())
+    tests = {"labels": {**LABELS, "seatrial.dev/role": "tests"}}
+    store.put_pod(pod(4, namespace="team-b", uid="forged", **tests))
+    store.remove_pod(pod(5, namespace="team-b", uid="forged", **tests))
+    store.put_pod(pod(6))
+    store.remove_pod(pod(7))
+    store.put_pod(pod(8, **tests))
+    assert not store.observe(b.UID).tests_gone
+    store.remove_pod(pod(9, **tests))
+    assert store.observe(b.UID).tests_gone
+
+
 def test_labels_alone_make_nothing_a_part_of_an_environment() -> None:
     store = Store()
     store.put_pod(pod(5, "Failed", namespace="team-b", uid="forged"))  # told before the run is
