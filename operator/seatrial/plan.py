@@ -83,7 +83,8 @@ class Reclaim:
 @dataclass(frozen=True)
 class DeletePods:
     """Delete at once the pods of a namespace that is going: somebody else has deleted it, or an operator that ended in
-    between, and pods may take as long as their grace period."""
+    between, and pods may take as long as their grace period.
+    """
 
 
 @dataclass(frozen=True)
