@@ -200,6 +200,15 @@ def pod(body: Object) -> Pod:
     )
 
 
+def _lease(text: str | None) -> datetime | None:
+    """When an environment expires; None also for what is no moment: whoever may label a namespace may write anything."""
+    try:
+        moment = parse_time(text)
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
 def namespace(body: Object) -> Namespace:
     """The facts of a Namespace object that is one of our environments."""
     metadata, status = body["metadata"], body.get("status") or {}
@@ -215,6 +224,6 @@ def namespace(body: Object) -> Namespace:
         run_uid=(metadata.get("labels") or {}).get(meta.RUN_UID, ""),
         created=parse_time(metadata.get("creationTimestamp")),
         terminating_since=parse_time(metadata.get("deletionTimestamp")),
-        expires_at=parse_time(annotations.get(meta.EXPIRES_AT)),
+        expires_at=_lease(annotations.get(meta.EXPIRES_AT)),
         held_by="; ".join(held),
     )

@@ -41,11 +41,17 @@ class Rendered:
 
     def pods(self) -> dict[str, Object]:
         """The pod specs by the name of what makes them."""
-        return {
-            o["metadata"]["name"]: o["spec"] if o["kind"] == "Pod" else o["spec"]["template"]["spec"]
-            for o in self
-            if o["kind"] in ("Pod", "Deployment", "Job")
-        }
+        found = {}
+        for o in self:
+            name, spec = o["metadata"]["name"], o.get("spec") or {}
+            match o["kind"]:
+                case "Pod":
+                    found[name] = spec
+                case "Deployment" | "Job":
+                    found[name] = spec["template"]["spec"]
+                case "CronJob":
+                    found[name] = spec["jobTemplate"]["spec"]["template"]["spec"]
+        return found
 
 
 @cache

@@ -83,6 +83,23 @@ def test_the_operators_rights_in_the_whole_cluster_are_exactly_these(render: Ren
     assert {what: " ".join(sorted(verbs)) for what, verbs in found.items()} == expected
 
 
+def test_the_janitor_can_list_and_delete_namespaces_and_nothing_else(render: Render) -> None:
+    assert rights(render().get("ClusterRole", "seatrial-janitor")) == {
+        ("", "namespaces", "list"),
+        ("", "namespaces", "delete"),
+    }
+    policy = render().get("ValidatingAdmissionPolicy", "seatrial-namespaces")["spec"]
+    assert f"system:serviceaccount:{NAMESPACE}:seatrial-janitor" in policy["matchConditions"][0]["expression"]
+
+
+def test_the_janitor_can_be_told_when_and_how_or_left_out(render: Render) -> None:
+    objects = render("janitor.schedule=@hourly", "janitor.marginSeconds=60", "janitor.dryRun=true")
+    assert objects.get("CronJob", "seatrial-janitor")["spec"]["schedule"] == "@hourly"
+    (container,) = objects.pods()["seatrial-janitor"]["containers"]
+    assert container["args"] == ["--margin=60", "--dry-run"]
+    assert not any("janitor" in o["metadata"]["name"] for o in render("janitor.enabled=false"))
+
+
 def test_results_are_read_through_the_read_port_alone(render: Render) -> None:
     (rule,) = render().get("Role", "seatrial-archive-reader")["rules"]
     assert rule["resources"] == ["services/proxy"]
@@ -101,7 +118,9 @@ def test_rights_on_runs_join_the_clusters_own_roles_on_wish(render: Render, valu
 
 def test_every_pod_passes_pod_security_restricted_with_a_read_only_root(render: Render) -> None:
     pods = render().pods()
-    assert set(pods) == {"seatrial-operator", "seatrial-archive", "seatrial-uninstall", "seatrial-check"}
+    assert set(pods) == {
+        "seatrial-operator", "seatrial-archive", "seatrial-janitor", "seatrial-uninstall", "seatrial-check",
+    }  # fmt: skip
     for name, pod in pods.items():
         assert pod["securityContext"]["runAsNonRoot"] is True, name
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
@@ -333,6 +352,7 @@ def test_every_admission_policy_denies_and_fails_closed(render: Render) -> None:
         ("images.pullPolicy=Sometimes", "pullPolicy"),
         ("images.operators=x", "operators"),
         ("tools=imagevolume", "tools"),
+        ("janitor.schedule=often", "schedule"),
         ("uninstall.timeoutSeconds=0", "timeoutSeconds"),
         ("admissionPolicy.enabled=maybe", "enabled"),
     ],
