@@ -206,9 +206,12 @@ def _defaults() -> Iterator[str]:
         ("tests", resources.TESTS),
         ("collector, beside the tests", resources.COLLECTOR),
     )
-    yield from ("| container | CPU request | memory request | memory limit |", "| --- | --- | --- | --- |")
+    yield from (
+        "| container | CPU request | memory request | memory limit | disk limit |",
+        "| --- | --- | --- | --- | --- |",
+    )
     for what, default in parts:
-        yield f"| {what} | {default.cpu} | {default.memory} | {default.memory_limit} |"
+        yield f"| {what} | {default.cpu} | {default.memory} | {default.memory_limit} | {default.disk_limit} |"
 
 
 def document() -> str:
@@ -246,7 +249,10 @@ def document() -> str:
             "",
             "## Resources when nothing is said",
             "",
-            "Requests are small, so that many environments fit a node. There is no CPU limit.",
+            "Requests are small, so that many environments fit a node. There is no CPU limit. "
+            "The disk limit is `ephemeral-storage`: logs and all that is written to `/tmp` and the pod's other empty "
+            "volumes, each of which may become as large. A pod that writes more is ended: `Evicted`. None of it is set "
+            "aside on a node.",
             "",
             *_defaults(),
             "",

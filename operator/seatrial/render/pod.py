@@ -118,6 +118,15 @@ def _copy_tools(settings: Settings) -> Container:
     )
 
 
+def _bounded(mount: Mount, containers: Sequence[Container]) -> Mapping[str, Any]:
+    """The volume's source; an emptyDir may become as large as what may be written by a container that writes to it."""
+    if mount.source.get("emptyDir") != {}:
+        return mount.source
+    writers = [c for c in containers if any(m.name == mount.name and not m.read_only for m in c.mounts)]
+    limits = [c.resources["limits"][resources.DISK] for c in writers or containers]
+    return {"emptyDir": {"sizeLimit": max(limits, key=resources.quantity)}}
+
+
 def template(
     run: IntegrationRun,
     settings: Settings,
@@ -138,7 +147,7 @@ def template(
     mounts = [mount for c in (*init, *containers) for mount in c.mounts]
     if settings.tools == "Copy" and any(m.name == security.TOOLS_VOLUME for m in mounts):
         init = (_copy_tools(settings), *init)
-    volumes = {m.name: {"name": m.name, **m.source} for m in mounts}
+    volumes = {m.name: {"name": m.name, **_bounded(m, (*init, *containers))} for m in mounts}
     labels = meta.labels(run, component, role)
     spec: meta.Manifest = {
         "serviceAccountName": access.SERVICE_ACCOUNT,

@@ -1,4 +1,6 @@
-"""What containers ask for and may use at most: small requests, so that many environments fit a node; memory limits only."""
+"""What containers ask for and may use at most: small requests, so that many environments fit a node; limits of memory and
+disk, so that none of them takes the node from the others.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,17 @@ class Defaults:
     cpu: str
     memory: str
     memory_limit: str
+    disk_limit: str = "2Gi"
+    """What it may write: logs and all volumes that live as long as its pod. Nothing is set aside for it (see `DISK`)."""
 
 
+DISK = "ephemeral-storage"
+"""Requested as 0: a pod is refused by no node for it, also not where the kubelet does not measure disks."""
 APP = Defaults("25m", "64Mi", "1Gi")
 MIGRATION = Defaults("10m", "32Mi", "1Gi")
-TESTS = Defaults("25m", "64Mi", "2Gi")
-COLLECTOR = Defaults("10m", "32Mi", "256Mi")
-TOOL = Defaults("10m", "16Mi", "64Mi")
+TESTS = Defaults("25m", "64Mi", "2Gi", "4Gi")
+COLLECTOR = Defaults("10m", "32Mi", "256Mi", "1Gi")
+TOOL = Defaults("10m", "16Mi", "64Mi", "128Mi")
 """Init containers of ours, which copy or wait."""
 SERVICES: Mapping[ServiceType, Defaults] = {
     ServiceType.POSTGRES: Defaults("25m", "64Mi", "1Gi"),
@@ -66,8 +72,8 @@ def resources(defaults: Defaults, given: Resources | None) -> dict[str, Any]:
         ValueError: for something that is not a quantity (`problems.problems` tells the user first).
     """
     given = given or Resources()
-    requests = {"cpu": defaults.cpu, "memory": defaults.memory} | given.requests
-    limits = {"memory": defaults.memory_limit} | given.limits
+    requests = {"cpu": defaults.cpu, "memory": defaults.memory, DISK: "0"} | given.requests
+    limits = {"memory": defaults.memory_limit, DISK: defaults.disk_limit} | given.limits
     for key in requests.keys() & limits.keys():
         if quantity(requests[key]) > quantity(limits[key]):
             if key not in given.requests:

@@ -99,6 +99,17 @@ def test_the_check_of_the_checks_finds_what_is_wrong() -> None:
 
 
 @every_environment
+def test_nothing_can_fill_a_nodes_disk_and_no_node_is_too_small_for_it(made: Any) -> None:
+    result = made()
+    for where, c in all_containers(result):
+        assert quantity(c["resources"]["limits"]["ephemeral-storage"]) > 0, where
+        assert c["resources"]["requests"]["ephemeral-storage"] == "0", where
+    for workload in result.workloads:
+        for volume in pod_spec(workload)["volumes"]:
+            assert "emptyDir" not in volume or quantity(volume["emptyDir"]["sizeLimit"]) > 0, volume
+
+
+@every_environment
 def test_namespace_is_complete_in_its_first_call(made: Any) -> None:
     metadata = made().namespace["metadata"]
     assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"

@@ -118,7 +118,7 @@ def test_tools_are_copied_where_it_can_not() -> None:
     assert [c["name"] for c in job["initContainers"]] == ["seatrial-tools", "collector"]
     assert job["initContainers"][0]["command"] == ["/seatrial/launch", "copy", "/seatrial", "/target"]
     (volume,) = [v for v in job["volumes"] if v["name"] == "seatrial-tools"]
-    assert volume == {"name": "seatrial-tools", "emptyDir": {}}
+    assert volume == {"name": "seatrial-tools", "emptyDir": {"sizeLimit": "128Mi"}}
     (mount,) = [m for m in job["containers"][0]["volumeMounts"] if m["name"] == "seatrial-tools"]
     assert mount == {"name": "seatrial-tools", "mountPath": "/seatrial", "readOnly": True}
     # The gate of an image's own entry point runs in the runner image, which has the launcher.
@@ -283,7 +283,7 @@ def test_postgres_is_in_memory_within_its_limit_or_on_disk() -> None:
 
     assert data(case("full"), "postgres") == {"medium": "Memory", "sizeLimit": "2Gi"}
     assert data(case("several"), "postgres") == {"medium": "Memory", "sizeLimit": "1Gi"}
-    assert data(case("several"), "orders-db") == {}
+    assert data(case("several"), "orders-db") == {"sizeLimit": "2Gi"}
     pod = pod_spec(find(case("full"), "Pod", "postgres"))
     assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 999
 
@@ -389,7 +389,26 @@ def test_the_tests_wait_for_every_part(name: str) -> None:
 )  # fmt: skip
 def test_resources(requests: Any, limits: Any, expected: Any) -> None:
     found = resources.resources(resources.APP, Resources(requests=requests, limits=limits))
+    assert (found["requests"].pop("ephemeral-storage"), found["limits"].pop("ephemeral-storage")) == ("0", "2Gi")
     assert (found["requests"], found["limits"]) == expected
+
+
+def test_what_may_be_written_is_the_users_to_say() -> None:
+    result = render(
+        make(
+            """
+            services: {minio: {resources: {limits: {ephemeral-storage: 9Gi}}}}
+            tests: {image: i, resources: {limits: {ephemeral-storage: 8Gi}, requests: {ephemeral-storage: 1Gi}}}
+            """
+        )
+    )
+    assert container(result, "Pod", "minio")["resources"]["limits"]["ephemeral-storage"] == "9Gi"
+    tests = pod_spec(find(result, "Job", "tests"))
+    assert tests["containers"][0]["resources"]["requests"]["ephemeral-storage"] == "1Gi"
+    sizes = {v["name"]: v["emptyDir"]["sizeLimit"] for v in tests["volumes"] if "emptyDir" in v}
+    assert sizes == {"tmp": "8Gi", "results": "8Gi", "collector-tmp": "1Gi"}
+    (data,) = (v for v in pod_spec(find(result, "Pod", "minio"))["volumes"] if v["name"] == "data")
+    assert data["emptyDir"] == {"sizeLimit": "9Gi"}
 
 
 @pytest.mark.parametrize(
