@@ -66,9 +66,13 @@ class Case:
     def message(self) -> str:
         """One line that says what went wrong, or why it was skipped; empty if it passed."""
         if self.outcome in FAILED:
-            final = [failure for failure in self.failures if not failure.rerun] or self.failures
-            return final[0].message if final else ""
+            return self.final[0].message if self.failures else ""
         return self.reason
+
+    @property
+    def final(self) -> list[Failure]:
+        """Its failures but those after which it was run again."""
+        return [failure for failure in self.failures if not failure.rerun] or self.failures
 
     @property
     def names(self) -> tuple[list[str], str]:

@@ -71,9 +71,15 @@ def _test(case: Case, status: str) -> dict[str, object]:
         test["tags"] = case.markers
     test["retries"] = case.reruns
     test["flaky"] = case.flaky
+    again = [failure for failure in case.failures if failure.rerun]
+    if again:
+        test["retryAttempts"] = [
+            {"attempt": number, "status": "failed", "message": failure.message, "trace": failure.text}
+            for number, failure in enumerate(again, 1)
+        ]
     if case.outcome in FAILED and case.failures:
-        last = case.failures[-1]
-        test["trace"] = "\n\n".join(failure.text for failure in case.failures if failure.text)
+        last = case.final[-1]
+        test["trace"] = "\n\n".join(failure.text for failure in case.final if failure.text)
         test["stdout"] = last.stdout.splitlines()
         test["stderr"] = last.stderr.splitlines()
     test["extra"] = {"id": case.id, "catalogueId": case.catalogue_id}

@@ -1,4 +1,4 @@
-"""JUnit and CTRF of the same tests."""
+"""JUnit and CTRF of one shard."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from seatrial_runner.report import Assembly, Case
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit, legal
+from tests.unit.report.rules import CTRF, OURS, junit_problems
 from tests.unit.runner.support import Event, collected, ended, failure, start, whole
 
 NASTY = "<&>\"' ]]> \x00\x1b[31mred\x1b[0m \x0b \ud800 \ufffe \U0001f600 \r\n\ttext"
@@ -49,15 +50,18 @@ def cases(events: list[Event]) -> list[Case]:
     return [case for event in events for case in assembly.add(event)] + assembly.abandon()
 
 
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> ElementTree.Element:
-    path = tmp_path_factory.mktemp("junit") / "junit.xml"
-    report = JUnit(str(path))
+def junit(path: Path, *, strict: bool = False) -> ElementTree.Element:
+    report = JUnit(str(path), strict=strict)
     for case in cases(EVENTS):
         report.add(case)
     report.close("pr-1234 <1>", 100.0, {"pytest": "8.4.1"})
-    assert [file.name for file in path.parent.iterdir()] == ["junit.xml"]
-    root = ElementTree.parse(path).getroot()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    return ElementTree.parse(path).getroot()
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> ElementTree.Element:
+    root = junit(tmp_path_factory.mktemp("junit") / "junit.xml")
     assert (root.tag, root.get("name")) == ("testsuites", "pr-1234 <1>")
     (suite,) = root
     return suite
@@ -71,6 +75,17 @@ def ctrf(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         report.add(case)
     report.close(100.0, 200.5, "8.4.1", {"python": "3.13.1"})
     return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_junit_is_as_specified_but_for_what_readers_want_of_a_test(suite: ElementTree.Element) -> None:
+    assert junit_problems(suite, frozenset(OURS)) == []
+
+
+def test_strict_junit_is_as_specified(tmp_path: Path) -> None:
+    root = junit(tmp_path / "junit.xml", strict=True)
+    assert junit_problems(root) == []
+    ids = {p.get("name"): p.get("value") for p in root.findall("testsuite/properties/property")}
+    assert ids["catalogueId tests/int/test_a.py::test_passed"] == "INT-007"
 
 
 def test_junit_counts_agree_with_its_cases(suite: ElementTree.Element) -> None:
@@ -92,7 +107,7 @@ def test_junit_counts_agree_with_its_cases(suite: ElementTree.Element) -> None:
         ("test_skipped", "tests.int.test_a", ["skipped"]),
         ("test_xfailed", "tests.int.test_a", ["skipped"]),
         ("test_xpassed", "tests.int.test_a", []),
-        ("test_flaky", "tests.int.test_a", ["properties"]),
+        ("test_flaky", "tests.int.test_a", ["properties", "flakyFailure"]),
         ("test_both", "tests.int.test_a", ["failure", "system-out"]),
         ("test_running", "tests.int.test_a", ["error"]),
         ("tests/test_broken.py", "", ["error"]),
@@ -108,6 +123,11 @@ def test_junit_tells_file_line_time_and_catalogue_id(suite: ElementTree.Element)
     (case,) = suite.findall("testcase[@name='test_passed']")
     assert (case.get("file"), case.get("line"), case.get("time")) == ("tests/int/test_a.py", "7", "0.500")
     assert [(p.get("name"), p.get("value")) for p in case.iter("property")] == [("catalogueId", "INT-007")]
+
+
+def test_junit_tells_the_failures_of_a_flaky_test(suite: ElementTree.Element) -> None:
+    (first,) = suite.findall("testcase[@name='test_flaky']/flakyFailure")
+    assert (first.get("message"), first.findtext("stackTrace")) == ("first try", "E   first try")
 
 
 def test_junit_messages(suite: ElementTree.Element) -> None:
@@ -134,67 +154,8 @@ def test_every_character_becomes_legal_xml(code: int) -> None:
     assert text in (f"a{chr(code)}b", f"a#x{code:02X}b")
 
 
-# The parts of the CTRF specification that this report uses, closed against unknown fields as the specification is
-_INT = {"type": "integer"}
-_TEXT = {"type": "string"}
-_TEXTS = {"type": "array", "items": _TEXT}
-_NAME = {"type": "string", "minLength": 1}
-CTRF_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["results", "reportFormat", "specVersion"],
-    "additionalProperties": False,
-    "properties": {
-        "reportFormat": {"const": "CTRF"},
-        "specVersion": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$"},
-        "generatedBy": _TEXT,
-        "timestamp": {"type": "string", "format": "date-time"},
-        "results": {
-            "type": "object",
-            "required": ["tool", "summary", "tests"],
-            "additionalProperties": False,
-            "properties": {
-                "tool": {
-                    "type": "object",
-                    "required": ["name"],
-                    "additionalProperties": False,
-                    "properties": {"name": _NAME, "version": _TEXT},
-                },
-                "summary": {
-                    "type": "object",
-                    "required": ["tests", "passed", "failed", "skipped", "pending", "other", "start", "stop"],
-                    "additionalProperties": {"type": "integer"},
-                },
-                "environment": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {"extra": {"type": "object"}},
-                },
-                "tests": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["name", "status", "duration"],
-                        "additionalProperties": False,
-                        "properties": {
-                            "name": _NAME,
-                            "status": {"enum": ["passed", "failed", "skipped", "pending", "other"]},
-                            **dict.fromkeys(("duration", "start", "stop", "line"), _INT),
-                            **dict.fromkeys(("message", "trace", "rawStatus", "filePath"), _TEXT),
-                            **dict.fromkeys(("suite", "tags", "stdout", "stderr"), _TEXTS),
-                            "retries": {"type": "integer", "minimum": 0},
-                            "flaky": {"type": "boolean"},
-                            "extra": {"type": "object"},
-                        },
-                    },
-                },
-            },
-        },
-    },
-}
-
-
 def test_ctrf_is_as_specified(ctrf: dict[str, Any]) -> None:
-    jsonschema.validate(ctrf, CTRF_SCHEMA)
+    jsonschema.validate(ctrf, CTRF)
 
 
 def test_ctrf_summary_agrees_with_its_tests(ctrf: dict[str, Any]) -> None:
@@ -214,6 +175,8 @@ def test_ctrf_tests(ctrf: dict[str, Any]) -> None:
     assert (passed["extra"]["catalogueId"], passed["tags"]) == ("INT-007", ["integration_p0"])
     flaky = tests["test_a.py::test_flaky"]
     assert (flaky["status"], flaky["flaky"], flaky["retries"]) == ("passed", True, 1)
+    (attempt,) = flaky["retryAttempts"]
+    assert (attempt["attempt"], attempt["status"], attempt["message"]) == (1, "failed", "first try")
     failed = tests["test_a.py::TestX::test_failed[a::b[c]]"]
     assert (failed["status"], failed["rawStatus"]) == ("failed", "failed")
     assert failed["suite"] == ["tests/int/test_a.py", "TestX"]
@@ -227,4 +190,4 @@ def test_reports_without_any_test(tmp_path: Path) -> None:
     junit.close("none", 0.0, {})
     ctrf.close(0.0, 0.0, None, {})
     assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("tests") == "0"
-    jsonschema.validate(json.loads((tmp_path / "ctrf.json").read_text()), CTRF_SCHEMA)
+    jsonschema.validate(json.loads((tmp_path / "ctrf.json").read_text()), CTRF)
