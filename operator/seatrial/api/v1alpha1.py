@@ -118,7 +118,7 @@ class Resources(Model):
     requests: Quantities = {}
     """What is set aside for it, such as `cpu: 100m`, `memory: 256Mi`."""
     limits: Quantities = {}
-    """What it may use at most. More memory than this ends the container."""
+    """What it may use at most. More memory than this ends the container, more `ephemeral-storage` its pod."""
 
 
 class HttpReady(Model):
@@ -404,6 +404,14 @@ class Timeouts(Model):
     """The whole pytest process, once the environment is ready."""
 
 
+class EvidenceWhen(StrEnum):
+    """For which runs evidence is gathered."""
+
+    ON_FAILURE = "OnFailure"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
 class Retention(Model):
     """How long things live."""
 
@@ -423,6 +431,9 @@ class Retention(Model):
     """The environment in any case, from its creation; can't change afterwards."""
     record: Duration = timedelta(days=7)
     """The IntegrationRun itself, from its verdict. Results live on in the archive."""
+    evidence: EvidenceWhen = EvidenceWhen.ON_FAILURE
+    """Whether logs, events and states of the environment are archived before it is deleted: after every run that did not
+    pass (`OnFailure`), after every run (`Always`), or not at all (`Never`)."""
 
 
 MUTABLE = ("cancel", "retention")
@@ -576,6 +587,7 @@ class ConditionType(StrEnum):
     ENVIRONMENT_READY = "EnvironmentReady"
     TESTS_FINISHED = "TestsFinished"
     RESULTS_ARCHIVED = "ResultsArchived"
+    EVIDENCE_ARCHIVED = "EvidenceArchived"
     RECLAIMED = "Reclaimed"
 
 
@@ -591,7 +603,7 @@ class Condition(StatusModel):
     """A Kubernetes condition (metav1.Condition)."""
 
     type: str
-    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived or Reclaimed."""
+    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived, EvidenceArchived or Reclaimed."""
     status: Literal["True", "False", "Unknown"]
     """Whether it is so."""
     reason: str
