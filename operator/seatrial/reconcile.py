@@ -361,7 +361,8 @@ class Reconciler:
         namespace = await self._namespace(run, parts.namespace)
         await self._create(parts.role_binding)
         await asyncio.gather(*(self._create(manifest) for manifest in parts.foundation))
-        await asyncio.gather(*(self._create(manifest) for manifest in parts.workloads))
+        await asyncio.gather(*(self._create(manifest) for manifest in parts.leading))
+        await asyncio.gather(*(self._create(manifest) for manifest in parts.dependents))
         return created(run, namespace.expires_at or now + run.spec.retention.max_lifetime, now)
 
     async def _config_maps(self, run: IntegrationRun) -> dict[str, Mapping[str, str]]:

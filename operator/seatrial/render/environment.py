@@ -42,8 +42,15 @@ class Environment:
     """Without it the operator may write nothing else into the namespace."""
     foundation: tuple[meta.Manifest, ...]
     """What pods refer to."""
-    workloads: tuple[meta.Manifest, ...]
-    """Pods, Deployments and the Job."""
+    leading: tuple[meta.Manifest, ...]
+    """The pods of services and migrations: everything else waits for them, so the node gets them first."""
+    dependents: tuple[meta.Manifest, ...]
+    """The apps' Deployments and the tests' Job."""
+
+    @property
+    def workloads(self) -> tuple[meta.Manifest, ...]:
+        """All that has pods."""
+        return (*self.leading, *self.dependents)
 
 
 def config_map_names(run: IntegrationRun) -> tuple[str, ...]:
@@ -72,9 +79,11 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         migration.network_service(run),
         *(app.network_service(run, name, spec) for name, spec in apps),
     )
-    workloads = (
+    leading = (
         *(services.workload(run, settings, name, backing) for name, backing in backings.items()),
         migration.workload(run, settings, backings),
+    )
+    dependents = (
         *(app.workload(run, settings, backings, name, spec) for name, spec in apps),
         tests.workload(run, settings, backings),
     )
@@ -82,7 +91,8 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         namespace=namespace.namespace(run, inputs.now),
         role_binding=access.role_binding(run, settings),
         foundation=tuple(manifest for manifest in foundation if manifest),
-        workloads=tuple(manifest for manifest in workloads if manifest),
+        leading=tuple(manifest for manifest in leading if manifest),
+        dependents=dependents,
     )
 
 
