@@ -12,7 +12,7 @@ from typing import Any, cast
 import kopf
 from prometheus_client import start_http_server
 
-from seatrial import __version__
+from seatrial import __version__, health
 from seatrial.archive_client import ArchiveClient
 from seatrial.cluster import Cluster, ClusterError
 from seatrial.kopf_app import Application, build_registry
@@ -61,15 +61,15 @@ async def run(settings: Settings) -> None:
     try:
         async with cluster, ArchiveClient(settings.archive_read_url, feed_token(settings.key)) as archive:
             app = Application(cluster, archive, settings, metrics)
-            await kopf.operator(
-                registry=build_registry(app),
-                clusterwide=True,
-                standalone=True,
-                identity=cast(
-                    Any, "seatrial-operator"
-                ),  # kopf would ask for the user's name, which a container has not
-                liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
-            )
+            async with health.serving(settings.health_port, app.trouble, lambda: app.listed):
+                await kopf.operator(
+                    registry=build_registry(app),
+                    clusterwide=True,
+                    standalone=True,
+                    identity=cast(
+                        Any, "seatrial-operator"
+                    ),  # kopf would ask for the user's name, which a container has not
+                )
     finally:
         server.shutdown()
         thread.join()

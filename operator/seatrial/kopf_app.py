@@ -1,6 +1,6 @@
 """The only module that knows kopf: watches feed the store, the store's changes feed the work queue.
 
-kopf is used for its streams (lists, reconnects, back-off, 410), its liveness endpoint and its life cycle. Its change
+kopf is used for its streams (lists, reconnects, back-off, 410) and its life cycle. Its change
 handlers are not: they would add an annotation with the whole spec and two writes to every run; see docs/decisions/.
 Index functions are what makes kopf hold back all events until every kind has been listed once, so that no run is
 judged by half a picture after a restart.
@@ -28,6 +28,8 @@ from seatrial.store import Key, Store
 
 logger = logging.getLogger(__name__)
 
+LISTING_SECONDS = 0.5
+"""Between two looks whether all is known, at the start."""
 PAUSE_SECONDS = 5.0
 """Before background work that ended, which it should not, begins anew."""
 
@@ -40,7 +42,10 @@ class Application:
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics)
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler)
+        self.listed = False
+        """Whether all that was in the cluster at the start is known; from then on the operator is ready."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._listing: asyncio.Task[None] | None = None
         self._swept = self._synced = time.monotonic()
 
     # --- events ------------------------------------------------------------------------------------------------------
@@ -54,7 +59,6 @@ class Application:
         """A run was listed, added, changed or removed."""
         if kind == "DELETED":
             self.store.remove_run(body)
-            self.metrics.forget(body["metadata"]["uid"])
             return
         self.queue.add(self.store.put_run(body))
 
@@ -70,13 +74,30 @@ class Application:
 
     def start(self) -> None:
         """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
-        self._tasks = [asyncio.create_task(self._keep(work)) for work in (self._follow_archive, self._look_around)]
+        self._tasks = [
+            asyncio.create_task(self._keep(work), name=work.__name__)
+            for work in (self._follow_archive, self._look_around)
+        ]
+        self._listing = asyncio.create_task(self._await_listing())
+
+    def trouble(self) -> str:
+        """Which background work has ended although it never should; empty: all is well."""
+        return ", ".join(f"{task.get_name().strip('_')} has ended" for task in self._tasks if task.done())
+
+    async def _await_listing(self) -> None:
+        while not self.listed:
+            try:
+                self.listed = await self.reconciler.knows_all()
+            except ClusterError as error:
+                logger.warning("not ready: %s; asked again", error)
+            await asyncio.sleep(0 if self.listed else LISTING_SECONDS)  # the pace of asking, while kopf lists
 
     async def stop(self) -> None:
         """Stops; everything goes on from cluster state when the next operator starts."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._listing] if self._listing else ())]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.queue.stop()
 
     @staticmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -77,6 +77,11 @@ class Metrics:
         self.reconcile_errors = Counter(
             "seatrial_reconcile_errors", "Passes that failed and are tried again.", ["kind"], registry=registry
         )
+        self.status_refused = Counter(
+            "seatrial_status_refused",
+            "Status writes that the API server refused as invalid; what matters is written without the details.",
+            registry=registry,
+        )
         self.orphans = Counter(
             "seatrial_orphans_deleted", "Environments deleted because their run was gone.", registry=registry
         )
@@ -120,9 +125,10 @@ class Metrics:
         if writes := self._writes.pop(uid, 0):
             self.writes_per_run.observe(writes)
 
-    def forget(self, uid: str) -> None:
-        """Drops what is counted for a run that is gone."""
-        self._writes.pop(uid, None)
+    def keep(self, uids: Iterable[str]) -> None:
+        """Drops what is counted for other runs than these: they are gone, and late answers may count for them too."""
+        for uid in self._writes.keys() - set(uids):
+            del self._writes[uid]
 
     def phases(self, counts: Mapping[str, int]) -> None:
         """Sets how many runs there are in each phase."""

@@ -183,6 +183,21 @@ def rejected(run: IntegrationRun, reason: Reason, message: str, now: datetime) -
     return _end(run.model_copy(update={"status": status}), Observed(), errored(reason, message), now)
 
 
+def reduced(status: IntegrationRunStatus, refused: str) -> IntegrationRunStatus:
+    """A status that the API server refused for this reason, without what it does not need and what others have written."""
+    told = f"{status.message[:300]} (details are left out, the API server refused them: {refused[:300]})"
+    return status.model_copy(
+        update={
+            "message": told.encode("ascii", "replace").decode() if status.message else "",
+            "conditions": tuple(c.model_copy(update={"message": ""}) for c in status.conditions),
+            "tests": None,
+            "tests_summary": "",
+            "failures": (),
+            "slowest": (),
+        }
+    )
+
+
 # --- end -------------------------------------------------------------------------------------------------------------
 
 

@@ -60,6 +60,7 @@ from seatrial.plan import (
     StopTests,
     created,
     plan,
+    reduced,
     rejected,
 )
 from seatrial.render import meta
@@ -144,10 +145,9 @@ class Reconciler:
         begun = time.perf_counter()
         try:
             return await self._pass(key, body)
-        except ConflictError:
-            await self._refresh(key)
-            return 0.0
         except Exception as error:
+            if isinstance(error, ConflictError):
+                await self._refresh(key)
             self._metrics.reconcile_errors.labels(type(error).__name__).inc()
             raise
         finally:
@@ -431,15 +431,27 @@ class Reconciler:
             return False
         if IntegrationRunStatus.model_validate(current.get("status") or {}) != old:
             raise ConflictError("another operator has written the status meanwhile")
-        change = {
-            "metadata": {"resourceVersion": current["metadata"]["resourceVersion"]},
-            "status": new.model_dump(mode="json", by_alias=True, exclude_none=True),
-        }
+        version = current["metadata"]["resourceVersion"]
         try:
-            self._store.update_run(await self._cluster.patch(RUN, of.name, of.namespace, change, "status"))
+            try:
+                await self._patch_status(of, new, version)
+            except InvalidError as error:
+                self._metrics.status_refused.inc()
+                logger.error("run %s/%s: the API server refuses its status: %s", of.namespace, of.name, error)
+                new = reduced(new, error.message)
+                if new == old:
+                    return False
+                await self._patch_status(of, new, version)
         except NotFoundError:
             return False
         return True
+
+    async def _patch_status(self, of: Metadata, status: IntegrationRunStatus, version: str) -> None:
+        change = {
+            "metadata": {"resourceVersion": version},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        self._store.update_run(await self._cluster.patch(RUN, of.name, of.namespace, change, "status"))
 
     async def _tell(self, run: IntegrationRun, steps: Plan) -> None:
         """Counts and tells of a transition whose status has been written."""
@@ -491,14 +503,15 @@ class Reconciler:
 
         The run is looked for in the cluster itself before anything is deleted, and the deletion names the uid.
         """
-        deleted = 0
+        deleted, runs = 0, None
         for namespace in self._store.environments():
             overdue = self._is_overdue(namespace)
             if not overdue and not self._is_orphan(namespace):
                 continue
             if not overdue:
-                runs = await self._cluster.list(RUN)
-                if any(body["metadata"]["uid"] == namespace.run_uid for body in runs):
+                if runs is None:
+                    runs = {body["metadata"]["uid"] for body in await self._cluster.list(RUN)}
+                if namespace.run_uid in runs:
                     continue
             why = f"its lease is over since {namespace.expires_at}" if overdue else "its run is gone"
             logger.warning("environment %s of run %s: %s; deleting it", namespace.name, namespace.run_uid, why)
@@ -527,20 +540,41 @@ class Reconciler:
         return age >= self._settings.orphan_margin_seconds
 
     async def resync(self) -> int:
-        """Forgets what is not in the cluster any more; returns how much that was.
+        """Forgets what is not in the cluster any more, and learns of runs that no watch has told; returns how much that was.
 
         A watch that had to begin anew (410) lists what there is and says nothing of what went. Three lists, whatever
         the number of runs; wakes nobody: the caller does.
         """
         known = self._store.names()
-        present = {
-            "runs": {body["metadata"]["uid"] for body in await self._cluster.list(RUN)},
-            "namespaces": {body["metadata"]["uid"] for body in await self._cluster.list(NAMESPACE, labels=OURS)},
-            "pods": {body["metadata"]["uid"] for body in await self._cluster.list(POD, labels=OURS)},
+        present = await self._present()
+        changed = sum(self._store.forget_all(kind, uids - present[kind].keys()) for kind, uids in known.items())
+        for uid, body in present["runs"].items():
+            of = body["metadata"]
+            if (key := self._store.key_of(uid)) is None:
+                with contextlib.suppress(NotFoundError):  # asked for once more: it may have gone since it was listed
+                    fresh = await self._cluster.get(RUN, of["name"], of["namespace"])
+                    self._store.put_run(fresh)
+                    changed += 1
+            elif self._store.runs[key]["metadata"]["resourceVersion"] != of["resourceVersion"]:
+                self._store.update_run(body)
+                changed += 1
+        return changed
+
+    async def knows_all(self) -> bool:
+        """Whether the watches have told of everything that is in the cluster."""
+        present = await self._present()
+        return all(present[kind].keys() <= uids for kind, uids in self._store.names().items())
+
+    async def _present(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What the watches are to tell of, by kind and uid, as the cluster lists it."""
+        kinds = {"runs": (RUN, None), "namespaces": (NAMESPACE, OURS), "pods": (POD, OURS)}
+        return {
+            what: {body["metadata"]["uid"]: body for body in await self._cluster.list(kind, labels=labels)}
+            for what, (kind, labels) in kinds.items()
         }
-        return sum(self._store.forget_all(kind, uids - present[kind]) for kind, uids in known.items())
 
     def count_phases(self) -> None:
-        """Sets the metric of runs by phase."""
+        """Sets the metric of runs by phase, and drops what is counted for runs that are gone."""
+        self._metrics.keep(self._store.uids())
         phases = [(body.get("status") or {}).get("phase") or Phase.PENDING for body in self._store.runs.values()]
         self._metrics.phases(Counter(phases))

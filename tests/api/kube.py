@@ -48,6 +48,7 @@ class Write:
     method: str
     resource: str
     name: str
+    body: Object = field(default_factory=dict, repr=False, compare=False)
 
 
 Fault = Callable[[Write, str], Awaitable[web.StreamResponse | None]]
@@ -195,7 +196,7 @@ class Kube:
             metadata = body["metadata"]
             name = metadata.get("name") or f"{metadata.get('generateName', '')}{uuid.uuid4().hex[:5]}"
             metadata["name"] = name
-        write = Write(len(self.writes), request.method, resource, name)
+        write = Write(len(self.writes), request.method, resource, name, body)
         self.writes.append(write)
         if self.fault and (stopped := await self.fault(write, "before")):
             return stopped

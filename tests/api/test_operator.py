@@ -45,6 +45,7 @@ async def test_a_run_from_apply_to_nothing_left(world: World) -> None:
 async def test_nothing_is_read_while_a_run_goes_on(world: World) -> None:
     await world.apply("warm-up")
     await world.until(lambda: world.settled("warm-up"), "reclaimed")
+    await world.until(lambda: world.application and world.application.listed, "ready")
     before = len(world.kube.reads)
     await world.apply()
     await world.until(world.settled, "reclaimed")
@@ -405,6 +406,73 @@ async def test_an_environment_does_not_outlive_its_lease_whatever_happens_to_its
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
     started.set()
     await world.until(lambda: world.kube.left_over() == {}, "reclaimed")
+
+
+async def test_a_status_that_is_refused_is_written_without_its_details(world: World) -> None:
+    refused = 0
+
+    async def no_failures(write: Write, when: str) -> web.StreamResponse | None:
+        nonlocal refused
+        if when == "after" or not (write.body.get("status") or {}).get("failures"):
+            return None
+        refused += 1
+        return failure(422, "Invalid", "status.failures[0].id: Too long")
+
+    world.kube.fault = no_failures
+    world.summary = lambda: builders.summary("failed")
+    await world.apply()
+    await world.until(world.settled, "reclaimed")
+    status = world.run().status  # type: ignore[union-attr]
+    assert (status.verdict, status.reason, status.failures) == ("Failed", "TestsFailed", ())
+    assert "status.failures[0].id: Too long" in status.message
+    assert refused == 1
+    assert world.application.metrics.status_refused._value.get() == 1  # type: ignore[union-attr]
+
+
+async def test_a_run_of_which_no_watch_has_told_is_found(world: World) -> None:
+    app = await world.until(lambda: world.application, "operator")
+    await world.until(lambda: app.listed, "ready")
+    await world.apply()
+    await world.until(lambda: ("team-a", "orders") in app.store.runs, "told")
+    await app.queue.stop()
+    app.store.remove_run(app.store.runs["team-a", "orders"])
+    assert await app.reconciler.resync() == 1
+    assert ("team-a", "orders") in app.store.runs
+    assert await app.reconciler.resync() == 0
+
+
+async def test_many_orphans_cost_one_look_at_the_runs(world: World) -> None:
+    app = await world.until(lambda: world.application, "operator")
+    await world.until(lambda: app.listed, "ready")
+    ours = {"app.kubernetes.io/managed-by": "seatrial"}
+    for i in range(5):
+        orphan = {"metadata": {"name": f"st-{i}", "labels": {**ours, "seatrial.dev/run-uid": f"gone-{i}"}}}
+        app.store.put_namespace(await world.kube.put("namespaces", orphan))
+    before = len(world.kube.reads)
+    assert await app.reconciler.sweep() == 5
+    assert len(world.kube.reads) == before + 1
+
+
+async def test_what_is_counted_for_a_run_is_forgotten_with_it(world: World) -> None:
+    await world.apply(retention={"record": "0s"})
+    await world.until(lambda: world.run() is None and world.kube.left_over() == {}, "forgotten")
+    app = world.application
+    assert app is not None
+    await world.until(lambda: not app.store.runs, "told")
+    app.reconciler.count_phases()
+    assert app.metrics._writes == {}
+
+
+async def test_an_operator_is_ready_when_it_knows_all_that_there_is(world: World) -> None:
+    first = await world.until(lambda: world.application, "operator")
+    await world.kill()
+    world.hold_tests = True
+    await world.apply()
+    await world.start()
+    app = await world.until(lambda: world.application is not first and world.application, "the next operator")
+    await world.until(lambda: app.listed, "ready")
+    assert ("team-a", "orders") in app.store.runs
+    assert app.trouble() == ""
 
 
 async def test_a_failed_run(world: World) -> None:

@@ -32,6 +32,7 @@ class Archive:
 
 async def listening(*lives: list[FeedEvent], until: Callable[[Application], bool]) -> Application:
     app = Application(None, Archive(*lives), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
+    app.listed = True
     app.store.put_run(b.body())
     app.start()
     try:
@@ -67,6 +68,17 @@ async def test_a_strange_event_of_one_run_is_passed_over(event: dict[str, Any]) 
 async def test_a_feed_that_ends_by_a_bug_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seatrial.kopf_app.PAUSE_SECONDS", 0.0)
     await listening([], [live(event="open", t=7.0)], until=opened)
+
+
+async def test_work_that_has_ended_is_told_to_the_probe() -> None:
+    app = Application(None, Archive(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
+    app.listed = True
+    app.start()
+    assert app.trouble() == ""
+    app._tasks[0].cancel()
+    await asyncio.wait(app._tasks[:1])
+    assert app.trouble() == "follow_archive has ended"
+    await app.stop()
 
 
 async def test_what_is_told_of_runs_that_are_gone_is_not_kept() -> None:
