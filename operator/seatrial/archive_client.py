@@ -300,11 +300,11 @@ class ArchiveClient:
     # Requests
 
     async def _bytes(self, url: str) -> bytes:
-        with _unavailable():
+        with unavailable():
             response = await self._client.get(url)
         if response.is_success:
             return response.content
-        raise _refusal(response.status_code, response.content)
+        raise refusal(response.status_code, response.content)
 
     async def _object(self, url: str) -> dict[str, Any]:
         body = await self._bytes(url)
@@ -318,10 +318,10 @@ class ArchiveClient:
     async def _stream(
         self, url: str, limits: httpx.Timeout, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[httpx.Response]:
-        with _unavailable():
+        with unavailable():
             async with self._client.stream("GET", url, headers=dict(headers or {}), timeout=limits) as response:
                 if not response.is_success:
-                    raise _refusal(response.status_code, await response.aread())
+                    raise refusal(response.status_code, await response.aread())
                 yield response
 
 
@@ -384,7 +384,8 @@ class _Pause:
 
 
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def unavailable() -> Iterator[None]:
+    """Turns what may go wrong on the way into ArchiveUnavailable."""
     try:
         yield
     except httpx.HTTPError as error:
@@ -398,7 +399,7 @@ async def _found(asked: Awaitable[T]) -> T | None:
         return None
 
 
-def _refusal(status: int, body: bytes) -> ArchiveError:
+def refusal(status: int, body: bytes) -> ArchiveError:
     """What an answer other than success means; between us and the archive others may have answered."""
     try:
         answer = json.loads(body)

@@ -1,0 +1,97 @@
+"""The record of a run: what the archive is told at each transition. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from seatrial.evidence.masking import Masker
+from seatrial.observed import Container, Pod, format_time
+
+STARTED_BY = "seatrial.dev/started-by"
+LINK = "seatrial.dev/link"
+"""Annotations of a run: who started it, and where more about that is to be read. The `seatrial` command sets both."""
+DELETED = "Deleted"
+"""Phase of a run that was deleted before it had a verdict."""
+_NO_CONTAINERS = ("seatrial-tools", "seatrial-wait")
+_ROLES = ("service", "migrations", "app", "tests")
+
+
+def spec_hash(spec: Mapping[str, Any]) -> str:
+    """Equal for equal specs: what may change later (cancel, retention) does not count."""
+    fixed = {k: v for k, v in spec.items() if k not in ("cancel", "retention")}
+    text = json.dumps(fixed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _time(moment: datetime | None) -> str | None:
+    return format_time(moment) if moment is not None else None
+
+
+def _component(pod: Pod, container: Container) -> dict[str, Any]:
+    last = container.ended or (None if container.running_since else container.previous)
+    began = container.running_since or (last.started if last else None)
+    return {
+        "name": pod.component,
+        "role": pod.role,
+        "container": container.name,
+        "image": container.image,
+        "imageId": container.image_id,
+        "createdAt": _time(pod.created),
+        "startedAt": _time(began),
+        "readyAt": _time(pod.ready_at),
+        "endedAt": _time(last.at) if last else None,
+        "exitCode": last.exit_code if last else None,
+        "restarts": container.restarts,
+        "ended": last.reason if last else "",
+    }
+
+
+def components(pods: Iterable[Pod]) -> list[dict[str, Any]]:
+    """What is known of each container of an environment, services first."""
+    ordered = sorted(pods, key=lambda p: (_ROLES.index(p.role) if p.role in _ROLES else 9, p.component, p.name))
+    return [_component(pod, each) for pod in ordered for each in pod.containers if each.name not in _NO_CONTAINERS]
+
+
+def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, deleted: bool = False) -> dict[str, Any]:
+    """The run as it is now.
+
+    Args:
+        body: the run, as the API server has it.
+        pods: what is known of its environment's pods, those that are gone too.
+        masker: of its secrets.
+        deleted: it is gone; if it has no verdict, its phase says so.
+    """
+    metadata, status = body["metadata"], body.get("status") or {}
+    spec = masker.tree(body.get("spec") or {})  # before it is hashed: a hash of a secret can be guessed at
+    annotations = metadata.get("annotations") or {}
+    creator = next(iter(metadata.get("managedFields") or ()), {})
+    over = deleted and not status.get("verdict")
+    told = {
+        "uid": metadata["uid"],
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "attempt": status.get("attempt") or 1,
+        "createdAt": metadata.get("creationTimestamp"),
+        "phase": DELETED if over else status.get("phase") or "Pending",
+        "verdict": status.get("verdict"),
+        "reason": status.get("reason") or "",
+        "message": status.get("message") or "",
+        "labels": metadata.get("labels") or {},
+        "startedBy": {
+            "by": annotations.get(STARTED_BY) or "",
+            "with": creator.get("manager") or "",
+            "link": annotations.get(LINK) or "",
+        },
+        "environment": status.get("namespace") or "",
+        "specHash": spec_hash(spec),
+        "spec": spec,
+        "timeline": {k: v for k, v in (status.get("timeline") or {}).items() if v},
+        "digest": (status.get("results") or {}).get("digest") or "",
+    }
+    if known := components(pods):  # absent: nothing is known (any more), and what the archive knows stays
+        told["components"] = known
+    return dict(masker.tree(told))
