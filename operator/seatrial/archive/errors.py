@@ -18,6 +18,7 @@ from .model import (
     Invalid,
     NotThere,
     TooLarge,
+    Unavailable,
     VolumeFull,
     WrongDigest,
 )
@@ -48,6 +49,7 @@ REFUSALS: Mapping[type[ArchiveRule], tuple[int, str]] = {
     TooLarge: (413, "too_large"),
     WrongDigest: (422, "wrong_digest"),
     Incomplete: (422, "incomplete"),
+    Unavailable: (503, "unavailable"),
     VolumeFull: (507, "volume_full"),
 }
 

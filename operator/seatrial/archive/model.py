@@ -61,6 +61,10 @@ class VolumeFull(ArchiveRule):
     """No space is left."""
 
 
+class Unavailable(ArchiveRule):
+    """Something that the archive stands on does not answer: a bucket, the history's database, the API server."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetKey:
     """What is uploaded and sealed as one: the results of one shard of an attempt, or the attempt's evidence."""

@@ -285,6 +285,17 @@ class Store:
             raise NotThere(f"{key} has no file {path}", "the manifest lists the files")
         return found
 
+    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
+        """The file's bytes, in pieces.
+
+        Raises:
+            Invalid: the name can't be the name of a file.
+            NotThere: there is no such file.
+        """
+        with self.file(key, path).open("rb") as file:
+            while piece := file.read(_HASH_BYTES):
+                yield piece
+
     def space(self) -> tuple[int, int]:
         """Free and total bytes of the volume.
 

@@ -18,18 +18,23 @@ _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 TestOrder = Literal["bad-first", "duration", "id"]
 
 
-def to_json(view: object) -> Any:
+def to_json(view: Any) -> Any:
     """The view as plain JSON values."""
-    return _adapter(type(view)).dump_python(view, mode="json", by_alias=True)
+    return _adapter(view).dump_python(view, mode="json", by_alias=True)
 
 
-def to_json_bytes(view: object) -> bytes:
+def to_json_bytes(view: Any) -> bytes:
     """The view as JSON text."""
-    return _adapter(type(view)).dump_json(view, by_alias=True)
+    return _adapter(view).dump_json(view, by_alias=True)
+
+
+def _adapter(view: Any) -> TypeAdapter[Any]:
+    kind: Any = type(view)
+    return _adapter_of(kind)
 
 
 @lru_cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter_of(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -53,6 +58,10 @@ class RunFilter:
     """Created before this moment."""
     active: bool | None = None
     """True: only those without a verdict; False: only those with one."""
+    text: str | None = None
+    """Part of the name or of the message, in any case."""
+    image: str | None = None
+    """Part of a container's image or of its digest."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,189 @@
+"""Brings sealed sets into the history: each one as it comes, and at the start those that an earlier end left out.
+
+What it reads was written beside the tests, so by anybody: amounts are bounded, and what makes no sense is left out. A set that
+can't be taken now (the database is away) is tried again, one that never can is said and passed over: results are in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from seatrial.archive.model import NotThere, SetKey, Unavailable
+from seatrial.archive.store import Store
+from seatrial_runner.events import Lines
+from seatrial_runner.report import FAILED, Assembly, Case
+
+from .queries import History, bounded_id, clean
+from .record import parse_record
+
+log = logging.getLogger(__name__)
+
+EVENTS = "events.jsonl"
+MAX_TESTS = 200_000
+"""Tests of one set that the history takes; all are in the files."""
+_BATCH = 1_000
+_MAX_TEXT = 64 * 1024  # characters of one text; the runner's own limit
+_MAX_MESSAGE = 1_000
+_MAX_FAILURES_OF_TEST = 256 * 1024
+_MAX_FAILURES_OF_SET = 64 * 1024 * 1024
+_MAX_MARKERS = 100
+_PAUSES = (0.2, 1.0, 5.0, 15.0)  # seconds between two tries
+
+Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
+class Ingest:
+    """Takes sets one after the other, in the background."""
+
+    def __init__(self, store: Store, history: History) -> None:
+        self._store = store
+        self._history = history
+        self._waiting: asyncio.Queue[SetKey] = asyncio.Queue()
+        self.pending = 0
+        """Sets that are not in the history yet, as far as is known."""
+
+    def sealed(self, key: SetKey) -> None:
+        """A set is complete."""
+        self.pending += 1
+        self._waiting.put_nowait(key)
+
+    async def caught_up(self) -> None:
+        """Returns when nothing waits."""
+        await self._waiting.join()
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        await self._insist("the history can't be made ready", self._history.migrate)
+        for key in await self._insist("the history can't be compared with the store", self._missing):
+            self.sealed(key)
+        while True:
+            key = await self._waiting.get()
+            try:
+                await self._insist("a result waits for the history", ingest, self._store, self._history, key)
+            except Exception:
+                log.exception("a result can't be taken into the history; it is in the store", extra=asdict(key))
+            self.pending -= 1
+            self._waiting.task_done()
+
+    def _missing(self) -> list[SetKey]:
+        known = self._history.ingested()
+        deleted = set(self._history.marked_deleted())
+        uids = [uid for uid in self._store.uids() if uid not in deleted]
+        return [key for uid in uids for key in self._store.sets(uid) if key not in known and self._store.is_sealed(key)]
+
+    @staticmethod
+    async def _insist(what: str, work: Any, *args: Any) -> Any:
+        """Does it in a thread, again and again while something is unavailable."""
+        for tries in range(2**31):
+            try:
+                return await asyncio.to_thread(work, *args)
+            except Unavailable as error:
+                if tries == 0:
+                    log.warning("%s: %s; trying again", what, error)
+                await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+        raise AssertionError
+
+
+def ingest(store: Store, history: History, key: SetKey) -> None:
+    """Takes one sealed set; a second time changes nothing.
+
+    Raises:
+        Unavailable: the store or the database can't be reached.
+        Invalid: the set is not what its kind should be.
+    """
+    result = store.result(key)
+    if result is None:
+        return  # deleted since
+    archived_at = datetime.fromtimestamp(result.archived_at, UTC)
+    if key.shard is None:
+        history.restore_record(parse_record(result.summary, key.uid))
+        history.end_set(history.begin_set(key, result.digest, archived_at, {}))
+        return
+    set_id = history.begin_set(key, result.digest, archived_at, result.summary)
+    try:
+        for tests, texts in rows(cases(store.chunks(key, EVENTS))):
+            history.add_tests(set_id, tests, texts)
+    except NotThere:
+        pass  # pytest never began
+    history.end_set(set_id)
+
+
+def cases(chunks: Iterable[bytes]) -> Iterator[Case]:
+    """The tests that these events tell of, in the order in which they ended; at last those that never did."""
+    lines, assembly = Lines(), Assembly()
+
+    def told(events: Iterable[dict[str, Any]]) -> Iterator[Case]:
+        for event in events:
+            try:
+                yield from assembly.add(event)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                continue  # not as the plugin writes it
+
+    for chunk in chunks:
+        yield from told(lines.feed(chunk))
+    yield from told(lines.end())
+    yield from assembly.abandon()
+
+
+def rows(found: Iterable[Case]) -> Iterator[Rows]:
+    """Rows of the tables `tests` and `texts`, in batches."""
+    tests: list[dict[str, Any]] = []
+    texts: list[dict[str, Any]] = []
+    room = _MAX_FAILURES_OF_SET
+    for number, case in enumerate(found):
+        if number == MAX_TESTS:
+            log.warning("more than %d tests in one result: the history has no more of them", MAX_TESTS)
+            break
+        tests.append(_row(number, case))
+        if case.failures and (failures := _failures(case, min(room, _MAX_FAILURES_OF_TEST))):
+            room -= sum(len(json.dumps(failure)) for failure in failures)
+            texts.append({"number": number, "failures": failures})
+        if len(tests) == _BATCH:
+            yield tests, texts
+            tests, texts = [], []
+    yield tests, texts
+
+
+def _row(number: int, case: Case) -> dict[str, Any]:
+    return {
+        "number": number,
+        "test_id": bounded_id(case.id),
+        "catalogue_id": None if case.catalogue_id is None else clean(case.catalogue_id[:_MAX_MESSAGE]),
+        "outcome": case.outcome[:32],
+        "bad": case.outcome in FAILED,
+        "flaky": case.flaky,
+        "seconds": case.seconds if 0 <= case.seconds < 1e9 else 0.0,
+        "started_at": _moment(case.started),
+        "ended_at": _moment(case.ended),
+        "file": None if case.file is None else clean(case.file[:_MAX_MESSAGE]),
+        "line": case.line if case.line is not None and abs(case.line) < 2**31 else None,
+        "markers": [marker[:_MAX_MESSAGE] for marker in case.markers[:_MAX_MARKERS]],
+        "reruns": min(abs(case.reruns), 2**31 - 1),
+        "timed_out": case.timed_out,
+        "message": clean(case.message[:_MAX_MESSAGE]),
+    }
+
+
+def _failures(case: Case, room: int) -> list[dict[str, Any]]:
+    """The failures as far as they fit: the last ones first, since these tell how it ended."""
+    kept: list[dict[str, Any]] = []
+    for failure in reversed(case.failures):
+        told = {name: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in asdict(failure).items()}
+        room -= sum(len(value) for value in told.values() if isinstance(value, str))
+        if room < 0:
+            break
+        kept.insert(0, told)
+    return kept
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

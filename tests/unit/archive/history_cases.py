@@ -1,0 +1,402 @@
+"""What the history must do in every database: run on SQLite by test_history.py, on PostgreSQL by tests/e2e/test_history_postgres.py.
+
+Whoever runs them gives a fixture `history`: an empty one, migrated.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from seatrial.archive.history.queries import History, bounded_id
+from seatrial.archive.history.record import parse_record
+from seatrial.archive.history.schema import metadata
+from seatrial.archive.history.views import Counts, RunFilter, TestFilter, TestOrder
+from seatrial.archive.model import Invalid, SetKey
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+NODE = "tests/test_orders.py::test_int_020[a/b-é]"
+
+
+def record(uid: str, minutes: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "uid": uid,
+        "name": "pr-1",
+        "namespace": "team-a",
+        "attempt": 1,
+        "createdAt": (NOON + timedelta(minutes=minutes)).isoformat(),
+        "phase": "Testing",
+        "verdict": None,
+        "specHash": "sha256:one",
+    } | more
+
+
+def put(history: History, uid: str, minutes: int = 0, **more: Any) -> None:
+    history.put_record(parse_record(record(uid, minutes, **more), uid))
+
+
+def row(number: int, test_id: str = NODE, outcome: str = "passed", **more: Any) -> dict[str, Any]:
+    at = NOON + timedelta(seconds=number)
+    return {
+        "number": number,
+        "test_id": test_id,
+        "catalogue_id": "INT-020" if test_id == NODE else None,
+        "outcome": outcome,
+        "bad": outcome in ("failed", "error"),
+        "flaky": False,
+        "seconds": 1.5,
+        "started_at": at,
+        "ended_at": at + timedelta(seconds=1.5),
+        "file": "tests/test_orders.py",
+        "line": 7,
+        "markers": ["smoke"],
+        "reruns": 0,
+        "timed_out": False,
+        "message": "",
+    } | more
+
+
+def seal(
+    history: History,
+    key: SetKey,
+    rows: Sequence[dict[str, Any]] = (),
+    failures: Sequence[dict[str, Any]] = (),
+    **summary: Any,
+) -> None:
+    told = {"run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed", "tests": {"total": 1}}
+    set_id = history.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), told | summary)
+    history.add_tests(set_id, rows, failures)
+    history.end_set(set_id)
+
+
+def uids(history: History, **filter: Any) -> list[str]:
+    return [run.uid for run in history.runs(RunFilter(**filter), 100).runs]
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(history: History) -> None:
+    with history.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_record_is_told_as_it_came_and_the_last_one_wins(history: History) -> None:
+    component = {
+        "name": "postgres", "role": "service", "container": "postgres", "image": "postgres:17", "imageId": "sha256:aa",
+        "createdAt": "2026-05-04T12:00:00Z", "readyAt": "2026-05-04T12:00:01.250Z", "exitCode": 137, "ended": "OOMKilled",
+    }  # fmt: skip
+    put(history, "u", components=[component], labels={"team": "a"})
+    put(
+        history,
+        "u",
+        verdict="Errored",
+        phase="Errored",
+        reason="OutOfMemory",
+        message="postgres\0 ran out",
+        labels={"team": "b"},
+        startedBy={"by": "ann", "with": "kubectl", "link": "https://ci.example/1"},
+        environment="st-pr-1",
+        spec={"tests": {"image": "tests:1"}},
+        timeline={"started": "2026-05-04T12:00:02Z", "verdict": "2026-05-04T12:00:30Z"},
+        digest="sha256:d",
+        components=[component, component | {"name": "tests", "role": "tests", "exitCode": None}],
+    )
+    run = history.run("u")
+    assert run is not None
+    assert run.last is not None
+    assert (run.verdict, run.reason, run.message) == ("Errored", "OutOfMemory", "postgres\ufffd ran out")
+    assert (run.started_by, run.started_with, run.started_link) == ("ann", "kubectl", "https://ci.example/1")
+    assert (run.created_at, run.started_at, run.seconds) == (NOON, NOON + timedelta(seconds=2), 30)
+    assert (run.labels, run.spec, run.spec_hash) == ({"team": "b"}, {"tests": {"image": "tests:1"}}, "sha256:one")
+    assert (run.last.environment, run.last.digest) == ("st-pr-1", "sha256:d")
+    assert run.last.timeline.verdict == run.ended_at
+    assert [part.name for part in run.last.components] == ["postgres", "tests"]
+    postgres = run.last.components[0]
+    assert (postgres.image_id, postgres.exit_code, postgres.ended) == ("sha256:aa", 137, "OOMKilled")
+    assert postgres.ready_at == NOON + timedelta(seconds=1.25)
+    assert history.runs(RunFilter(), 1).runs[0].labels == {"team": "b"}
+
+
+def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
+    put(history, "u", verdict="Errored", reason="NodeLost", environment="st-1")
+    put(history, "u", attempt=2, environment="st-2")
+    run = history.run("u")
+    assert run is not None
+    assert (run.attempt, run.verdict) == (2, None)
+    told = [(attempt.attempt, attempt.verdict, attempt.environment) for attempt in run.attempts]
+    assert told == [(1, "Errored", "st-1"), (2, None, "st-2")]
+
+
+def test_runs_come_the_newest_first_page_by_page(history: History) -> None:
+    for number in range(5):
+        put(history, f"u{number}", minutes=number // 2)  # some in the same moment
+    first = history.runs(RunFilter(), 2)
+    second = history.runs(RunFilter(), 2, first.next_cursor)
+    put(history, "new", minutes=100)  # moves no page
+    third = history.runs(RunFilter(), 2, second.next_cursor)
+    assert [[run.uid for run in page.runs] for page in (first, second, third)] == [["u4", "u3"], ["u2", "u1"], ["u0"]]
+    assert (first.total, third.next_cursor) == (5, None)
+
+
+@pytest.mark.parametrize("cursor", ["x", "", "AAAA", "8J-YgA"])
+def test_a_cursor_of_nobody_is_told(history: History, cursor: str) -> None:
+    with pytest.raises(Invalid, match="cursor"):
+        history.runs(RunFilter(), 2, cursor)
+    with pytest.raises(Invalid, match="cursor"):
+        history.tests("u", TestFilter(), 2, cursor)
+
+
+def test_runs_are_found_by_what_is_known_of_them(history: History) -> None:
+    image = {"name": "app", "role": "app", "image": "shop:1", "imageId": "shop@sha256:abc"}
+    put(history, "a", labels={"team": "x", "suite": "smoke"}, components=[image])
+    put(history, "b", minutes=1, namespace="team-b", name="nightly", verdict="Failed", reason="TestsFailed")
+    put(history, "c", minutes=2, verdict="Passed", labels={"team": "x"}, message="100% done")
+    assert uids(history) == ["c", "b", "a"]
+    assert uids(history, namespaces=frozenset({"team-b"})) == ["b"]
+    assert uids(history, namespaces=frozenset()) == []
+    assert uids(history, namespace="team-a", namespaces=frozenset({"team-b"})) == []
+    assert uids(history, name="nightly") == ["b"]
+    assert uids(history, text="NIGHT") == ["b"]
+    assert uids(history, text="0% d") == ["c"]
+    assert uids(history, text="%") == ["c"]
+    assert uids(history, verdict="Failed") == ["b"]
+    assert uids(history, reason="TestsFailed") == ["b"]
+    assert uids(history, labels=(("team", "x"),)) == ["c", "a"]
+    assert uids(history, labels=(("team", "x"), ("suite", "smoke"))) == ["a"]
+    assert uids(history, since=NOON + timedelta(minutes=1)) == ["c", "b"]
+    assert uids(history, until=NOON + timedelta(minutes=1)) == ["a"]
+    assert uids(history, active=True) == ["a"]
+    assert uids(history, active=False) == ["c", "b"]
+    assert uids(history, image="sha256:abc") == ["a"]
+    assert history.namespaces() == {"team-a", "team-b"}
+    assert (history.namespace("b"), history.namespace("nobody")) == ("team-b", None)
+
+
+def test_results_alone_make_a_run_known(history: History) -> None:
+    seal(
+        history,
+        SetKey("u", 1, 0),
+        [row(0)],
+        startedAt=NOON.timestamp(),
+        outcome="died",
+        tests={"total": 3, "passed": 1},
+    )
+    run = history.run("u")
+    assert run is not None
+    assert run.last is not None
+    assert (run.namespace, run.name, run.created_at) == ("team-a", "pr-1", NOON)
+    assert (run.verdict, run.reason) == ("Errored", "died")
+    assert run.tests == Counts(total=3, passed=1)
+    assert (run.last.shards[0].complete, run.last.shards[0].shard) == (True, 0)
+    put(history, "u", verdict="Errored", reason="TestsOutOfMemory")
+    run = history.run("u")
+    assert run is not None
+    assert (run.reason, run.tests.total) == ("TestsOutOfMemory", 3)
+
+
+def test_counts_are_those_of_all_shards_of_the_last_attempt(history: History) -> None:
+    put(history, "u", attempt=2)
+    seal(history, SetKey("u", 1, 0), tests={"total": 9, "failed": 9})
+    seal(history, SetKey("u", 2, 0), tests={"total": 2, "passed": 1, "failed": 1})
+    seal(history, SetKey("u", 2, 1), tests={"total": 3, "passed": 3, "flaky": 1, "odd": "x", "errors": "many"})
+    seal(history, SetKey("u", 2, None))
+    run = history.run("u")
+    assert run is not None
+    assert run.tests == Counts(total=5, passed=4, failed=1, flaky=1)
+    assert run.verdict is None
+    assert [len(attempt.shards) for attempt in run.attempts] == [1, 2]
+    assert run.attempts[1].evidence is not None
+
+
+def test_a_set_that_comes_again_takes_the_place_of_its_first_half(history: History) -> None:
+    key = SetKey("u", 1, 0)
+    half = history.begin_set(key, "sha256:d", NOON, {"run": {"namespace": "team-a"}})
+    history.add_tests(half, [row(0)], [])
+    assert history.ingested() == set()
+    seal(history, key, [row(0), row(1, "b")])
+    assert history.ingested() == {key}
+    assert history.tests("u", TestFilter(), 10).total == 2
+
+
+def filled(history: History) -> None:
+    put(history, "u")
+    seal(
+        history,
+        SetKey("u", 1, 0),
+        [
+            row(0, "a::slow", seconds=9.0),
+            row(1, "b::bad", "failed", message="no"),
+            row(2, "c::flaky", flaky=True, reruns=1),
+        ],
+        [{"number": 1, "failures": [{"when": "call", "message": "no", "text": "E  no\0", "stdout": "out"}]}],
+    )
+    seal(history, SetKey("u", 1, 1), [row(0), row(1, "e::skipped", "skipped", message="why")])
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("bad-first", ["b::bad", "c::flaky", "a::slow", NODE, "e::skipped"]),
+        ("duration", ["a::slow", "b::bad", "c::flaky", NODE, "e::skipped"]),
+    ],
+)
+def test_tests_come_in_order_page_by_page(history: History, order: TestOrder, expected: list[str]) -> None:
+    filled(history)
+    seen, cursor = [], None
+    while True:
+        page = history.tests("u", TestFilter(), 2, cursor, order)
+        assert page.total == 5
+        seen += [test.id for test in page.tests]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert seen == expected
+
+
+def test_tests_are_found_by_what_is_known_of_them(history: History) -> None:
+    filled(history)
+    put(history, "u", attempt=2)
+
+    def found(**filter: Any) -> list[str]:
+        return [test.id for test in history.tests("u", TestFilter(**filter), 10, None, "id").tests]
+
+    assert len(found()) == 5  # of the last attempt that has results
+    assert found(attempt=2) == []
+    assert found(outcome="bad") == found(outcome="failed") == ["b::bad"]
+    assert found(outcome="flaky") == ["c::flaky"]
+    assert found(text="INT-02") == found(text="Orders.py::TEST_") == [NODE]
+    assert found(text="%") == []
+    assert history.tests("nobody", TestFilter(), 10).total == 0
+
+
+def test_one_test_comes_with_the_texts_of_its_failures(history: History) -> None:
+    filled(history)
+    bad = history.test("u", 1, "b::bad")
+    assert bad is not None
+    assert (bad.bad, bad.message, bad.started_at) == (True, "no", NOON + timedelta(seconds=1))
+    assert [(failure.text, failure.stdout) for failure in bad.failures] == [("E  no\ufffd", "out")]
+    good = history.test("u", 1, NODE)
+    assert good is not None
+    assert (good.shard, good.catalogue_id, good.markers, good.failures) == (1, "INT-020", ("smoke",), ())
+    assert history.test("u", 2, NODE) is None
+
+
+def test_a_test_has_a_history(history: History) -> None:
+    for number, outcome in enumerate(("passed", "failed", "passed", "passed")):
+        put(history, f"u{number}", minutes=number)
+        test = row(number * 60, outcome=outcome, seconds=float(number), flaky=number == 3, message=outcome)
+        seal(history, SetKey(f"u{number}", 1, 0), [test])
+    put(history, "other", namespace="team-b")
+    seal(history, SetKey("other", 1, 0), [row(0)])
+    told = history.test_history("team-a", NODE, 10)
+    assert [point.outcome for point in told.points] == ["passed", "passed", "failed", "passed"]
+    assert (told.points[0].run, told.points[0].at) == ("pr-1", NOON + timedelta(minutes=3))
+    assert (told.passed, told.bad, told.flaky, told.median_seconds) == (3, 1, 1, 2.0)
+    assert told.catalogue_id == "INT-020"
+    assert len(history.test_history("team-a", NODE, 2).points) == 2
+    assert history.test_history("team-b", "unknown", 2).points == ()
+
+
+def test_flaky_is_what_went_both_ways_while_nothing_changed(history: History) -> None:
+    def one(minutes: int, spec: str, **outcomes: str) -> None:
+        uid = f"{spec}-{minutes}"
+        put(history, uid, minutes, specHash=spec)
+        rows = [row(number, name, outcome) for number, (name, outcome) in enumerate(outcomes.items())]
+        seal(history, SetKey(uid, 1, 0), [*rows, row(9, "retried", flaky=minutes == 1)])
+
+    one(0, "one", both="passed", fixed="failed", broken="failed", well="passed")
+    one(1, "one", both="failed", fixed="failed", broken="failed", well="passed")
+    one(2, "one", both="failed", broken="failed", well="passed")
+    one(3, "one", both="passed", broken="failed", well="passed")
+    one(4, "two", fixed="passed")
+    put(history, "hidden", namespace="team-b")
+    seal(history, SetKey("hidden", 1, 0), [row(0, "theirs", flaky=True, message="m")])
+    found = history.flaky(frozenset({"team-a"}), NOON, 10)
+    told = [(test.id, test.flaked, test.passed, test.bad, test.last_uid) for test in found]
+    assert told == [("both", 2, 2, 2, "one-2"), ("retried", 1, 5, 0, "one-1")]
+    assert (found[0].rate, found[1].last_at) == (0.5, NOON + timedelta(minutes=1))
+    assert [test.id for test in history.flaky(None, NOON, 10)] == ["both", "theirs", "retried"]
+    assert [test.id for test in history.flaky(None, NOON, 1)] == ["both"]
+    assert history.flaky(None, NOON + timedelta(minutes=3), 10) == []
+
+
+def test_a_duration_is_the_median_of_the_last_passes(history: History) -> None:
+    for number, seconds in enumerate((100.0, 1.0, 3.0, 2.0, 5.0, 4.0)):
+        put(history, f"u{number}", minutes=number, labels={"suite": "smoke"})
+        seal(history, SetKey(f"u{number}", 1, 0), [row(0, seconds=seconds), row(1, "fails", "failed")])
+    put(history, "later", minutes=90, name="other")
+    seal(history, SetKey("later", 1, 0), [row(0, "b", seconds=50)])
+    put(history, "running", minutes=99)  # without results
+    durations = [(row.id, row.seconds, row.passes) for row in history.durations("team-a")]
+    assert durations == [("b", 50, 1), (NODE, 3, 5)]
+    of_name = [row.id for row in history.durations("team-a", name="pr-1", runs_back=2)]
+    assert of_name == [NODE]
+    assert history.durations("team-a", name="pr-1", runs_back=2)[0].seconds == 4.5
+    assert [row.id for row in history.durations("team-a", labels=[("suite", "smoke")])] == [NODE]
+    assert history.durations("team-b") == []
+
+
+def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: History) -> None:
+    filled(history)
+    put(history, "stays", minutes=1, verdict="Passed")
+    assert {(kept.uid, kept.active) for kept in history.retention_rows()} == {("u", True), ("stays", False)}
+    history.mark_deleted(["u"])
+    assert uids(history) == ["stays"]
+    assert history.run("u") is None
+    assert history.namespace("u") is None
+    assert history.tests("u", TestFilter(), 10).total == 0
+    assert history.test("u", 1, NODE) is None
+    assert history.test_history("team-a", NODE, 10).points == ()
+    assert history.flaky(None, NOON, 10) == []
+    assert history.durations("team-a") == []
+    assert [kept.uid for kept in history.retention_rows()] == ["stays"]
+    assert history.marked_deleted() == ["u"]
+    history.forget("u")
+    assert (history.marked_deleted(), history.ingested()) == ([], set())
+    history.forget("u")
+
+
+def test_ids_that_no_index_holds_are_cut_and_found_all_the_same(history: History) -> None:
+    long = "t.py::test[" + "é" * 4_000
+    put(history, "u")
+    seal(history, SetKey("u", 1, 0), [row(0, bounded_id(long + "1]")), row(1, bounded_id(long + "2]"), "failed")])
+    first, second = history.test("u", 1, long + "1]"), history.test("u", 1, long + "2]")
+    assert first is not None
+    assert second is not None
+    assert (first.outcome, second.outcome) == ("passed", "failed")
+
+
+def test_migrating_again_changes_nothing(history: History) -> None:
+    put(history, "u")
+    history.migrate()
+    assert uids(history) == ["u"]
+
+
+def test_two_that_start_at_once_migrate_one_after_the_other(history: History) -> None:
+    url = history.database.engine.url
+    with history.database.writing() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    together, failed = threading.Barrier(4), list[BaseException]()
+
+    def start() -> None:
+        starting = History(url)
+        together.wait()
+        try:
+            starting.migrate()
+        except BaseException as error:  # noqa: BLE001 - shown below
+            failed.append(error)
+        finally:
+            starting.close()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    put(history, "u")
+    assert uids(history) == ["u"]

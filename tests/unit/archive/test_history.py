@@ -1,0 +1,63 @@
+"""The history in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.archive.history.database import database_url
+from seatrial.archive.history.queries import History
+from seatrial.archive.history.views import RunFilter
+from seatrial.archive.model import Unavailable
+from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    made = History(database_url("", tmp_path))
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "sqlite:////data/history.sqlite"),
+        ("sqlite:////x/y.db", "sqlite:////x/y.db"),
+        ("postgresql://u:p@db/history?sslmode=require", "postgresql+psycopg://u:***@db/history?sslmode=require"),
+        ("postgres://db/history", "postgresql+psycopg://db/history"),
+    ],
+)
+def test_the_database_is_where_its_url_says(given: str, expected: str) -> None:
+    assert database_url(given, Path("/data")).render_as_string(hide_password=True) == expected
+
+
+@pytest.mark.parametrize("given", ["mysql://u@db/history", "nonsense", "postgresql//x"])
+def test_another_database_is_refused_with_what_would_be_right(given: str) -> None:
+    with pytest.raises(ValueError, match="postgresql://user:password@host/database"):
+        database_url(given, Path("/data"))
+
+
+def test_a_database_of_a_newer_version_is_left_alone(history: History) -> None:
+    with history.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(RuntimeError, match="newer Seatrial"):
+        history.migrate()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/x.db", "postgresql://u:secret@127.0.0.1:1/history"])
+def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path, url: str) -> None:
+    history = History(database_url(url, tmp_path))
+    with pytest.raises(Unavailable, match="can't be used") as told:
+        history.runs(RunFilter(), 10)
+    assert "secret" not in str(told.value)
+    history.close()
+
+
+def test_a_reader_is_not_held_up_by_a_writer(history: History) -> None:
+    with history.database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM runs")
+        assert history.runs(RunFilter(), 10).total == 0

@@ -1,0 +1,81 @@
+"""From the files of a sealed set to the history."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from seatrial.archive.history import ingest as module
+from seatrial.archive.history.ingest import cases, rows
+
+Told = list[dict[str, Any]]
+
+
+def lines(*events: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps({"t": 100.0, **event}).encode() + b"\n" for event in events)
+
+
+def test_events_become_rows() -> None:
+    data = lines(
+        {"event": "collected", "count": 3, "errors": [{"id": "bad.py", "message": "no module", "text": "trace"}]},
+        {"event": "start", "id": "a.py::a"},
+        {
+            "event": "phase",
+            "id": "a.py::a",
+            "when": "call",
+            "outcome": "failed",
+            "seconds": 1,
+            "message": "m",
+            "text": "t",
+        },
+        {"event": "end", "id": "a.py::a", "outcome": "failed", "seconds": 1.5, "file": "a.py", "line": 3, "t": 101.5},
+        {"event": "end", "id": "a.py::b", "outcome": "passed", "seconds": 1, "reruns": 1, "catalogueId": "INT-1"},
+        {"event": "start", "id": "a.py::hangs"},
+    )
+    half = len(data) // 2
+    ((tests, texts),) = rows(cases([data[:half], data[half:]]))
+    told = [(row["test_id"], row["outcome"], row["bad"], row["flaky"]) for row in tests]
+    assert told == [
+        ("bad.py", "collection-error", True, False),
+        ("a.py::a", "failed", True, False),
+        ("a.py::b", "passed", False, True),
+        ("a.py::hangs", "unfinished", True, False),
+    ]
+    assert (tests[1]["message"], tests[1]["line"], tests[2]["catalogue_id"]) == ("m", 3, "INT-1")
+    assert [(text["number"], text["failures"][0]["text"]) for text in texts] == [(0, "trace"), (1, "t"), (3, "")]
+
+
+def test_what_makes_no_sense_is_left_out() -> None:
+    data = b"".join(
+        [
+            b"no json\n",
+            lines({"event": "end"}, {"event": "end", "id": "x", "outcome": "passed", "seconds": "long"}),
+            lines({"event": "phase", "id": 3, "outcome": []}, {"event": "collected", "errors": 7}),
+            b'{"event": "end", "t": 1e400, "id": "y"}\n',
+            lines({"event": "end", "id": "odd", "outcome": "o" * 99, "seconds": -1e99, "line": 2**70, "t": 1e300}),
+            lines({"event": "end", "id": "nul\0\ud800", "outcome": "passed", "seconds": 1, "reruns": 10**30}),
+        ]
+    )
+    ((tests, _),) = rows(cases([data]))
+    odd, nul = (row for row in tests if row["test_id"] != "3")
+    assert (odd["seconds"], odd["line"], odd["ended_at"], len(odd["outcome"])) == (0.0, None, None, 32)
+    assert (nul["test_id"], nul["reruns"]) == ("nul\ufffd?", 2**31 - 1)
+
+
+def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(module, "MAX_TESTS", 5)
+    monkeypatch.setattr(module, "_MAX_FAILURES_OF_SET", 250_000)
+    events: Told = []
+    for number in range(9):
+        name = f"t{number}"
+        failed = {"event": "phase", "id": name, "when": "call", "outcome": "failed", "text": "x" * 100_000}
+        events += [failed, {"event": "end", "id": name, "outcome": "failed", "seconds": 1, "markers": ["m"] * 1000}]
+    with caplog.at_level(logging.WARNING):
+        ((tests, texts),) = rows(cases([lines(*events)]))
+    assert len(tests) == 5
+    assert "more than 5 tests" in caplog.text
+    assert len(tests[0]["markers"]) == 100
+    assert [len(text["failures"][0]["text"]) for text in texts] == [65_536] * 3
