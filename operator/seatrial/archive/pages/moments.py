@@ -1,0 +1,182 @@
+"""What each component logged in a stretch of time: the logs of a run on one time axis. Pure.
+
+Each line of such a log begins with the time at which the container runtime read it (RFC 3339, UTC) and a space. Their order in a
+file is their order in time, so a stretch is found by bisection, without a look at the rest of the file.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z ?")
+_LONGEST_LINE = 4_000  # characters shown of one line
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_ERROR = re.compile(
+    r"\b(?:error|fatal|panic|exception|traceback|critical|crit|refused|oomkilled|segfault|killed|failed|failure)\b"
+    r"|\b[A-Za-z]+(?:Error|Exception)\b|\blevel=(?:error|fatal)\b",
+    re.IGNORECASE,
+)
+_WARNING = re.compile(r"\bwarn(?:ing)?\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a component's log."""
+
+    component: str
+    at: float
+    """Unix seconds."""
+    text: str
+
+    @property
+    def tone(self) -> str:
+        """`error`, `warning` or nothing: what its words sound like."""
+        return tone_of(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What was logged in a stretch of time, all components together, in order."""
+
+    since: float
+    until: float
+    lines: tuple[LogLine, ...]
+    left_out: int
+    """Lines of the stretch that are not among `lines`: the earliest ones of the components that said most."""
+    more: bool = False
+    """Whether there are lines after the last one (of a page that begins at `since`)."""
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Who said something, by name."""
+        return tuple(sorted({line.component for line in self.lines}))
+
+
+def tone_of(text: str) -> str:
+    """What the words of a log line sound like: `error`, `warning`, or nothing."""
+    if _ERROR.search(text):
+        return "error"
+    return "warning" if _WARNING.search(text) else ""
+
+
+def moment(logs: Mapping[str, bytes], since: float, until: float, each: int = 200) -> Moment:
+    """What the components logged between two times (unix seconds, both included).
+
+    Args:
+        logs: each component's log.
+        since: unix seconds.
+        until: unix seconds.
+        each: how many lines of one component are kept; the last ones, since what matters is close to the end.
+    """
+    kept: list[list[LogLine]] = []
+    left_out = 0
+    for component, log in logs.items():
+        lines = list(_between(component, log, since, until))
+        left_out += max(0, len(lines) - each)
+        kept.append(lines[-each:])
+    return Moment(since, until, tuple(heapq.merge(*kept, key=_when)), left_out)
+
+
+def page(logs: Mapping[str, bytes], since: float, limit: int, text: str = "") -> Moment:
+    """The first `limit` lines from a time on, of those that contain `text` (in any case)."""
+    wanted = text.casefold()
+    streams = [_between(component, log, since, float("inf")) for component, log in logs.items()]
+    lines: list[LogLine] = []
+    for line in heapq.merge(*streams, key=_when):
+        if wanted and wanted not in line.text.casefold():
+            continue
+        if len(lines) == limit:
+            return Moment(since, lines[-1].at, tuple(lines), 0, more=True)
+        lines.append(line)
+    return Moment(since, lines[-1].at if lines else since, tuple(lines), 0)
+
+
+def span(logs: Iterable[bytes]) -> tuple[float, float] | None:
+    """The times of the first and of the last line of all these logs."""
+    ends = [time for log in logs for time in (_first_time(log), _last_time(log)) if time is not None]
+    return (min(ends), max(ends)) if ends else None
+
+
+def time_of(line: bytes) -> float | None:
+    """When a line was logged (unix seconds); None if it doesn't begin with a time."""
+    match = _STAMP.match(line)
+    return None if match is None else _seconds(match)
+
+
+def clean(text: str) -> str:
+    """A log's text without the codes that colour it on a terminal, and no longer than one can read."""
+    text = _ANSI.sub("", text).replace("\r", "")
+    return (
+        text
+        if len(text) <= _LONGEST_LINE
+        else f"{text[:_LONGEST_LINE]} … ({len(text) - _LONGEST_LINE} more characters)"
+    )
+
+
+def _between(component: str, log: bytes, since: float, until: float) -> Iterator[LogLine]:
+    begin = _bisect(log, since)
+    while begin < len(log):
+        end = log.find(b"\n", begin)
+        end = len(log) if end < 0 else end
+        match = _STAMP.match(log, begin, end)
+        if match is not None:
+            at = _seconds(match)
+            # The two streams of a container are read side by side, so neighbours may be out of order by a little.
+            if at > until + 1:
+                return
+            if since <= at <= until:
+                yield LogLine(component, at, clean(log[match.end() : end].decode("utf-8", "replace")))
+        begin = end + 1
+
+
+def _bisect(log: bytes, since: float) -> int:
+    """Where the first line begins that is not older than a second before `since`."""
+    wanted = _prefix(since - 1)
+    low, high = 0, len(log)  # the line that is looked for begins in [low, high]
+    while low < high:
+        middle = (low + high) // 2
+        begin = log.rfind(b"\n", low, middle) + 1 or low
+        stamp = log[begin : begin + 19]
+        end = log.find(b"\n", begin)
+        following = len(log) if end < 0 else end + 1
+        if stamp < wanted or stamp.startswith(
+            b"#"
+        ):  # only the first line may lack a time: it says that the log was cut
+            low = following
+        else:
+            high = begin
+    return min(low, len(log))
+
+
+def _prefix(seconds: float) -> bytes:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+    except (OverflowError, ValueError, OSError):  # a time that no log can hold
+        return b""
+
+
+def _first_time(log: bytes) -> float | None:
+    for line in log[:65_536].split(b"\n", 3)[:3]:  # the first may say that the log was cut
+        if (at := time_of(line)) is not None:
+            return at
+    return None
+
+
+def _last_time(log: bytes) -> float | None:
+    for line in reversed(log[-65_536:].rstrip(b"\n").split(b"\n")):
+        if (at := time_of(line)) is not None:
+            return at
+    return None
+
+
+def _seconds(match: re.Match[bytes]) -> float:
+    whole = datetime.fromisoformat(f"{match[1].decode()}+00:00").timestamp()
+    return whole + float(b"0." + match[2]) if match[2] else whole
+
+
+def _when(line: LogLine) -> float:
+    return line.at

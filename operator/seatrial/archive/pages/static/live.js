@@ -1,0 +1,72 @@
+// Fills the page of a run that goes on, as its tests end. Whatever comes is put in as text, never as HTML.
+"use strict";
+
+(() => {
+  const box = document.getElementById("live");
+  if (!box) return;
+  const status = document.getElementById("live-status");
+  const progress = document.getElementById("live-progress");
+  const table = document.getElementById("live-tests");
+  const rows = table.tBodies[0];
+  const MOST_ROWS = 200;
+  const TONES = { passed: "good", xpassed: "good", failed: "bad", error: "bad" };
+  const SIGNS = { passed: "✓", xpassed: "✓", failed: "✗", error: "✗" };
+  const counts = new Map();
+  const totals = new Map();
+  const began = new Map();
+  let due = false;
+
+  const duration = (seconds) => (seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+
+  const cell = (row, text, css) => {
+    const td = row.insertCell();
+    td.textContent = text;
+    td.className = css;
+  };
+
+  const ended = (event) => {
+    counts.set(event.outcome, (counts.get(event.outcome) || 0) + 1);
+    const row = rows.insertRow(0);
+    cell(row, `${SIGNS[event.outcome] || "–"} ${event.outcome}`, TONES[event.outcome] || "idle");
+    cell(row, String(event.id), "name");
+    cell(row, duration(Number(event.seconds) || 0), "num");
+    while (rows.rows.length > MOST_ROWS) rows.deleteRow(-1);
+    table.hidden = false;
+  };
+
+  const show = () => {
+    due = false;
+    const done = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    const total = [...totals.values()].reduce((sum, count) => sum + count, 0);
+    const words = [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(", ");
+    const now = [...began.values()].at(-1);
+    status.textContent = (done || total ? `${done} of ${Math.max(total, done)} tests: ${words || "none has ended"}` : "the environment starts")
+      + (now ? `. Now: ${now}` : "");
+    progress.hidden = !total;
+    progress.max = Math.max(total, done, 1);
+    progress.value = done;
+  };
+
+  const take = (message) => {
+    const { attempt, shard, event } = JSON.parse(message.data);
+    if (message.type === "collected") totals.set(`${attempt}/${shard}`, Number(event.count) || 0);
+    if (message.type === "start") began.set(`${shard}/${event.id}`, String(event.id));
+    if (message.type === "end") { began.delete(`${shard}/${event.id}`); ended(event); }
+    if (!due) { due = true; requestAnimationFrame(show); }
+  };
+
+  // The verdict is written a moment after the last result; until the page tells it, look again.
+  const reload = async () => {
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (answer.ok && !page.getElementById("live")) { location.reload(); return; }
+    } catch { /* the archive is away for a moment */ }
+    setTimeout(reload, 2000);
+  };
+
+  const source = new EventSource(box.dataset.live);
+  for (const name of ["collected", "start", "end"]) source.addEventListener(name, take);
+  source.addEventListener("result", () => { source.close(); setTimeout(reload, 300); });
+  setTimeout(reload, 10000); // a run can also end without any result
+})();
