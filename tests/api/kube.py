@@ -82,6 +82,8 @@ class Kube:
     fault: Fault | None = None
     writes: list[Write] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
+    asked: set[tuple[str, str, str, str]] = field(default_factory=set)
+    """Verb, group, resource (with subresource) and namespace of all requests, as RBAC sees them."""
     end_namespaces: bool = True
     _objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     _history: list[tuple[int, str, str, Object]] = field(default_factory=list)
@@ -188,6 +190,9 @@ class Kube:
             namespace, rest = rest[1], rest[2:]
         resource, name = rest[0], rest[1] if len(rest) > 1 else ""
         subresource = rest[2] if len(rest) > 2 else ""
+        group = "" if parts[0] == "api" else parts[1]
+        full = f"{resource}/{subresource}" if subresource else resource
+        self.asked.add((self._verb(request, name), group, full, namespace))
         if request.method not in WRITES:
             self.reads.append(request.path)
             return await self._read(request, resource, namespace, name)
@@ -232,6 +237,17 @@ class Kube:
             if v == version
         ]
         return web.json_response({"kind": "APIResourceList", "resources": found})
+
+    @staticmethod
+    def _verb(request: web.Request, name: str) -> str:
+        match request.method:
+            case "GET" if name:
+                return "get"
+            case "GET":
+                return "watch" if request.query.get("watch") == "true" else "list"
+            case "DELETE":
+                return "delete" if name else "deletecollection"
+        return {"POST": "create", "PATCH": "patch"}[request.method]
 
     @staticmethod
     def _selected(body: Object, selector: str) -> bool:
