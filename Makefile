@@ -30,11 +30,16 @@ cluster: .venv ## a kind cluster (or SEATRIAL_CLUSTER=current), ready to use
 cluster-down: ## remove every trace of the cluster; caches stay
 	@$(CLUSTER) down
 
-images: cluster ## build what has changed and load it into the cluster
-	@$(IN_CLUSTER)
-	echo "== images"
-	archives=$$(tests/cluster/images/build)
-	$(CLUSTER) load $$archives
+# Both take minutes the first time, so they go on at the same time.
+images: .venv ## a cluster if there is none; build what has changed and load it
+	@echo "== cluster and images"
+	$(CLUSTER) packages
+	archives=$$(mktemp)
+	tests/cluster/images/build >$$archives & build=$$!
+	trap 'rm $$archives; kill $$build 2>/dev/null || true' EXIT
+	$(CLUSTER) up
+	wait $$build || exit
+	$(CLUSTER) load $$(cat $$archives)
 
 # The tag stays the same while one works on the code: the pods are replaced when the image's contents have changed.
 # helm itself never changes a CRD that is there.

@@ -22,7 +22,7 @@ node_store_podman() { podman --root "$NODE_STORE/graph" --runroot "$NODE_STORE/r
 ensure_node_image() {
   local image
   image=$(node_image)
-  ! node_store_podman image exists "$image" || return 0
+  ! node_store_podman image exists "$image" 2>>"$LOG_FOLDER/podman.log" || return 0
   ensure "${NODE_PROGRAMS[@]}"
   NODE_WORK=$SEATRIAL_CACHE/node-work
   NODE_ROOT=$NODE_WORK/root
