@@ -357,7 +357,9 @@ class Reconciler:
         if found := problems(run, config_maps):
             text = "; ".join(f"{p.path}: {p.message}" for p in found)
             raise Unacceptable(Reason.INVALID_SPEC, text)
-        parts = environment(run, self._settings, Inputs(config_maps=config_maps, now=now))
+        parts = environment(
+            run, self._settings, Inputs(config_maps=config_maps, now=now, registry=await self._registry())
+        )
         namespace = await self._namespace(run, parts.namespace)
         await self._create(parts.role_binding)
         await asyncio.gather(*(self._create(manifest) for manifest in parts.foundation))
@@ -375,6 +377,11 @@ class Reconciler:
                 continue
             found[name] = body.get("data") or {}
         return found
+
+    async def _registry(self) -> bytes:
+        """Read each time: the kubelet brings the Secret's newest content, and registries' tokens are short-lived."""
+        file = self._settings.registry_file
+        return await asyncio.to_thread(file.read_bytes) if file else b""
 
     async def _namespace(self, run: IntegrationRun, manifest: Mapping[str, Any]) -> Namespace:
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from seatrial.api.v1alpha1 import ServiceType
 from seatrial.tokens import read_key
@@ -28,6 +29,16 @@ class Images:
     )
 
 
+DNS: tuple[Mapping[str, Any], ...] = (
+    {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    },
+    {"ipBlock": {"cidr": "169.254.20.10/32"}},
+)
+"""Where most clusters' DNS is: CoreDNS or kube-dns, and NodeLocal DNSCache (NetworkPolicyPeers)."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that differs between installations."""
@@ -39,6 +50,10 @@ class Settings:
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     tools: Literal["ImageVolume", "Copy"] = "ImageVolume"
     """How the launcher and the plugin reach a pod: mounted from the runner image, or copied by an init container."""
+    dns: tuple[Mapping[str, Any], ...] = DNS
+    """The NetworkPolicyPeers that environments may ask for names."""
+    registry_file: Path | None = None
+    """A `.dockerconfigjson` with which the images of all environments are pulled."""
     cluster_role: str = "seatrial-environment"
     """The one ClusterRole that the operator binds for itself inside an environment."""
     service_account: str = "seatrial-operator"
@@ -88,6 +103,32 @@ class Settings:
                 raise SystemExit(f"seatrial: {name}={value!r}: must be one of {', '.join(allowed)}")
             return value
 
+        def peers() -> tuple[Mapping[str, Any], ...]:
+            if "SEATRIAL_DNS" not in env:
+                return base.dns
+            try:
+                found = json.loads(env["SEATRIAL_DNS"])
+            except ValueError:
+                found = None
+            if not found or not isinstance(found, list) or not all(isinstance(peer, dict) and peer for peer in found):
+                raise SystemExit("seatrial: SEATRIAL_DNS must be a JSON list of NetworkPolicyPeers, at least one")
+            return tuple(found)
+
+        def registry() -> Path | None:
+            if not (name := env.get("SEATRIAL_REGISTRY_FILE")):
+                return None
+            try:
+                known = json.loads(Path(name).read_bytes())["auths"]
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                raise SystemExit(
+                    f"seatrial: {name} is not the content of a Secret of type kubernetes.io/dockerconfigjson, "
+                    f"which has an object `auths`: {type(error).__name__}"
+                ) from error
+            if not isinstance(known, dict):
+                raise SystemExit(f"seatrial: `auths` in {name} is no object: make the Secret with "
+                                 "kubectl create secret docker-registry")  # fmt: skip
+            return Path(name)
+
         def number(name: str, default: float) -> float:
             try:
                 return float(env.get(name, default))
@@ -102,6 +143,8 @@ class Settings:
                 "SEATRIAL_IMAGE_PULL_POLICY", base.image_pull_policy, ("Always", "IfNotPresent", "Never")
             ),
             tools=choice("SEATRIAL_TOOLS", base.tools, ("ImageVolume", "Copy")),  # type: ignore[arg-type]
+            dns=peers(),
+            registry_file=registry(),
             cluster_role=env.get("SEATRIAL_CLUSTER_ROLE", base.cluster_role),
             service_account=env.get("SEATRIAL_SERVICE_ACCOUNT", base.service_account),
             archive_upload_url=env.get("SEATRIAL_ARCHIVE_UPLOAD_URL", f"http://{archive}.{namespace}.svc:8080"),

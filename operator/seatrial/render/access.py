@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.render import meta
+from seatrial.render import credentials, meta
 from seatrial.settings import Settings
 
 SERVICE_ACCOUNT = meta.ENVIRONMENT
@@ -24,6 +24,9 @@ def role_binding(run: IntegrationRun, settings: Settings) -> meta.Manifest:
     )
 
 
-def service_account(run: IntegrationRun) -> meta.Manifest:
-    """The identity of all pods of the environment. It has no rights, and its token is not mounted."""
-    return meta.manifest(run, "v1", "ServiceAccount", SERVICE_ACCOUNT, automountServiceAccountToken=False)
+def service_account(run: IntegrationRun, registry: bytes) -> meta.Manifest:
+    """The identity of all pods of the environment. It has no rights, its token is not mounted; images are pulled with
+    what is known of registries.
+    """
+    secrets = {"imagePullSecrets": [{"name": credentials.PULL_SECRET}]} if registry else {}
+    return meta.manifest(run, "v1", "ServiceAccount", SERVICE_ACCOUNT, automountServiceAccountToken=False, **secrets)

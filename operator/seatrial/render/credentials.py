@@ -14,6 +14,7 @@ from seatrial.settings import Settings
 
 SECRET = "seatrial-credentials"  # noqa: S105 - the name of the object
 UPLOAD_SECRET = "seatrial-upload"  # noqa: S105
+PULL_SECRET = "seatrial-registry"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ def _secret(run: IntegrationRun, name: str, component: str, values: Mapping[str,
 def secret(run: IntegrationRun, settings: Settings, credentials: Iterable[Credential]) -> meta.Manifest:
     """The Secret with all credentials of the environment's services."""
     return _secret(run, SECRET, meta.ENVIRONMENT, {c.key: c.value(run, settings) for c in credentials})
+
+
+def pull_secret(run: IntegrationRun, registry: bytes) -> meta.Manifest:
+    """The Secret with which the kubelet pulls the environment's images; no container mounts it."""
+    data = {".dockerconfigjson": base64.b64encode(registry).decode()}
+    kind = "kubernetes.io/dockerconfigjson"
+    return meta.manifest(run, "v1", "Secret", PULL_SECRET, meta.ENVIRONMENT, type=kind, immutable=True, data=data)
 
 
 def upload_key(shard: int) -> str:

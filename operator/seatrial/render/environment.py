@@ -31,6 +31,8 @@ class Inputs:
     """`data` of the ConfigMaps that `config_map_names` names, read from the run's namespace."""
     now: datetime
     """Aware; the environment's lease begins here."""
+    registry: bytes = b""
+    """The `.dockerconfigjson` for the environment's images; empty: what the nodes can pull by themselves."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
     secrets = [credential for backing in backings.values() for credential in backing.credentials]
     apps = sorted(run.spec.apps.items())
     foundation = (
-        access.service_account(run),
+        access.service_account(run, inputs.registry),
+        credentials.pull_secret(run, inputs.registry) if inputs.registry else None,
         credentials.secret(run, settings, secrets) if secrets else None,
         credentials.upload_secret(run, settings, tests.SHARDS),
         *_config_maps(run, inputs),

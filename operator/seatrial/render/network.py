@@ -16,10 +16,6 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 def policies(run: IntegrationRun, settings: Settings) -> tuple[meta.Manifest, ...]:
     """What the environment's NetworkPolicies allow; all else is denied in both directions."""
     anyone_here: meta.Manifest = {"podSelector": {}}
-    dns = {
-        "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
     archive = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.operator_namespace}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/component": "archive"}},
@@ -36,7 +32,10 @@ def policies(run: IntegrationRun, settings: Settings) -> tuple[meta.Manifest, ..
                 "ingress": [{"from": [anyone_here]}],
                 "egress": [
                     {"to": [anyone_here]},
-                    {"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
+                    {
+                        "to": [dict(peer) for peer in settings.dns],
+                        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+                    },
                 ],
             },
         ),

@@ -180,6 +180,17 @@ def test_with_default_values_the_operator_has_its_own_defaults(render: Render, t
     assert Settings.from_env({**env, "SEATRIAL_KEY_FILE": str(key)}) == Settings(key=b"k" * 64)
 
 
+def test_the_operator_gets_the_registries_secret_as_a_file(render: Render) -> None:
+    pod = render("environments.pullSecret=mine").pods()["seatrial-operator"]
+    (container,) = pod["containers"]
+    env = {e["name"]: e["value"] for e in container["env"]}
+    folder, name = env["SEATRIAL_REGISTRY_FILE"].rsplit("/", 1)
+    (mount,) = (m for m in container["volumeMounts"] if m["mountPath"] == folder)
+    (volume,) = (v for v in pod["volumes"] if v["name"] == mount["name"])
+    assert volume["secret"]["secretName"] == "mine"
+    assert volume["secret"]["items"] == [{"key": ".dockerconfigjson", "path": name}]
+
+
 @pytest.mark.parametrize(
     ("kubernetes", "values", "expected"),
     [
@@ -350,6 +361,7 @@ def test_every_admission_policy_denies_and_fails_closed(render: Render) -> None:
         ("images.operators=x", "operators"),
         ("tools=imagevolume", "tools"),
         ("janitor.schedule=often", "schedule"),
+        ("environments.dns=null", "dns"),
         ("uninstall.timeoutSeconds=0", "timeoutSeconds"),
         ("admissionPolicy.enabled=maybe", "enabled"),
     ],

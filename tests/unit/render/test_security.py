@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from seatrial.render.environment import Environment
+from seatrial.render.environment import Environment, Inputs, environment
 from seatrial.render.resources import quantity
+from seatrial.settings import Settings
 from tests.unit.render.support import (
     CASES,
+    CONFIG_MAPS,
     KEY,
+    NOW,
     all_containers,
     case,
     containers,
@@ -191,11 +194,36 @@ def test_network_is_closed_but_for_neighbours_dns_and_the_archive() -> None:
         None,
         {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
     ]
+    assert everyone["egress"][1]["to"][1:] == [{"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    assert {port["port"] for port in everyone["egress"][1]["ports"]} == {53}
     results = find(result, "NetworkPolicy", "results")["spec"]
     assert results["podSelector"] == {"matchLabels": {"seatrial.dev/role": "tests"}}
     (rule,) = results["egress"]
     assert rule["to"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "seatrial-system"}
     assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+
+
+def test_another_dns_can_be_asked_and_no_more_than_that() -> None:
+    other = {"ipBlock": {"cidr": "10.0.0.10/32"}}
+    policy = find(render(load("minimal"), Settings(key=KEY, dns=(other,))), "NetworkPolicy", "environment")["spec"]
+    assert [rule["to"] for rule in policy["egress"]] == [[{"podSelector": {}}], [other]]
+
+
+def test_images_are_pulled_with_what_is_known_of_registries() -> None:
+    config = b'{"auths": {"registry.example": {"auth": "c2VjcmV0"}}}'
+    result = environment(load("minimal"), Settings(key=KEY), Inputs(CONFIG_MAPS, NOW, config))
+    secret = find(result, "Secret", "seatrial-registry")
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    assert base64.b64decode(secret["data"][".dockerconfigjson"]) == config
+    account = find(result, "ServiceAccount", "environment")
+    assert account["imagePullSecrets"] == [{"name": "seatrial-registry"}]
+    others = [m for m in inside(result) if m["kind"] not in ("Secret", "ServiceAccount")]
+    assert "seatrial-registry" not in json.dumps(others), "no container can read it"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_without_them_nothing_refers_to_any(name: str) -> None:
+    assert "imagePullSecrets" not in find(case(name), "ServiceAccount", "environment")
 
 
 @every_environment
