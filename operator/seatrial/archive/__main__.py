@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 
+from .model import Unavailable
 from .server import log_as_json, serve
 from .settings import Settings
 
@@ -16,7 +17,7 @@ def main() -> int:
     log_as_json()
     try:
         asyncio.run(serve(Settings.from_environment(os.environ)))
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, Unavailable) as error:
         logging.getLogger(__package__).critical("the archive can't run: %s", error)
         return 1
     return 0

@@ -9,13 +9,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from seatrial import tokens
 
 from .context import Archive
 from .errors import authorize, broken, error_answer, http_error, refused
+from .files import HEADERS, file_response
 from .live import Event
 from .model import ArchiveRule, Invalid, NotThere, SetKey, check_uid, digest_of
 from .store import Result, Store
@@ -24,19 +25,6 @@ from .uploads import SET_PATHS, key_of, upload_routes
 Handler = Callable[[Request], Awaitable[Response]]
 
 _MAX_LISTED = 1_000
-
-# Files are written by tests, so by anybody: nothing of them may run in a browser.
-_FILE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cache-Control": "private, no-cache",
-}
-_SHOWN_AS = {
-    ".json": "application/json",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    **dict.fromkeys((".jsonl", ".log", ".md", ".txt", ".xml", ".yaml", ".yml"), "text/plain; charset=utf-8"),
-}
 
 
 def upload_app(archive: Archive) -> Starlette:
@@ -124,19 +112,11 @@ def _shard(key: SetKey, result: Result | None, brief: bool) -> Event:
 
 async def _get_manifest(archive: Archive, request: Request) -> Response:
     body = await asyncio.to_thread(archive.store.manifest, key_of(request))
-    return Response(body, media_type="application/json", headers={**_FILE_HEADERS, "Seatrial-Digest": digest_of(body)})
+    return Response(body, media_type="application/json", headers={**HEADERS, "Seatrial-Digest": digest_of(body)})
 
 
 async def _get_file(archive: Archive, request: Request) -> Response:
-    path = await asyncio.to_thread(archive.store.file, key_of(request), request.path_params["path"])
-    shown_as = _SHOWN_AS.get(path.suffix.lower())
-    return FileResponse(
-        path,
-        headers=_FILE_HEADERS,
-        media_type=shown_as or "application/octet-stream",
-        filename=path.name,
-        content_disposition_type="inline" if shown_as else "attachment",
-    )
+    return await file_response(archive.store, key_of(request), request.path_params["path"], request)
 
 
 async def _get_live(archive: Archive, request: Request) -> Response:

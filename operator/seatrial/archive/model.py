@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -212,6 +213,10 @@ def parse_manifest(body: bytes, key: SetKey) -> Manifest:
         if file.path in seen:
             raise Invalid(f"the manifest names {_shown(file.path)} twice", "name each file once")
         seen.add(file.path)
+    for path in seen:
+        for folder in PurePosixPath(path).parents:
+            if str(folder) in seen:
+                raise Invalid(f"the manifest names {_shown(str(folder))} as a file and as a folder", "use another name")
     vital = manifest.file(key.vital)
     if vital is None:
         raise Invalid(

@@ -23,6 +23,9 @@ from .context import Archive
 from .live import Hub
 from .metrics import Metrics
 from .settings import Settings
+from .storage import Storage
+from .storage.bucket import Bucket
+from .storage.folder import Folder
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -42,14 +45,14 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Running]:
+async def running(settings: Settings, storage: Storage | None = None) -> AsyncIterator[Running]:
     """Serves while the context is open; at its end streams are ended and uploads under way are let finish (bounded).
 
     Raises:
-        ValueError, OSError, RuntimeError: the key, the folder or a port can't be used; the message says which.
+        ValueError, OSError, RuntimeError, Unavailable: the key, the folder, the bucket or a port can't be used; the message says which.
     """
     key = tokens.read_key(settings.key_file)
-    store = Store(settings.folder, settings.max_file_bytes)
+    store = Store(settings.folder, storage or storage_of(settings), settings.max_file_bytes)
     leftovers = store.open()
     if leftovers:
         log.warning("removed uploads that an earlier end interrupted", extra={"files": leftovers})
@@ -76,11 +79,20 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         store.close()
 
 
+def storage_of(settings: Settings) -> Storage:
+    """Where the settings say that the bytes lie.
+
+    Raises:
+        ValueError: the bucket's address is none.
+    """
+    return Bucket.at(settings.bucket) if settings.bucket else Folder(settings.folder)
+
+
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, or until one of the two servers fails: half an archive would look well.
 
     Raises:
-        ValueError, OSError, RuntimeError: see `running`.
+        ValueError, OSError, RuntimeError, Unavailable: see `running`.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -19,6 +19,7 @@ class Settings:
 
     folder: Path
     key_file: Path
+    bucket: str = ""  # its address; none: files lie in the folder
     host: str = ""  # all addresses
     upload_port: int = 8080
     read_port: int = 8081
@@ -31,7 +32,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Settings from SEATRIAL_ARCHIVE_DIR and SEATRIAL_KEY_FILE (required), SEATRIAL_ARCHIVE_HOST, ..._UPLOAD_PORT,
+        """Settings from SEATRIAL_ARCHIVE_DIR and SEATRIAL_KEY_FILE (required), SEATRIAL_ARCHIVE_BUCKET, SEATRIAL_ARCHIVE_HOST, ..._UPLOAD_PORT,
         ..._READ_PORT, ..._MAX_FILE (such as 2Gi).
 
         Raises:
@@ -40,6 +41,7 @@ class Settings:
         return cls(
             folder=Path(_required(environment, "SEATRIAL_ARCHIVE_DIR")),
             key_file=Path(_required(environment, "SEATRIAL_KEY_FILE")),
+            bucket=environment.get("SEATRIAL_ARCHIVE_BUCKET", cls.bucket),
             host=environment.get("SEATRIAL_ARCHIVE_HOST", cls.host),
             upload_port=_port(environment, "SEATRIAL_ARCHIVE_UPLOAD_PORT", cls.upload_port),
             read_port=_port(environment, "SEATRIAL_ARCHIVE_READ_PORT", cls.read_port),

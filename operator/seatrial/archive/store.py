@@ -1,37 +1,38 @@
-"""Results and evidence in a folder: write-once, digests checked, a set whole or not there.
+"""Results and evidence: write-once, digests checked, a set whole or not there, wherever the bytes lie.
 
 Layout: `runs/<uid>/<attempt>/<part>/files/...` and, next to `files`, `manifest.json`. A set is complete when its
 manifest is there: it is written last, after every file that it names was found with the digest that it names, and from then on
-nothing of the set changes. Bytes arrive in `incoming/` and are renamed to their place once they are on disk, so a crash leaves
-nothing but files in `incoming/`, which the next start removes.
+nothing of the set changes. Bytes arrive in `incoming/` of a local folder and go to the storage once all are there and have the digest
+that was announced, so a crash leaves nothing but passing files, which the next start removes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import fcntl
 import hashlib
-import os
 import secrets
 import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from .model import (
     EVIDENCE,
     Conflict,
     Incomplete,
+    Invalid,
     Manifest,
     NotThere,
     SetKey,
     TooLarge,
-    VolumeFull,
+    Unavailable,
     WrongDigest,
     check_path,
     check_uid,
@@ -40,12 +41,14 @@ from .model import (
     parse_object,
     parse_vital,
 )
+from .storage import Entry, Storage
+from .storage.folder import full_volume_said
 
 # What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 50 MiB) and the number of thread hops.
 _BATCH_BYTES = 256 * 1024
-_HASH_BYTES = 1024 * 1024
+# Files on their way to the storage at once: bounds memory, each may be held whole, and what a slow bucket can take of other work.
+_TRANSFERS = 8
 _DIGESTS_REMEMBERED = 20_000
-_LOCKS = 64
 _PROBLEMS_NAMED = 20
 
 P = ParamSpec("P")
@@ -78,16 +81,26 @@ class Sealed:
     result: Result
 
 
-class Store:
-    """The folder. One process at a time may use it; `open` sees to that."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run takes."""
 
-    def __init__(self, folder: Path, max_file_bytes: int) -> None:
+    uid: str
+    size: int  # bytes
+    newest: float  # when the last of its files came, unix seconds
+
+
+class Store:
+    """Sets in a storage. One process at a time may use the folder; `open` sees to that."""
+
+    def __init__(self, folder: Path, storage: Storage, max_file_bytes: int) -> None:
         self._folder = folder
-        self._runs = folder / "runs"
         self._incoming = folder / "incoming"
+        self._storage = storage
         self._max_file_bytes = max_file_bytes
-        self._locks = [threading.Lock() for _ in range(_LOCKS)]
-        self._digests = _Digests()
+        self._locks: WeakValueDictionary[SetKey, asyncio.Lock] = WeakValueDictionary()
+        self._transfers = ThreadPoolExecutor(_TRANSFERS, thread_name_prefix="transfer")
+        self._digests = _Digests(storage)
         self._lock_file: BinaryIO | None = None
 
     def open(self) -> int:
@@ -96,8 +109,9 @@ class Store:
         Raises:
             OSError: the folder can't be written.
             RuntimeError: another process uses it.
+            Unavailable: the bucket can't be used.
         """
-        self._runs.mkdir(parents=True, exist_ok=True)
+        self._incoming.mkdir(parents=True, exist_ok=True)
         lock_file = (self._folder / ".lock").open("wb")
         try:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,15 +119,14 @@ class Store:
             lock_file.close()
             raise RuntimeError(f"another archive uses {self._folder}; it must end first") from error
         self._lock_file = lock_file
-        self._incoming.mkdir(exist_ok=True)
-        _sync_folder(self._folder)
         leftovers = list(self._incoming.iterdir())
         for leftover in leftovers:
             leftover.unlink()
-        return len(leftovers)
+        return len(leftovers) + self._storage.open()
 
     def close(self) -> None:
         """Gives the folder free."""
+        self._transfers.shutdown()
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
@@ -129,47 +142,46 @@ class Store:
             WrongDigest: the body hasn't the digest `sha256` (hex).
             Conflict: other bytes are there under this name, or the set is sealed.
             VolumeFull: no space is left.
+            Unavailable: the bucket doesn't answer.
         """
-        target = self._set(key) / "files" / check_path(path)
+        check_path(path)
         incoming = _Incoming(self._incoming / secrets.token_hex(16), self._max_file_bytes)
         try:
             batch = bytearray()
             async for chunk in chunks:
                 batch += chunk
                 if len(batch) >= _BATCH_BYTES:
-                    await _in_thread(incoming.write, bytes(batch))
+                    await _in_thread(None, incoming.write, bytes(batch))
                     batch.clear()
-            return await _in_thread(self._place_file, key, target, incoming, bytes(batch), sha256)
-        finally:
-            await _in_thread(incoming.discard)
-
-    def _place_file(self, key: SetKey, target: Path, incoming: _Incoming, rest: bytes, sha256: str) -> Stored:
-        incoming.write(rest)
-        found = incoming.finish()
-        name = target.relative_to(self._set(key) / "files").as_posix()
-        if found != sha256:
-            raise WrongDigest(
-                f"{name} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
-                "the file changed while it was sent, or the transfer was damaged; send it again",
-            )
-        with self._lock(key):
-            present = self._digests.find(target)
-            if present == sha256:
-                return Stored(created=False, size=incoming.size)
-            if present is not None:
-                raise Conflict(
-                    f"{name} of {key} is stored with other bytes", "results are write-once: use another name"
+            found = await _in_thread(None, incoming.finish, bytes(batch))
+            if found != sha256:
+                raise WrongDigest(
+                    f"{path} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
+                    "the file changed while it was sent, or the transfer was damaged; send it again",
                 )
-            if self._manifest_path(key).exists():
-                raise Conflict(f"{key} is sealed: its manifest is stored", "upload every file before the manifest")
-            try:
-                with _full_volume_said():
-                    _make_folder(target.parent, self._folder)
-                    incoming.move(target)
-            except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-                raise Conflict(f"{name} of {key} can't be both a file and a folder", "use another name") from error
-            self._digests.remember(target, found)
-        return Stored(created=True, size=incoming.size)
+            async with self._lock(key):
+                return await _in_thread(self._transfers, self._place_file, key, path, incoming, sha256)
+        finally:
+            await _in_thread(None, incoming.discard)
+
+    def _place_file(self, key: SetKey, path: str, incoming: _Incoming, sha256: str) -> Stored:
+        name = _file(key, path)
+        sealed = self.is_sealed(key)
+        try:
+            version = None if sealed else self._storage.add(name, incoming.path)
+        except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+            raise Conflict(f"{path} of {key} can't be both a file and a folder", "use another name") from error
+        if version is not None:
+            self._digests.remember(name, version, sha256)
+            return Stored(created=True, size=incoming.size)
+        present = self._storage.find(name)
+        if present is not None and self._digests.of(present) == sha256:
+            return Stored(created=False, size=incoming.size)
+        if present is not None:
+            raise Conflict(f"{path} of {key} is stored with other bytes", "results are write-once: use another name")
+        if sealed:
+            raise Conflict(f"{key} is sealed: its manifest is stored", "upload every file before the manifest")
+        raise Unavailable(f"{path} of {key} was taken by another upload that has not ended", "send it again")
 
     async def put_manifest(self, key: SetKey, body: bytes) -> Sealed:
         """Seals the set if every file that the manifest names is there; from then on nothing of it changes.
@@ -179,44 +191,35 @@ class Store:
             Incomplete: files that it names are missing or have other bytes.
             Conflict: another manifest is stored.
             VolumeFull: no space is left.
+            Unavailable: the bucket doesn't answer.
         """
-        return await _in_thread(self._seal, key, body)
+        async with self._lock(key):
+            return await _in_thread(self._transfers, self._seal, key, body)
 
     def _seal(self, key: SetKey, body: bytes) -> Sealed:
         manifest = parse_manifest(body, key)
-        # Files never change once they are there, so this needs no lock.
         self._check_files(key, manifest)
-        summary = parse_vital((self._set(key) / "files" / key.vital).read_bytes(), key)
-        path = self._manifest_path(key)
-        with self._lock(key):
-            present = path.read_bytes() if path.exists() else None
-            if present is not None and present != body:
-                raise Conflict(f"{key} is sealed with another manifest", "results are write-once: the first one stays")
-            if present is None:
-                incoming = _Incoming(self._incoming / secrets.token_hex(16), len(body))
-                try:
-                    incoming.write(body)
-                    incoming.finish()
-                    # Other sets may have made the common folders, and not have brought them to the disk yet.
-                    for folder in (self._runs, *reversed(path.parents[:3])):
-                        _sync_folder(folder)
-                    with _full_volume_said():
-                        incoming.move(path)
-                finally:
-                    incoming.discard()
-            result = Result(key, digest_of(body), summary, path.stat().st_mtime)
-        return Sealed(created=present is None, result=result)
+        summary = parse_vital(self.read(key, key.vital), key)
+        incoming = _Incoming(self._incoming / secrets.token_hex(16), len(body))
+        try:
+            incoming.finish(body)
+            created = self._storage.add(_manifest(key), incoming.path) is not None
+        finally:
+            incoming.discard()
+        if not created and self.manifest(key) != body:
+            raise Conflict(f"{key} is sealed with another manifest", "results are write-once: the first one stays")
+        return Sealed(created, Result(key, digest_of(body), summary, self._sealed_at(key)))
 
     def _check_files(self, key: SetKey, manifest: Manifest) -> None:
+        stored = {entry.name: entry for entry in self._storage.entries(_files(key))}
         problems = []
         for file in manifest.files:
-            path = self._set(key) / "files" / file.path
-            found = self._digests.find(path)
-            if found is None:
+            entry = stored.get(_file(key, file.path))
+            if entry is None:
                 problems.append(f"{file.path} is missing")
-            elif path.stat().st_size != file.size:
-                problems.append(f"{file.path} has {path.stat().st_size} bytes, not {file.size}")
-            elif found != file.sha256:
+            elif entry.size != file.size:
+                problems.append(f"{file.path} has {entry.size} bytes, not {file.size}")
+            elif self._digests.of(entry) != file.sha256:
                 problems.append(f"{file.path} has other bytes")
         if problems:
             more = f" and {len(problems) - _PROBLEMS_NAMED} more" if len(problems) > _PROBLEMS_NAMED else ""
@@ -229,33 +232,31 @@ class Store:
 
     def is_sealed(self, key: SetKey) -> bool:
         """Whether the set's manifest is stored."""
-        return self._manifest_path(key).exists()
+        return self._storage.find(_manifest(key)) is not None
 
     def uids(self) -> list[str]:
-        """The uids of all runs that anything is kept of, the newest first."""
-        with os.scandir(self._runs) as entries:
-            found = [(entry.stat().st_mtime, entry.name) for entry in entries if entry.is_dir()]
-        return [name for _, name in sorted(found, reverse=True)]
+        """The uids of all runs that anything is kept of; on a volume the newest first."""
+        return self._storage.folders("runs")
 
     def sets(self, uid: str) -> list[SetKey]:
         """All sets of the run that anything is kept of: by attempt, the shards by number and then the evidence."""
-        folder = self._runs / check_uid(uid)
+        run = f"runs/{check_uid(uid)}"
         keys = [
-            SetKey(uid, int(found.parent.name), None if found.name == EVIDENCE else int(found.name))
-            for found in folder.glob("*/*")
-            if found.is_dir()
+            SetKey(uid, int(attempt), None if part == EVIDENCE else int(part))
+            for attempt in self._storage.folders(run)
+            for part in self._storage.folders(f"{run}/{attempt}")
         ]
         return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
 
     def result(self, key: SetKey) -> Result | None:
-        """The set's result if it is complete."""
-        path = self._manifest_path(key)
+        """The set if it is complete."""
         try:
-            body = path.read_bytes()
-        except FileNotFoundError:
+            body = self.manifest(key)
+            return Result(
+                key, digest_of(body), parse_object(self.read(key, key.vital), key.vital), self._sealed_at(key)
+            )
+        except NotThere:
             return None
-        summary = parse_object((self._set(key) / "files" / key.vital).read_bytes(), key.vital)
-        return Result(key, digest_of(body), summary, path.stat().st_mtime)
 
     def results(self, uid: str) -> list[Result]:
         """The results of all complete shards of the run."""
@@ -268,33 +269,64 @@ class Store:
         Raises:
             NotThere: the set is not complete.
         """
-        try:
-            return self._manifest_path(key).read_bytes()
-        except FileNotFoundError as error:
-            raise NotThere(f"{key} has no manifest", "its upload has not ended, or never began") from error
+        entry = self._storage.find(_manifest(key))
+        if entry is None:
+            raise NotThere(f"{key} has no manifest", "its upload has not ended, or never began")
+        return b"".join(self._storage.chunks(entry.name, 0, entry.size))
 
-    def file(self, key: SetKey, path: str) -> Path:
-        """Where the bytes of this file are.
+    def file(self, key: SetKey, path: str) -> Entry:
+        """What is known of this file.
 
         Raises:
             Invalid: the name can't be the name of a file.
             NotThere: there is no such file.
         """
-        found = self._set(key) / "files" / check_path(path)
-        if not found.is_file():
+        found = self._storage.find(_file(key, check_path(path)))
+        if found is None:
             raise NotThere(f"{key} has no file {path}", "the manifest lists the files")
         return found
 
-    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
-        """The file's bytes, in pieces.
+    def chunks(self, key: SetKey, path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The file's bytes from `start` to before `end` (None: its end), piece by piece.
 
         Raises:
-            Invalid: the name can't be the name of a file.
-            NotThere: there is no such file.
+            Invalid, NotThere: see `file`.
         """
-        with self.file(key, path).open("rb") as file:
-            while piece := file.read(_HASH_BYTES):
-                yield piece
+        entry = self.file(key, path)
+        return self.content(entry, start, entry.size if end is None else end)
+
+    def content(self, entry: Entry, start: int, end: int) -> Iterator[bytes]:
+        """Like `chunks`, of a file that was found."""
+        return self._storage.chunks(entry.name, start, end)
+
+    def read(self, key: SetKey, path: str) -> bytes:
+        """The bytes of a file that is small enough to hold.
+
+        Raises:
+            Invalid, NotThere: see `file`.
+        """
+        return b"".join(self.chunks(key, path))
+
+    def verify(self, key: SetKey) -> list[str]:
+        """Reads all bytes of a complete set again, and tells what is not as the manifest says; nothing: all is well.
+
+        Raises:
+            NotThere: the set is not complete.
+        """
+        try:
+            manifest = parse_manifest(self.manifest(key), key)
+        except Invalid as error:
+            return [error.error]
+        problems = []
+        for file in manifest.files:
+            entry = self._storage.find(_file(key, file.path))
+            if entry is None:
+                problems.append(f"{file.path} is missing")
+            elif entry.size != file.size:
+                problems.append(f"{file.path} has {entry.size} bytes, not {file.size}")
+            elif _sha256(self._storage, entry) != file.sha256:
+                problems.append(f"{file.path} has other bytes")
+        return problems
 
     def space(self) -> tuple[int, int]:
         """Free and total bytes of the volume.
@@ -302,30 +334,69 @@ class Store:
         Raises:
             OSError: the folder can't be reached.
         """
-        usage = shutil.disk_usage(self._runs)
+        usage = shutil.disk_usage(self._incoming)
         return usage.free, usage.total
 
-    # Places
+    def usage(self) -> list[Usage]:
+        """What each run takes that anything is kept of."""
+        sizes: dict[str, int] = {}
+        newest: dict[str, float] = {}
+        for entry in self._storage.entries("runs"):
+            uid = entry.name.split("/")[1]
+            sizes[uid] = sizes.get(uid, 0) + entry.size
+            newest[uid] = max(newest.get(uid, 0.0), entry.modified)
+        return [Usage(uid, size, newest[uid]) for uid, size in sizes.items()]
 
-    def _set(self, key: SetKey) -> Path:
-        return self._runs / key.uid / str(key.attempt) / key.part
+    # Removing
 
-    def _manifest_path(self, key: SetKey) -> Path:
-        return self._set(key) / "manifest.json"
+    def remove_some(self, uid: str, limit: int) -> int:
+        """Removes at most about `limit` files of a run and returns how many it removed: none are left when that is 0.
 
-    def _lock(self, key: SetKey) -> threading.Lock:
-        return self._locks[hash(key) % _LOCKS]
+        The manifests go first, all of them: what is only half removed is not taken for complete.
+        """
+        manifests = [_manifest(key) for key in self.sets(uid) if self.is_sealed(key)]
+        names = manifests or [entry.name for entry in islice(self._storage.entries(f"runs/{uid}"), limit)]
+        self._storage.remove(names)
+        return len(names)
+
+    # Inside
+
+    def _sealed_at(self, key: SetKey) -> float:
+        entry = self._storage.find(_manifest(key))
+        if entry is None:
+            raise NotThere(f"{key} has no manifest", "it was removed a moment ago")
+        return entry.modified
+
+    def _lock(self, key: SetKey) -> asyncio.Lock:
+        """Held while something of the set is placed: of a file and the manifest that come at once, one is first."""
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
+def _set(key: SetKey) -> str:
+    return f"runs/{key.uid}/{key.attempt}/{key.part}"
+
+
+def _manifest(key: SetKey) -> str:
+    return f"{_set(key)}/manifest.json"
+
+
+def _files(key: SetKey) -> str:
+    return f"{_set(key)}/files"
+
+
+def _file(key: SetKey, path: str) -> str:
+    return f"{_files(key)}/{path}"
 
 
 class _Incoming:
-    """One body on its way to the disk, under a name that nobody asks for."""
+    """One body on its way to the storage, under a name that nobody asks for."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path = path
+        self.path = path
+        self.size = 0
         self._max_bytes = max_bytes
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
-        self.size = 0
 
     def write(self, data: bytes) -> None:
         self.size += len(data)
@@ -335,99 +406,64 @@ class _Incoming:
                 "make it smaller, or raise SEATRIAL_ARCHIVE_MAX_FILE",
             )
         self._hash.update(data)
-        with _full_volume_said():
+        with full_volume_said():
             if self._file is None:
-                self._file = self._path.open("xb", buffering=0)
+                self._file = self.path.open("xb", buffering=0)
             view = memoryview(data)
             while view:  # a nearly full volume takes a part of the bytes, and refuses with the next write
                 view = view[self._file.write(view) :]
 
-    def finish(self) -> str:
-        """Brings the bytes to the disk and returns their SHA-256 (hex)."""
+    def finish(self, rest: bytes) -> str:
+        """Takes the last bytes and returns the SHA-256 (hex) of all."""
+        self.write(rest)
         assert self._file is not None
-        with _full_volume_said():
-            os.fsync(self._file.fileno())
+        with full_volume_said():
             self._file.close()
         return self._hash.hexdigest()
 
-    def move(self, target: Path) -> None:
-        """Gives the file its name, for good."""
-        self._path.rename(target)
-        _sync_folder(target.parent)
-
     def discard(self) -> None:
-        """Removes what is left under the passing name; nothing after `move`."""
+        """Removes what is left under the passing name."""
         if self._file is not None:
             self._file.close()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
 
 class _Digests:
     """SHA-256 of stored files: remembered from their upload, computed anew after a restart."""
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[int, int, int], str] = OrderedDict()
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, path: Path) -> str | None:
-        """The file's SHA-256 (hex); None if there is no such file."""
-        if not path.is_file():
-            return None
-        identity = self._identity(path)
+    def of(self, entry: Entry) -> str:
+        """The file's SHA-256 (hex)."""
         with self._lock:
-            known = self._known.get(identity)
+            known = self._known.get((entry.name, entry.version))
         if known is None:
-            with path.open("rb", buffering=0) as file:
-                known = hashlib.file_digest(file, "sha256").hexdigest()
-            self.remember(path, known)
+            known = _sha256(self._storage, entry)
+            self.remember(entry.name, entry.version, known)
         return known
 
-    def remember(self, path: Path, sha256: str) -> None:
+    def remember(self, name: str, version: str, sha256: str) -> None:
         with self._lock:
-            self._known[self._identity(path)] = sha256
+            self._known[name, version] = sha256
             while len(self._known) > _DIGESTS_REMEMBERED:
                 self._known.popitem(last=False)
 
-    @staticmethod
-    def _identity(path: Path) -> tuple[int, int, int]:
-        stat = path.stat()
-        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+def _sha256(storage: Storage, entry: Entry) -> str:
+    """Of the bytes that are stored now, in hex."""
+    found = hashlib.sha256()
+    for chunk in storage.chunks(entry.name, 0, entry.size):
+        found.update(chunk)
+    return found.hexdigest()
 
 
-@contextmanager
-def _full_volume_said() -> Iterator[None]:
-    """Turns the operating system's ways to say that no space is left into VolumeFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise VolumeFull(
-            "the archive's volume is full",
-            "delete old runs or enlarge the volume of the archive, then send this again",
-        ) from error
-
-
-def _make_folder(folder: Path, base: Path) -> None:
-    """Makes the folder and its parents below `base`, each of them lasting."""
-    if folder.is_dir() or folder == base:
-        return
-    _make_folder(folder.parent, base)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Like asyncio.to_thread, but a cancelled caller waits for the thread: nobody closes a file under its feet."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+async def _in_thread(pool: ThreadPoolExecutor | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs it in a thread; a cancelled caller waits for the thread: nobody closes a file under its feet."""
+    loop = asyncio.get_running_loop()
+    running = loop.run_in_executor(pool, lambda: work(*args, **kwargs))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

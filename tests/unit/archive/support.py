@@ -19,6 +19,7 @@ from seatrial import tokens
 from seatrial.archive.live import Limits
 from seatrial.archive.server import Running, running
 from seatrial.archive.settings import Settings
+from seatrial.archive.storage import Storage
 from seatrial.archive_client import ArchiveClient
 
 KEY = b"k" * 32
@@ -122,6 +123,12 @@ class Server:
         return list((self.folder / "incoming").iterdir())
 
 
+async def stored(server: Server, uploads: Uploads, path: str) -> bytes | None:
+    """What a reader gets."""
+    answer = await server.read.get(f"{uploads.path}/files/{quote(path)}")
+    return answer.content if answer.status_code == 200 else None
+
+
 @asynccontextmanager
 async def connected(upload_port: int, read_port: int, folder: Path) -> AsyncIterator[Server]:
     limits = httpx.Limits(max_connections=None)
@@ -144,18 +151,24 @@ def settings(tmp_path: Path, key_file: Path) -> Settings:
     return Settings(tmp_path / "archive", key_file, host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=5)
 
 
+@pytest.fixture
+def backend() -> Storage | None:
+    """Where the bytes lie; None: in the folder."""
+    return None
+
+
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 @pytest.fixture
-def serve(settings: Settings) -> Serve:
+def serve(settings: Settings, backend: Storage | None) -> Serve:
     """Serves with these settings changed: `async with serve(max_file_bytes=10) as server`."""
 
     @asynccontextmanager
     async def start(limits: Limits | None = None, **changes: Any) -> AsyncIterator[Server]:
         if limits is not None:
             changes["live"] = limits
-        async with running(replace(settings, **changes)) as ports:
+        async with running(replace(settings, **changes), backend) as ports:
             ports_of: Running = ports
             async with connected(ports_of.upload_port, ports_of.read_port, settings.folder) as server:
                 yield server

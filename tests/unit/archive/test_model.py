@@ -135,6 +135,7 @@ def test_a_manifest_may_say_more_than_it_must() -> None:
         (json.dumps(MANIFEST | {"run": {}}), "run.uid"),
         (json.dumps(MANIFEST | {"files": []}), "does not name summary.json"),
         (json.dumps(MANIFEST | {"files": [FILE, FILE]}), "twice"),
+        (json.dumps(MANIFEST | {"files": [FILE, FILE | {"path": "summary.json/x"}]}), "as a file and as a folder"),
         (json.dumps(MANIFEST | {"files": [FILE | {"path": "../x"}]}), "plain relative path"),
         (json.dumps(MANIFEST | {"files": [FILE | {"size": -1}]}), "files.0.size"),
         (json.dumps(MANIFEST | {"files": [FILE | {"size": "2"}]}), "files.0.size"),

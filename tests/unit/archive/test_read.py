@@ -117,7 +117,7 @@ async def test_who_asks_for_headers_alone_is_answered_at_once(server: Server, pa
 async def test_it_says_whether_it_is_well(server: Server) -> None:
     for client, path in ((server.upload, "/healthz"), (server.read, "/healthz"), (server.read, "/readyz")):
         assert (await client.get(path)).status_code == 200
-    (server.folder / "runs").rename(server.folder / "lost")
+    (server.folder / "incoming").rename(server.folder / "lost")
     answer = await server.read.get("/readyz")
     assert (answer.status_code, "volume can't be reached" in answer.json()["error"]) == (503, True)
     assert "seatrial_archive_disk_free_bytes NaN" in (await server.read.get("/metrics")).text
