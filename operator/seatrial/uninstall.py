@@ -29,10 +29,6 @@ from seatrial.cluster import (
 ENVIRONMENTS = "app.kubernetes.io/managed-by=seatrial,seatrial.dev/run-uid"
 """Label selector of all environments."""
 POLL_SECONDS = 1.0
-FAREWELL = (
-    "seatrial: no runs and no environments are left. Of the installation only the definition of IntegrationRuns stays, "
-    f"because helm deletes no CRDs; remove it with: kubectl delete crd {api.PLURAL}.{api.GROUP}"
-)
 
 
 @dataclass(frozen=True)
@@ -91,6 +87,25 @@ def advice(left: Left, seconds: float, namespace: str) -> str:
     )
 
 
+def farewell(kept: str, namespace: str) -> str:
+    """What is said when all is gone: what stays, and how it goes.
+
+    Args:
+        kept: name of the claim of the archive's volume, if that stays.
+        namespace: the installation's own.
+    """
+    lines = [
+        "seatrial: no runs and no environments are left. Of the installation the definition of IntegrationRuns stays, "
+        f"because helm deletes no CRDs; remove it with: kubectl delete crd {api.PLURAL}.{api.GROUP}"
+    ]
+    if kept:
+        lines.append(
+            "The archive's volume with all results stays too, as archive.persistence.keep says; remove it with: "
+            f"kubectl -n {namespace} delete pvc {kept}"
+        )
+    return "\n".join(lines)
+
+
 async def look(cluster: Cluster) -> Left:
     """Lists what is left; a cluster whose definition of runs is gone has none."""
     try:
@@ -146,7 +161,7 @@ async def _main() -> int:
     if left:
         print(advice(left, seconds, namespace), file=sys.stderr)
         return 1
-    print(FAREWELL)
+    print(farewell(os.environ.get("SEATRIAL_KEPT", ""), namespace))
     return 0
 
 

@@ -27,6 +27,11 @@ OK: dict[str, dict[str, Any]] = {
     "quantities": {"apps": {"api": {"image": "i", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}}},
     "durations": {"timeouts": {"environment": "1m30s", "tests": "2h"}, "retention": {"passed": "0s"}},
     "artifacts": {"tests": {"image": "i", "artifacts": ["logs/**", "report.html"]}},
+    "names of 40 characters": {
+        "services": {"p" * 40: {"type": "postgres", "initSQL": {"configMap": "seed.sql-1"}}},
+        "migrations": [{"name": "m" * 40, "image": "i", "command": ["a"]}],
+        "apps": {"a" * 40: {"image": "i"}},
+    },
     "shared volume": {"sharedVolume": {"mountPath": "/sessions", "env": "WORKER_SESSIONS_DIR"}},
 }
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -41,6 +46,31 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "field of another explicit type": (
         {"services": {"x": {"type": "redis", "buckets": ["abc"]}}}, "only for type minio",
     ),
+    "postgres with a field of another type": (
+        {"services": {"postgres": {"namespaces": ["a"]}}}, "postgres has fields of another type",
+    ),
+    "temporal with a field of another type": (
+        {"services": {"temporal": {"buckets": ["abc"]}}}, "temporal has fields of another type",
+    ),
+    "redis with a field of another type": ({"services": {"redis": {"image": "i"}}}, "redis has fields of another type"),
+    "explicit minio with a field of postgres": (
+        {"services": {"x": {"type": "minio", "databases": ["a"]}}}, "only for type postgres",
+    ),
+    "explicit postgres with a field of temporal": (
+        {"services": {"x": {"type": "postgres", "searchAttributes": {"A": "Int"}}}}, "only for type temporal",
+    ),
+    "explicit temporal with a field of custom": (
+        {"services": {"x": {"type": "temporal", "env": [{"name": "A"}]}}}, "only for type custom",
+    ),
+    "custom with a field of minio": (
+        {"services": {"x": {"type": "custom", "image": "i", "buckets": ["abc"]}}}, "only for type minio",
+    ),
+    "service name of 41 characters": ({"services": {"p" * 41: {"type": "postgres"}}}, "at most 40 characters"),
+    "app name of 41 characters": ({"apps": {"a" * 41: {"image": "i"}}}, "at most 40 characters"),
+    "migration name of 41 characters": (
+        {"migrations": [{"name": "m" * 41, "image": "i", "command": ["a"]}]}, "spec.migrations[0].name",
+    ),
+    "ConfigMap of no possible name": ({"tests": {"source": {"configMap": "My_Tests"}}}, "configMap"),
     "service name": ({"services": {"Post_Gres": {"type": "postgres"}}}, "names must be lower case"),
     "reserved service name": ({"services": {"migrations": {"type": "postgres"}}}, "are taken"),
     "reserved app name": ({"apps": {"tests": {"image": "i"}}}, "are taken"),
@@ -50,6 +80,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "readiness twice": (
         {"apps": {"a": {"image": "i", "port": 1, "ready": {"http": {}, "tcp": {}}}}}, "exactly one of http, tcp or grpc",
     ),
+    "readiness of a service twice": (
+        {"services": {"x": {
+            "type": "custom", "image": "i", "ports": {"http": 1}, "ready": {"http": {}, "exec": {"command": ["true"]}},
+        }}},
+        "exactly one of http, tcp, grpc or exec",
+    ),
+    "readiness of a service in no way": (
+        {"services": {"x": {"type": "custom", "image": "i", "ports": {"http": 1}, "ready": {}}}},
+        "exactly one of http, tcp, grpc or exec",
+    ),
+    "readiness in no way": ({"apps": {"a": {"image": "i", "port": 1, "ready": {}}}}, "exactly one of http, tcp or grpc"),
     "readiness without port": ({"apps": {"a": {"image": "i", "ready": {"tcp": {}}}}}, "ready needs a port"),
     "custom readiness without ports": (
         {"services": {"x": {"type": "custom", "image": "i", "ready": {"exec": {"command": ["true"]}}}}},

@@ -212,7 +212,7 @@ WELL_KNOWN = tuple(t.value for t in ServiceType if t is not ServiceType.CUSTOM)
 class ConfigMapRef(Model):
     """A ConfigMap in the run's own namespace."""
 
-    config_map: Name
+    config_map: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")]
     """Its name. It is copied into the environment when the run starts."""
 
 

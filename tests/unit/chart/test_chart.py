@@ -255,6 +255,15 @@ def test_the_archives_volume_goes_with_the_release_unless_it_is_to_be_kept(rende
     assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
+def test_an_uninstall_says_which_volume_stays(render: Render) -> None:
+    def told(*values: str) -> str:
+        (container,) = render(*values).pods()["seatrial-uninstall"]["containers"]
+        return str({e["name"]: e["value"] for e in container["env"]}["SEATRIAL_KEPT"])
+
+    assert told("archive.persistence.keep=true") == "seatrial-archive"
+    assert told("archive.persistence.keep=true", "archive.persistence.enabled=false") == ""
+
+
 def test_the_archives_volume_has_the_wanted_size_and_class(render: Render) -> None:
     claim = render("archive.persistence.size=3Gi", "archive.persistence.storageClass=fast").get(
         "PersistentVolumeClaim", "seatrial-archive"
@@ -282,6 +291,7 @@ def test_an_uninstall_that_waits_too_long_says_so_before_it_is_killed(render: Re
     job = render("uninstall.timeoutSeconds=100").get("Job", "seatrial-uninstall")["spec"]
     env = {e["name"]: e["value"] for e in job["template"]["spec"]["containers"][0]["env"]}
     assert env["SEATRIAL_UNINSTALL_SECONDS"] == "100"
+    assert env["SEATRIAL_KEPT"] == ""
     assert job["activeDeadlineSeconds"] > 100
 
 
@@ -294,7 +304,11 @@ def test_the_archive_takes_uploads_from_environments_and_reads_from_the_operator
     )
     upload, read = policy["spec"]["ingress"]
     assert upload["ports"] == [{"port": 8080}]
-    assert upload["from"] == [{"namespaceSelector": {"matchLabels": {"app.kubernetes.io/managed-by": "seatrial"}}}]
+    ours = {
+        "matchLabels": {"app.kubernetes.io/managed-by": "seatrial"},
+        "matchExpressions": [{"key": "seatrial.dev/run-uid", "operator": "Exists"}],
+    }
+    assert upload["from"] == [{"namespaceSelector": ours}]
     assert read["ports"] == [{"port": 8081}]
     components = [p["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for p in read["from"][:2]]
     assert components == ["operator", "check"]

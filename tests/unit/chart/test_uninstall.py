@@ -63,6 +63,14 @@ def test_what_is_left_is_named_with_what_holds_it() -> None:
     assert "kubectl -n seatrial-system logs deployment/seatrial-operator" in text
 
 
+def test_it_says_what_stays() -> None:
+    crd = "kubectl delete crd integrationruns.seatrial.dev"
+    assert crd in subject.farewell("", "ops")
+    assert "pvc" not in subject.farewell("", "ops")
+    assert crd in subject.farewell("seatrial-archive", "ops")
+    assert "kubectl -n ops delete pvc seatrial-archive" in subject.farewell("seatrial-archive", "ops")
+
+
 class Memory:
     """A cluster that holds runs and environments, with an operator that takes as many looks to reclaim as told."""
 
