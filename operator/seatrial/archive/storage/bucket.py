@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
 from seatrial.archive.model import Invalid, Unavailable
@@ -32,6 +33,7 @@ _LISTED_AT_ONCE = 1_000
 _MAX_NAME_BYTES = 1_024  # of S3 and GCS, with the bucket's prefix
 _INCOMING = "incoming"
 _SCHEMES = ("s3", "gs", "az")
+_SAID = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
 
 _CLIENT: ClientConfig = {
     "allow_http": True,  # only where the endpoint's address says http
@@ -59,7 +61,7 @@ class Bucket:
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.netloc or parts.query:
             raise ValueError(
-                f"{url!r} is no bucket: use s3://bucket/prefix, gs://bucket/prefix or az://account/container/prefix"
+                f"{url!r} is no bucket: use s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
             )
         options: dict[str, Any] = {}
         if parts.scheme == "s3" and "AWS_COPY_IF_NOT_EXISTS" not in os.environ:
@@ -67,7 +69,7 @@ class Bucket:
         try:
             return cls(from_url(url, client_options=_CLIENT, retry_config=_RETRY, **options), url)
         except BaseError as error:
-            raise ValueError(f"the bucket {url} can't be used: {_first_line(error)}") from error
+            raise ValueError(f"the bucket {url} can't be used: {_cause(error)}") from error
 
     def open(self) -> int:
         """See Storage; also finds out whether the bucket can be reached."""
@@ -78,7 +80,7 @@ class Bucket:
     def add(self, name: str, source: Path) -> str | None:
         """See Storage."""
         if self._prefix_bytes + 1 + len(name.encode()) > _MAX_NAME_BYTES:
-            raise Invalid(f"the name {name} is too long for the bucket", "shorten the path of the file")
+            raise Invalid(f"{name[:100]}... is too long a name for the bucket", "shorten the path of the file")
         with self._said():
             try:
                 if source.stat().st_size <= _WHOLE_BYTES:
@@ -87,6 +89,8 @@ class Bucket:
                 self._copy_in(name, source)
             except AlreadyExistsError:
                 return None
+            except FileNotFoundError as error:  # the bucket itself
+                raise self._unavailable(error) from error
         entry = self.find(name)
         return entry.version if entry else None
 
@@ -103,7 +107,8 @@ class Bucket:
             )
             obstore.copy(self._store, passing, name, overwrite=False)
         finally:
-            self.remove([passing])
+            with suppress(Unavailable):  # the next start removes it
+                self.remove([passing])
 
     def find(self, name: str) -> Entry | None:
         """See Storage."""
@@ -151,16 +156,14 @@ class Bucket:
             yield
         except AlreadyExistsError:
             raise
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise Unavailable(
-                f"the bucket {self._url} refuses the archive: {_first_line(error)}",
-                "check the archive's credentials and what they may do in the bucket: list, get, put and delete",
-            ) from error
         except BaseError as error:
-            raise Unavailable(
-                f"the bucket {self._url} does not do what it is asked: {_first_line(error)}",
-                "check that it is there and can be reached from the archive",
-            ) from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"the bucket {self._url} can't be used: {_cause(error)}",
+            "check its address, that the archive can reach it, and that the archive's credentials may list, get, put and delete",
+        )
 
 
 def _entry(meta: obstore.ObjectMeta) -> Entry:
@@ -172,5 +175,8 @@ def _version(e_tag: str | None, version: str | None) -> str:
     return f"{e_tag}-{version}"
 
 
-def _first_line(error: Exception) -> str:
+def _cause(error: Exception) -> str:
+    """What the bucket said, without all that obstore tells around it."""
+    if said := _SAID.search(str(error)):
+        return f"{said[1]}: {said[2]}"
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
