@@ -16,7 +16,7 @@ _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z ?")
 _LONGEST_LINE = 4_000  # characters shown of one line
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR = re.compile(
-    r"\b(?:error|fatal|panic|exception|traceback|critical|crit|refused|oomkilled|segfault|killed|failed|failure)\b"
+    r"\b(?:error|fatal|panic|exception|traceback|critical|crit|refused|oomkilled|segfault|killed|failed|failure|does not exist|could not|cannot)\b"
     r"|\b[A-Za-z]+(?:Error|Exception)\b|\blevel=(?:error|fatal)\b",
     re.IGNORECASE,
 )

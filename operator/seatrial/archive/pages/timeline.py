@@ -113,8 +113,9 @@ def chart(attempt: Attempt, created: datetime, failed: Sequence[TestRow], now: d
     phases, bars = _phases(
         steps, began, last or now, over=line.reclaimed is not None, scale=scale, verdict=line.verdict
     )
-    rows = [Row("phases", "", bars, (), "; ".join(f"{phase.name} {duration(phase.seconds)}" for phase in phases))]
     stop = line.verdict or now
+    told = f"verdict after {duration(_between(began, stop))}" if over else f"{duration(_between(began, stop))} so far"
+    rows = [Row("run", "", bars, (), told)]
     parts = sorted(attempt.components, key=lambda part: (_rank(part.role), part.created_at or began, part.name))
     rows += [_component(part, scale, stop, failed if part.role == "tests" else ()) for part in parts]
     return Chart(began, axis, ticks, phases, tuple(rows))
