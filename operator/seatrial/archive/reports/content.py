@@ -1,0 +1,125 @@
+"""What is told of a run, whatever it is written as. Pure; every text of tests and logs in it may be hostile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass as plain_dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+
+from seatrial.archive.history.views import RunDetail, TestRow
+
+_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+_POINTS = (
+    ("queued", ""),
+    ("started", "waiting for the operator"),
+    ("environmentReady", "environment"),
+    ("firstTest", "pytest: start and collection"),
+    ("lastTest", "tests"),
+    ("verdict", "results and verdict"),
+    ("reclaimed", "reclaim"),
+)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Hint:
+    """A line of the evidence that tells why."""
+
+    component: str
+    file: str
+    """Of the evidence, such as logs/orders.log."""
+    line: str
+    title: str
+    advice: str
+    at: datetime | None = None
+    cause: bool = False
+    """Probably the cause; else one of its consequences."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Report:
+    """The essence of a run."""
+
+    run: RunDetail
+    hints: tuple[Hint, ...]
+    """The most telling first."""
+    failed: tuple[TestRow, ...]
+    """The first that went wrong, with the texts of their failures."""
+    failed_total: int
+    flaky: tuple[TestRow, ...]
+    slowest: tuple[TestRow, ...]
+
+
+@plain_dataclass(frozen=True)
+class Span:
+    """A part of a run's time."""
+
+    name: str
+    seconds: float
+
+
+def parse_hints(body: bytes) -> tuple[Hint, ...]:
+    """The hints in hints.json; those that can't be read are left out."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return ()
+    adapter, hints = TypeAdapter(Hint), []
+    for entry in found if isinstance(found, list) else ():
+        try:
+            hints.append(adapter.validate_python(entry))
+        except ValidationError:
+            continue
+    return tuple(hints)
+
+
+def instant(value: object) -> float | None:
+    """An RFC 3339 time as unix seconds; None for what is none."""
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
+def spans(timeline: Mapping[str, Any]) -> list[Span]:
+    """Where the time went: from each point of a run's timeline (as its status has it) that is known to the next one."""
+    return [Span(name, max(0.0, at - before)) for (_, before), (name, at) in pairwise(_known(timeline))]
+
+
+def took(timeline: Mapping[str, Any]) -> float | None:
+    """Seconds from the run's beginning to its verdict."""
+    known, end = _known(timeline), instant(timeline.get("verdict"))
+    return max(0.0, end - known[0][1]) if known and end is not None else None
+
+
+def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
+    known = [(name, at) for point, name in _POINTS if (at := instant(timeline.get(point))) is not None]
+    # The API server notes creation in whole seconds, so a shorter wait can't be told from none.
+    queued, started = instant(timeline.get("queued")), instant(timeline.get("started"))
+    if queued is not None and started is not None and started - queued < 1:
+        del known[0]
+    return known
+
+
+def excerpt(text: str, lines: int) -> list[str]:
+    """The most telling lines of a traceback: where pytest shows what it raised (`E   ...`), with the line of code before."""
+    all_lines = [line.rstrip() for line in text.splitlines()]
+    raised = next((number for number, line in enumerate(all_lines) if line.startswith("E ")), None)
+    start = 0 if raised is None else max(0, raised - 3)
+    told = all_lines[start : start + lines]
+    while told and not told[0]:
+        del told[0]
+    while told and not told[-1]:
+        del told[-1]
+    if start + lines < len(all_lines) and all_lines[-1] and all_lines[-1] not in told:
+        told = [*told[: lines - 2], "...", all_lines[-1]]  # where it was raised
+    return told

@@ -1,0 +1,105 @@
+"""What the reports are made of: the history and the stored files of a run. Blocks: call it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Protocol
+
+from seatrial.archive.history.queries import History
+from seatrial.archive.history.views import RunDetail, TestFilter, TestOrder, TestPage, TestRow
+from seatrial.archive.model import NotThere, SetKey
+
+from .content import Hint, Report, parse_hints
+from .merge import Part
+
+EVENTS = "events.jsonl"
+HINTS = "hints.json"
+FAILED, FLAKY, SLOWEST = 20, 10, 5
+"""Tests that are told of, at most."""
+
+
+class Result(Protocol):
+    """A complete set, as far as reports need it."""
+
+    @property
+    def key(self) -> SetKey:
+        """Which one."""
+        ...
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Its vital file."""
+        ...
+
+
+class Files(Protocol):
+    """What is asked of the store."""
+
+    def results(self, uid: str) -> list[Any]:
+        """The complete shards of a run, each a `Result`."""
+        ...
+
+    def read(self, key: SetKey, path: str) -> bytes:
+        """A small file.
+
+        Raises:
+            NotThere: there is none.
+        """
+        ...
+
+    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
+        """A file, piece by piece.
+
+        Raises:
+            NotThere: there is none.
+        """
+        ...
+
+
+def report(history: History, files: Files, run: RunDetail) -> Report:
+    """The essence of a run."""
+
+    def those(limit: int, order: TestOrder, outcome: str | None) -> TestPage:
+        return history.tests(run.uid, TestFilter(outcome=outcome), limit, order=order)
+
+    def whole(page: TestPage) -> tuple[TestRow, ...]:
+        return tuple(history.test(run.uid, row.attempt, row.id) or row for row in page.tests)
+
+    bad = those(FAILED, "bad-first", "bad")
+    flaky, slowest = those(FLAKY, "id", "flaky"), those(SLOWEST, "duration", None)
+    return Report(
+        run=run,
+        hints=hints(files, run),
+        failed=whole(bad),
+        failed_total=bad.total,
+        flaky=whole(flaky),
+        slowest=slowest.tests,
+    )
+
+
+def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
+    """What the evidence of the last attempt says."""
+    if run.last is None:
+        return ()
+    try:
+        return parse_hints(files.read(SetKey(run.uid, run.last.attempt, None), HINTS))
+    except NotThere:
+        return ()
+
+
+def parts(files: Files, uid: str) -> list[Part]:
+    """The results of all shards of all attempts."""
+    found: list[Result] = files.results(uid)
+    return [
+        Part(result.key.attempt, result.key.shard, result.summary, partial(_events, files, result.key))
+        for result in found
+        if result.key.shard is not None
+    ]
+
+
+def _events(files: Files, key: SetKey) -> Iterator[bytes]:
+    try:
+        yield from files.chunks(key, EVENTS)
+    except NotThere:
+        return  # its pytest never began
