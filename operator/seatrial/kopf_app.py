@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import kopf
@@ -122,7 +123,7 @@ class Application:
                     self.metrics.feed.set(0)
                     logger.warning("archive feed: %s", reason)
                 case FeedResult(uid, digest=digest, summary=summary) if self.store.key_of(uid):
-                    self.store.put_result(uid, Result(digest, summary))
+                    self.store.put_result(uid, Result(digest, summary, datetime.now(UTC)))
                     self.wake(uid)
                 case FeedLive(uid, event=told) if self.store.key_of(uid):
                     if self._progress(uid, told):

@@ -51,6 +51,10 @@ LOOK_AFTER = timedelta(seconds=10)
 """A namespace goes within six seconds; after this long the cluster is asked, and then every so often."""
 STUCK_AFTER = timedelta(minutes=2)
 """When a namespace that is being deleted is reported as stuck."""
+EXPLANATION = timedelta(seconds=30)
+"""How long the word of the tests' pod is waited for when somebody ended pytest. It comes after the result: after an eviction
+14 s were measured.
+"""
 IMAGE_PATIENCE = timedelta(seconds=20)
 """How long a registry's passing trouble is tolerated."""
 
@@ -365,6 +369,8 @@ def _limits(run: IntegrationRun, observed: Observed, started: datetime) -> tuple
 def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: datetime) -> Diagnosis | None:
     """How the run has ended, if it has."""
     if observed.result is not None:
+        if now < _explained_by(observed, now):
+            return None
         return from_result(run, observed, observed.result)
     expires = parse_time(run.status.expires_at)
     if expires is not None and now >= expires:
@@ -395,6 +401,18 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
     return None
 
 
+def _explained_by(observed: Observed, now: datetime) -> datetime:
+    """Until when the pod is waited for to say who ended pytest; not at all if it has said so, or nobody did."""
+    result, pod = observed.result, tests_pod(observed)
+    if result is None or result.heard is None or result.summary.get("signal") != "SIGTERM":
+        return now
+    if result.summary.get("outcome") in ("passed", "failed", "timeout"):
+        return now
+    if pod is None or pod.deleting or pod.disruption or pod.phase in ("Failed", "Succeeded"):
+        return now
+    return result.heard + EXPLANATION
+
+
 def _patient_until(observed: Observed, now: datetime) -> datetime:
     """Until when an archive that can't be asked is waited for; not at all if it can be asked."""
     silent = observed.archive_silent_since
@@ -421,7 +439,12 @@ def _under_way(run: IntegrationRun, observed: Observed, now: datetime, started: 
         status = _stamp(status, first_test=first_test).model_copy(update={"phase": Phase.TESTING})
         notes = (Note("Normal", "TestsStarted", "The first test has started"),)
     limit, _ = _limits(run, observed, started)
-    later = [started + SETTLE, started + IMAGE_PATIENCE, _patient_until(observed, now)]
+    later = [
+        started + SETTLE,
+        started + IMAGE_PATIENCE,
+        _patient_until(observed, now),
+        _explained_by(observed, now),
+    ]
     due = _earliest(limit, parse_time(status.expires_at), *(moment for moment in later if now < moment))
     return Plan(status, due=due, notes=notes)
 

@@ -222,7 +222,7 @@ class Reconciler:
             if found is None:
                 self._store.put_archive_answer(uid, "", self._clock())
             else:
-                self._store.put_result(uid, Result(found.digest, found.summary))
+                self._store.put_result(uid, Result(found.digest, found.summary, self._clock()))
 
     async def _refresh(self, key: Key) -> None:
         """Somebody else has changed the run: its newest version, before the next pass."""

@@ -99,10 +99,10 @@ def summary(outcome: str = "passed", **more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
-def observed(*pods: Pod, result: dict[str, Any] | None = None, **more: Any) -> Observed:
+def observed(*pods: Pod, result: dict[str, Any] | None = None, heard: datetime | None = None, **more: Any) -> Observed:
     """An environment that is there, with these pods."""
     base: dict[str, Any] = {"namespace": namespace()}
-    found = Result("sha256:abc", result) if result is not None else None
+    found = Result("sha256:abc", result, heard) if result is not None else None
     return Observed(pods=pods, result=found, **{**base, **more})
 
 

@@ -115,6 +115,25 @@ CASES = {
     ),
     "tests' pod not there yet": Case(STARTED, b.observed(), (), "Starting"),
     "tests' pod gone before the first test": Case(STARTED, b.observed(tests_gone=True), (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "ended from outside, the pod has not said by whom": Case(
+        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-5)), (), "Starting", due=25,
+    ),
+    "ended from outside, the pod says by whom": Case(
+        b.started(),
+        b.observed(
+            b.tests_pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". '),
+            result=b.summary("died", signal="SIGTERM"), heard=b.at(-5),
+        ),
+        (Reclaim,), "Reclaiming", "Evicted",
+    ),
+    "ended from outside, the pod never says by whom": Case(
+        b.started(ago=60), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-30)), (Reclaim,),
+        "Reclaiming", "TestProcessDied",
+    ),
+    "ended by itself": Case(
+        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGSEGV"), heard=b.NOW), (Reclaim,), "Reclaiming",
+        "TestProcessDied",
+    ),
     "node lost among the tests": Case(
         b.started(phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)),
         (Reclaim,), "Reclaiming", "NodeLost",
