@@ -15,6 +15,7 @@ from prometheus_client import start_http_server
 from seatrial import __version__, health
 from seatrial.archive_client import ArchiveClient
 from seatrial.cluster import Cluster, ClusterError
+from seatrial.evidence.archive import EvidenceArchive
 from seatrial.kopf_app import Application, build_registry
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
@@ -59,8 +60,12 @@ async def run(settings: Settings) -> None:
     )
     server, thread = start_http_server(settings.metrics_port, registry=metrics.registry)
     try:
-        async with cluster, ArchiveClient(settings.archive_read_url, feed_token(settings.key)) as archive:
-            app = Application(cluster, archive, settings, metrics)
+        async with (
+            cluster,
+            ArchiveClient(settings.archive_read_url, feed_token(settings.key)) as archive,
+            EvidenceArchive(settings.archive_upload_url, settings.archive_read_url, settings.key) as evidence,
+        ):
+            app = Application(cluster, archive, evidence, settings, metrics)
             async with health.serving(settings.health_port, app.trouble, lambda: app.listed):
                 await kopf.operator(
                     registry=build_registry(app),

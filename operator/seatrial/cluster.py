@@ -62,6 +62,8 @@ ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 JOB = Kind("batch/v1", "Job", "jobs")
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+POD_METRICS = Kind("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 CUSTOM_RESOURCE_DEFINITION = Kind(
     "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
@@ -435,6 +437,32 @@ class Cluster:
         query |= {"limitBytes": limit_bytes} if limit_bytes is not None else {}
         async for line in self.lines(POD.path(namespace, pod, "log"), query):
             yield line
+
+    async def log_end(
+        self, namespace: str, pod: str, container: str, *, previous: bool, lines: int, limit_bytes: int
+    ) -> bytes:
+        """The last lines of a container's log, each with its time before it; of these the first bytes.
+
+        Raises:
+            ClusterError: it can't be read.
+        """
+        query = {"container": container, "timestamps": "true", "tailLines": lines, "limitBytes": limit_bytes}
+        query |= {"previous": "true"} if previous else {}
+        async with self._limit:
+            code = 0
+            try:
+                response = await self.open(
+                    "GET", POD.path(namespace, pod, "log"), query=query, headers={"Accept": "*/*"}
+                )
+                code = response.status
+                return await response.read()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise UnavailableError(f"the log broke off: {error}") from error
+            except ClusterError as error:
+                code = error.status
+                raise
+            finally:
+                self._observer("GET", "pods/log", code)
 
     async def watch(
         self, kind: Kind, namespace: str | None = None, *, fields: str | None = None, labels: str | None = None

@@ -20,6 +20,8 @@ import kopf
 from seatrial.api import v1alpha1 as api
 from seatrial.archive_client import ArchiveClient, FeedConnected, FeedLive, FeedLost, FeedResult
 from seatrial.cluster import Cluster, ClusterError
+from seatrial.evidence.archive import EvidenceArchive
+from seatrial.evidence.recorder import Recorder
 from seatrial.metrics import Metrics
 from seatrial.observed import Result
 from seatrial.reconcile import OURS, Reconciler
@@ -38,10 +40,18 @@ PAUSE_SECONDS = 5.0
 class Application:
     """The operator: wires store, queue, reconciler and archive feed to kopf's events."""
 
-    def __init__(self, cluster: Cluster, archive: ArchiveClient, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        archive: ArchiveClient,
+        evidence: EvidenceArchive,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
         self.store = Store()
         self.settings, self.metrics, self._archive = settings, metrics, archive
-        self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics)
+        self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics, evidence)
+        self.recorder = Recorder(evidence, self.store, settings)
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler)
         self.listed = False
         """Whether all that was in the cluster at the start is known; from then on the operator is ready."""
@@ -59,9 +69,11 @@ class Application:
     def on_run(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A run was listed, added, changed or removed."""
         if kind == "DELETED":
+            self.recorder.deleted(body)
             self.store.remove_run(body)
             return
         self.queue.add(self.store.put_run(body))
+        self.recorder.changed(body["metadata"]["uid"])
 
     def on_namespace(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """An environment's namespace was listed, added, changed or removed."""
@@ -77,7 +89,7 @@ class Application:
         """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
         self._tasks = [
             asyncio.create_task(self._keep(work), name=work.__name__)
-            for work in (self._follow_archive, self._look_around)
+            for work in (self._follow_archive, self._look_around, self.recorder.work)
         ]
         self._listing = asyncio.create_task(self._await_listing())
 

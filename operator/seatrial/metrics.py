@@ -88,6 +88,17 @@ class Metrics:
         self.results_lost = Counter(
             "seatrial_results_lost", "Runs whose tests ended without a result in the archive.", registry=registry
         )
+        self.evidence = Histogram(
+            "seatrial_evidence_duration_seconds",
+            "Gathering and archiving the evidence of a run, before its environment is deleted.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.evidence_lost = Counter(
+            "seatrial_evidence_lost",
+            "Runs whose evidence was wanted and could not be archived before the environment was deleted.",
+            registry=registry,
+        )
         self.feed = Gauge("seatrial_archive_feed_connected", "1 while the archive's feed is open.", registry=registry)
         self.build = Info("seatrial_build", "Version of the operator.", registry=registry)
         self.build.info({"version": __version__})

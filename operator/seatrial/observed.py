@@ -118,8 +118,12 @@ class Evidence:
     """Of its manifest, once it is archived."""
     files: int = 0
     error: str = ""
+    refused: bool = False
+    """The archive won't take it: trying again would not help."""
     failing_since: datetime | None = None
     """When it could not be archived for the first time."""
+    tried: datetime | None = None
+    """When that was tried last."""
 
 
 @dataclass(frozen=True)

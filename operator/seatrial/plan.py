@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from seatrial.api.v1alpha1 import (
     ConditionType,
+    EvidenceWhen,
     FailureNote,
     IntegrationRun,
     IntegrationRunStatus,
@@ -44,7 +45,9 @@ LAUNCHER_GRACE = timedelta(seconds=15)
 COLLECT_LIMIT = timedelta(seconds=15)
 """How long a cancelled run's collector may take to hand over what has finished."""
 ARCHIVE_PATIENCE = timedelta(seconds=90)
-"""How long an archive that can't be asked is waited for, when the collector has handed the result over."""
+"""How long an archive that is away is waited for: when the collector has handed the result over, and with the evidence."""
+EVIDENCE_RETRY = timedelta(seconds=5)
+"""Between two tries to archive evidence."""
 SETTLE = timedelta(seconds=10)
 """A pod that is not seen this long after its creation is missing, not late."""
 LOOK_AFTER = timedelta(seconds=10)
@@ -57,6 +60,10 @@ EXPLANATION = timedelta(seconds=30)
 """
 IMAGE_PATIENCE = timedelta(seconds=20)
 """How long a registry's passing trouble is tolerated."""
+
+
+EVIDENCE_LOST = "EvidenceLost"
+"""The note that says that evidence could not be archived."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,13 @@ class DeletePods:
 
 
 @dataclass(frozen=True)
+class GatherEvidence:
+    """Bring to the archive what the environment tells; with `whole` false, the run's record alone."""
+
+    whole: bool
+
+
+@dataclass(frozen=True)
 class LookAtNamespace:
     """Ask the cluster whether the namespace is still there: a watch that began anew does not tell what went meanwhile."""
 
@@ -102,7 +116,15 @@ class DeleteRun:
 
 
 Action = (
-    AddFinalizer | RemoveFinalizer | CreateEnvironment | StopTests | Reclaim | DeletePods | LookAtNamespace | DeleteRun
+    AddFinalizer
+    | RemoveFinalizer
+    | CreateEnvironment
+    | StopTests
+    | GatherEvidence
+    | Reclaim
+    | DeletePods
+    | LookAtNamespace
+    | DeleteRun
 )
 
 
@@ -297,10 +319,24 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
         namespace_gone = True
     else:
         namespace_gone = namespace is None and status.phase in (Phase.RECLAIMING, final)
+    ending = namespace is not None and namespace.terminating_since is not None
+    pod = tests_pod(observed)
+    collecting = status.results is None and pod is not None and _collector_works(observed)
+    if collecting and not ending and not namespace_gone and now < verdict_at + COLLECT_LIMIT:
+        stop = () if pod is None or pod.deleting else (StopTests(),)
+        return Plan(status.model_copy(update={"phase": Phase.COLLECTING}), stop, verdict_at + COLLECT_LIMIT)
+    kept_until = _kept_until(run)
+    whole = _wants_evidence(run) and (namespace is not None or status.namespace != "")
+    over, gather, again = _evidence(status, observed, now, whole)
+    if whole and not over:  # nothing is deleted before
+        at_once = status.phase if namespace_gone else Phase.RECLAIMING if ending else Phase.COLLECTING
+        phase = final if now < kept_until and not ending and not namespace_gone else at_once
+        return Plan(status.model_copy(update={"phase": phase}), gather, again)
+    told, notes = _with_evidence(run, status, observed, now, whole)
     if namespace_gone:
-        status = _stamp(status, reclaimed=now).model_copy(update={"phase": final})
-        status = _condition(run, status, now, ConditionType.RECLAIMED, "True", "NamespaceDeleted")
-        return Plan(status, due=verdict_at + run.spec.retention.record)
+        told = _stamp(told, reclaimed=now).model_copy(update={"phase": final})
+        told = _condition(run, told, now, ConditionType.RECLAIMED, "True", "NamespaceDeleted")
+        return Plan(told, gather, verdict_at + run.spec.retention.record, notes)
     if namespace is not None and namespace.terminating_since is not None:
         status = status.model_copy(update={"phase": Phase.RECLAIMING})
         if now >= namespace.terminating_since + STUCK_AFTER:
@@ -309,16 +345,54 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
                 run, status, now, ConditionType.RECLAIMED, "False", Reason.NAMESPACE_STUCK,
                 f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
             )  # fmt: skip
-        return _await_end(status, observed, namespace.terminating_since, now)
-    pod = tests_pod(observed)
-    collecting = status.results is None and pod is not None and _collector_works(observed)
-    if collecting and now < verdict_at + COLLECT_LIMIT:
-        stop = () if pod is None or pod.deleting else (StopTests(),)
-        return Plan(status.model_copy(update={"phase": Phase.COLLECTING}), stop, verdict_at + COLLECT_LIMIT)
-    kept = _kept_until(run)
-    if now < kept:
-        return Plan(status.model_copy(update={"phase": final}), due=kept)
-    return Plan(status.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(),), now + LOOK_AFTER)
+        going = _await_end(status, observed, namespace.terminating_since, now)
+        return replace(going, actions=(*going.actions, *gather))
+    if now < kept_until:
+        return Plan(told.model_copy(update={"phase": final}), gather, _earliest(kept_until, again), notes)
+    return Plan(told.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(), *gather), now + LOOK_AFTER, notes)
+
+
+def _wants_evidence(run: IntegrationRun) -> bool:
+    match run.spec.retention.evidence:
+        case EvidenceWhen.ALWAYS:
+            return True
+        case EvidenceWhen.NEVER:
+            return False
+    return run.status.verdict is not Verdict.PASSED
+
+
+def _evidence(
+    status: IntegrationRunStatus, observed: Observed, now: datetime, whole: bool
+) -> tuple[bool, tuple[Action, ...], datetime | None]:
+    """Whether the evidence is archived or given up, what is to be done about it, and when to look again."""
+    found = observed.evidence
+    if any(c.type == ConditionType.EVIDENCE_ARCHIVED for c in status.conditions):
+        return True, (), None
+    if found is None:
+        return False, (GatherEvidence(whole),), None
+    if found.digest or found.refused or found.failing_since is None or found.tried is None:
+        return True, (), None
+    if now >= found.failing_since + ARCHIVE_PATIENCE:
+        return True, (), None
+    again = found.tried + EVIDENCE_RETRY
+    return (False, (GatherEvidence(whole),), None) if now >= again else (False, (), again)
+
+
+def _with_evidence(
+    run: IntegrationRun, status: IntegrationRunStatus, observed: Observed, now: datetime, whole: bool
+) -> tuple[IntegrationRunStatus, tuple[Note, ...]]:
+    """The status with what became of the evidence, for a write that is made anyway."""
+    found = observed.evidence
+    if found is None or any(c.type == ConditionType.EVIDENCE_ARCHIVED for c in status.conditions):
+        return status, ()
+    kind = ConditionType.EVIDENCE_ARCHIVED
+    if found.digest:
+        return _condition(run, status, now, kind, "True", "Archived" if whole else "RecordOnly"), ()
+    message = f"not archived: {found.error}; check the archive before the next run"
+    status = _condition(run, status, now, kind, "False", "Refused" if found.refused else "ArchiveUnavailable", message)
+    return status, (
+        Note("Warning", EVIDENCE_LOST, f"Logs and states of the environment are {message}"),
+    ) if whole else ()
 
 
 def _await_end(status: IntegrationRunStatus, observed: Observed, terminating_since: datetime, now: datetime) -> Plan:

@@ -44,14 +44,18 @@ from seatrial.cluster import (
     kind_of,
 )
 from seatrial.diagnose import tests_pod
+from seatrial.evidence.archive import EvidenceArchive
+from seatrial.evidence.gather import Gatherer
 from seatrial.metrics import Metrics, current_run
 from seatrial.observed import Namespace, Result, format_time
 from seatrial.plan import (
+    EVIDENCE_LOST,
     Action,
     AddFinalizer,
     CreateEnvironment,
     DeletePods,
     DeleteRun,
+    GatherEvidence,
     LookAtNamespace,
     Note,
     Plan,
@@ -121,9 +125,11 @@ class Reconciler:
         store: Store,
         settings: Settings,
         metrics: Metrics,
+        evidence: EvidenceArchive,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster, self._archive, self._store = cluster, archive, store
+        self._gatherer = Gatherer(cluster, evidence, settings, clock)
         self._settings, self._metrics, self._clock = settings, metrics, clock
         self._bursts = asyncio.Semaphore(BURSTS)
 
@@ -165,14 +171,12 @@ class Reconciler:
             steps = self._plan(run, now)
         steps = await self._begin(run, steps)
         written = await self._write(run, steps)
-        try:
-            for (
-                action
-            ) in steps.actions:  # the verdict is written before anything is given back, or a crash would lose it
-                await self._act(run, action)
-        finally:  # told once, now: the next pass sees no transition any more
-            if written:
-                await self._tell(run, steps)
+        if written:  # told once, now: the next pass sees no transition any more
+            await self._tell(run, steps)
+        for action in steps.actions:  # the verdict is written before anything is given back, or a crash would lose it
+            await self._act(run, action)
+        if any(isinstance(action, GatherEvidence) for action in steps.actions):
+            return 0.0
         looked = {Reclaim(), LookAtNamespace()} & set(steps.actions)
         if looked and self._store.observe(run.metadata.uid).namespace is None:  # gone already: no event will tell
             return 0.0
@@ -253,6 +257,8 @@ class Reconciler:
                 await self._gone_is_fine(
                     self._cluster.delete(JOB, "tests", run.environment_namespace(), propagation="Background")
                 )
+            case GatherEvidence(whole):
+                await self._gather_evidence(run, whole)
             case Reclaim():
                 await self._reclaim(run)
             case DeletePods():
@@ -262,6 +268,19 @@ class Reconciler:
             case DeleteRun():
                 of = run.metadata
                 await self._gone_is_fine(self._cluster.delete(RUN, of.name, of.namespace, uid=of.uid))
+
+    async def _gather_evidence(self, run: IntegrationRun, whole: bool) -> None:
+        """Brings the evidence to the archive; what became of it is for the next pass."""
+        uid = run.metadata.uid
+        body = self._store.runs.get((run.metadata.namespace, run.metadata.name))
+        if body is None or body["metadata"]["uid"] != uid:
+            return
+        pods, there = self._store.all_pods(uid), self._store.observe(uid).namespace is not None
+        begun = time.perf_counter()
+        found = await self._gatherer(run, body, pods, whole=whole, there=there)
+        if whole and found.digest:
+            self._metrics.evidence.observe(time.perf_counter() - begun)
+        self._store.put_evidence(uid, found)
 
     @staticmethod
     async def _gone_is_fine(request: Any) -> None:
@@ -467,6 +486,8 @@ class Reconciler:
             self._metrics.verdict(new)
             logger.info("run %s/%s: %s (%s): %s", of.namespace, of.name, new.verdict, new.reason, new.message)
         for note in steps.notes:
+            if note.reason == EVIDENCE_LOST:
+                self._metrics.evidence_lost.inc()
             await self._event(run, note)
         if new.timeline.reclaimed and not old.timeline.reclaimed:
             retention = run.spec.retention

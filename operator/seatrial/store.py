@@ -31,7 +31,7 @@ def _version(body: Object) -> int:
 def _creator(metadata: Object) -> Object:
     """Of the managed fields, who made the object: the first entry, without the fields."""
     entries = [e for e in metadata.get("managedFields") or () if not e.get("subresource")]
-    first = min(entries, key=lambda e: str(e.get("time") or ""), default={})
+    first: Object = min(entries, key=lambda e: str(e.get("time") or ""), default={})
     return {k: v for k, v in first.items() if k in ("manager", "time")}
 
 

@@ -24,6 +24,7 @@ Object = dict[str, Any]
 RESOURCES: dict[str, tuple[str, str, bool]] = {
     "integrationruns": ("seatrial.dev/v1alpha1", "IntegrationRun", True),
     "namespaces": ("v1", "Namespace", False),
+    "nodes": ("v1", "Node", False),
     "pods": ("v1", "Pod", True),
     "secrets": ("v1", "Secret", True),
     "configmaps": ("v1", "ConfigMap", True),
@@ -85,6 +86,8 @@ class Kube:
     asked: set[tuple[str, str, str, str]] = field(default_factory=set)
     """Verb, group, resource (with subresource) and namespace of all requests, as RBAC sees them."""
     end_namespaces: bool = True
+    logs: dict[str, str] = field(default_factory=dict)
+    """By the container's name; that of the process before the last under `name/previous`."""
     _objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     _history: list[tuple[int, str, str, Object]] = field(default_factory=list)
     _version: int = 100
@@ -195,6 +198,10 @@ class Kube:
         self.asked.add((self._verb(request, name), group, full, namespace))
         if request.method not in WRITES:
             self.reads.append(request.path)
+            if group == "metrics.k8s.io":  # nobody measures here
+                return failure(404, "NotFound", "no metrics")
+            if subresource == "log":
+                return self._log(request, namespace, name)
             return await self._read(request, resource, namespace, name)
         body = json.loads(await request.text() or "{}")
         if request.method == "POST":
@@ -209,6 +216,15 @@ class Kube:
         if self.fault and (replaced := await self.fault(write, "after")):
             return replaced
         return answer
+
+    def _log(self, request: web.Request, namespace: str, pod: str) -> web.Response:
+        if ("pods", namespace, pod) not in self._objects:
+            return failure(404, "NotFound", f"pods {pod} not found")
+        container = request.query["container"]
+        name = f"{container}/previous" if request.query.get("previous") == "true" else container
+        lines = self.logs.get(name, f"log of {name}\n").splitlines()[-int(request.query["tailLines"]) :]
+        text = "".join(f"2026-03-01T12:00:00.123456789Z {line}\n" for line in lines)
+        return web.Response(body=text.encode()[: int(request.query["limitBytes"])], content_type="text/plain")
 
     def _discovery(self, parts: list[str]) -> web.Response:
         groups = sorted({v.rsplit("/", 1)[0] for v, _, _ in RESOURCES.values() if "/" in v})

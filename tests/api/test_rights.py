@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.api.kube import Write, failure
 from tests.api.world import World, living
+from tests.unit import builders
 from tests.unit.chart.rendering import find_helm, run_helm
 
 Right = tuple[str, str, str]
@@ -20,7 +21,6 @@ SPEC: dict[str, Any] = {
     "sharedVolume": {"mountPath": "/shared"},
     "tests": {"source": {"configMap": "tests"}},
 }
-READ_AS_EVIDENCE = {("get", "", "pods/log"), ("get", "", "events"), ("list", "", "events")}
 
 
 @pytest.fixture
@@ -66,6 +66,10 @@ async def lives(world: World) -> set[str]:
     )
     await world.apply("passed", retention={"record": "0s"}, **SPEC)
     await world.until(lambda: world.run("passed") is None, "forgotten")
+    world.summary = lambda: builders.summary("failed")
+    await world.kube.put("nodes", {"metadata": {"name": "node-1"}})
+    await world.apply("failed")
+    await world.until(lambda: world.settled("failed"), "reclaimed, with its evidence kept")
     orphan = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": "gone"}
     await world.kube.put("namespaces", {"metadata": {"name": "st-orphan", "labels": orphan}})
     await world.until(lambda: world.kube.one("namespaces", "st-orphan") is None, "orphan deleted")
@@ -83,4 +87,4 @@ async def test_rights_and_requests_are_the_same(world: World) -> None:
     assert refused == set(), "requests without a right"
     binds = {("bind", "rbac.authorization.k8s.io", "clusterroles")}
     assert everywhere - used == binds, "rights that nothing uses"
-    assert inside - used - READ_AS_EVIDENCE == set(), "rights in environments that nothing uses"
+    assert inside - used == set(), "rights in environments that nothing uses"

@@ -22,6 +22,7 @@ from seatrial.kopf_app import Application, build_registry
 from seatrial.metrics import Metrics
 from seatrial.observed import format_time
 from seatrial.settings import Settings
+from tests.api.evidence import KEY, Kept
 from tests.api.kube import Kube, serving
 from tests.unit import builders
 
@@ -66,7 +67,7 @@ class World:
     """A cluster whose environments run by themselves, and an operator that can be killed."""
 
     def __init__(self, kube: Kube) -> None:
-        self.kube, self.archive = kube, Archive()
+        self.kube, self.archive, self.kept = kube, Archive(), Kept()
         self.hold_tests = False
         self.summary: Callable[[], dict[str, Any]] = builders.summary
         self.starts = 0
@@ -85,10 +86,11 @@ class World:
         self._operator = asyncio.create_task(self._run(self._stop))
 
     async def _run(self, stop: asyncio.Event) -> None:
-        settings = Settings(key=b"k" * 32, sweep_seconds=0.5, orphan_margin_seconds=0.0)
+        settings = Settings(key=KEY, sweep_seconds=0.5, orphan_margin_seconds=0.0)
         metrics = Metrics()
-        async with await Cluster.connect(observer=metrics.request, agent="seatrial-operator") as cluster:
-            app = Application(cluster, self.archive, settings, metrics)  # type: ignore[arg-type]
+        connecting = Cluster.connect(observer=metrics.request, agent="seatrial-operator")
+        async with await connecting as cluster, self.kept.client() as evidence:
+            app = Application(cluster, self.archive, evidence, settings, metrics)  # type: ignore[arg-type]
             self.application = app
             await kopf.operator(
                 registry=build_registry(app), clusterwide=True, standalone=True, identity="t", stop_flag=stop,  # type: ignore[arg-type]
@@ -130,7 +132,7 @@ class World:
                         "namespace": metadata["namespace"],
                         "labels": template["metadata"]["labels"],
                     },
-                    "spec": {},
+                    "spec": {"nodeName": "node-1"},
                     "status": {"phase": "Running", "containerStatuses": statuses},
                 },
             )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.observed import Container, Ended, Namespace, Observed, Pod, Progress, Result, format_time
+from seatrial.observed import Container, Ended, Evidence, Namespace, Observed, Pod, Progress, Result, format_time
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f5a2b1c-0000-4000-8000-000000000001"
@@ -99,11 +99,14 @@ def summary(outcome: str = "passed", **more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
-def observed(*pods: Pod, result: dict[str, Any] | None = None, heard: datetime | None = None, **more: Any) -> Observed:
-    """An environment that is there, with these pods."""
-    base: dict[str, Any] = {"namespace": namespace()}
+def observed(
+    *pods: Pod, result: dict[str, Any] | None = None, heard: datetime | None = None, **more: Any
+) -> Observed:
+    """An environment that is there, with these pods; its evidence is archived."""
+    base: dict[str, Any] = {"namespace": namespace(), "evidence": ARCHIVED}
     found = Result("sha256:abc", result, heard) if result is not None else None
     return Observed(pods=pods, result=found, **{**base, **more})
 
 
+ARCHIVED = Evidence("sha256:evidence", 7)
 TESTING = Progress(gates_open=at(-6).timestamp(), first_test=at(-5).timestamp())

@@ -12,6 +12,7 @@ from seatrial.archive_client import FeedConnected, FeedEvent, FeedLive, FeedResu
 from seatrial.kopf_app import Application
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
+from tests.api.evidence import Kept
 from tests.unit import builders as b
 
 
@@ -31,7 +32,7 @@ class Archive:
 
 
 async def listening(*lives: list[FeedEvent], until: Callable[[Application], bool]) -> Application:
-    app = Application(None, Archive(*lives), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
+    app = Application(None, Archive(*lives), Kept().client(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
     app.listed = True
     app.store.put_run(b.body())
     app.start()
@@ -71,7 +72,7 @@ async def test_a_feed_that_ends_by_a_bug_begins_anew(monkeypatch: pytest.MonkeyP
 
 
 async def test_work_that_has_ended_is_told_to_the_probe() -> None:
-    app = Application(None, Archive(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
+    app = Application(None, Archive(), Kept().client(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
     app.listed = True
     app.start()
     assert app.trouble() == ""

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from seatrial.api.v1alpha1 import IntegrationRun, Phase, Reason
-from seatrial.observed import Container, Observed, Progress, format_time
+from seatrial.observed import Container, Evidence, Observed, Progress, format_time
 from seatrial.plan import (
     Action,
     AddFinalizer,
     CreateEnvironment,
     DeletePods,
     DeleteRun,
+    GatherEvidence,
     LookAtNamespace,
     Reclaim,
     RemoveFinalizer,
@@ -33,7 +34,7 @@ TESTING_LINE = {
     "firstTest": format_time(b.at(-5)),
 }  # fmt: skip
 HANDED_OVER = b.tests_pod(b.ended("collector", 0, '{"digest": "sha256:abc"}'), b.ended("tests", 0))
-GONE = Observed()
+GONE = Observed(evidence=b.ARCHIVED)
 HERE = b.observed(b.tests_pod())
 
 
@@ -57,7 +58,7 @@ class Case:
     """What is there, and what the plan must say."""
 
     run: IntegrationRun
-    seen: Observed = field(default_factory=Observed)
+    seen: Observed = field(default_factory=lambda: GONE)
     does: tuple[type[Action], ...] = ()
     phase: str | None = None
     reason: str = ""
@@ -265,7 +266,7 @@ def test_the_record_is_forgotten_when_its_time_is_over() -> None:
 
 
 def test_a_passed_run_tells_its_numbers() -> None:
-    status = decide(STARTED, b.observed(b.tests_pod(), result=b.summary())).status
+    status = decide(STARTED, b.observed(b.tests_pod(), result=b.summary(), evidence=None)).status
     assert status.tests_summary == "3/3"
     assert status.results is not None
     assert status.results.digest == "sha256:abc"
@@ -300,9 +301,9 @@ def test_a_spec_that_can_not_be_started() -> None:
     made = rejected(FRESH, Reason.INVALID_SPEC, "tests.source.configMap: ConfigMap x is not there", b.NOW)
     assert made.status.verdict == "Errored"
     assert next((c.type, c.status) for c in made.status.conditions) == ("Accepted", "False")
-    assert made.actions == (Reclaim(),)  # whatever the burst has left
+    assert made.actions == (GatherEvidence(True),)
     after = FRESH.model_copy(update={"status": made.status})
-    assert decide(after, GONE).status.phase == "Errored"
+    assert decide(after, GONE).actions == (Reclaim(),)  # whatever the burst has left
 
 
 def test_a_stuck_namespace_is_reported_with_what_holds_it() -> None:
@@ -331,3 +332,82 @@ def test_counts_fit_the_status_whatever_is_told() -> None:
     tests = decide(STARTED, b.observed(result=summary)).status.tests
     assert tests is not None
     assert tests.total == 2**31 - 1
+
+
+FAILED = b.observed(b.tests_pod(), result=b.summary("failed"), evidence=None)
+GOING = b.namespace(terminating_since=b.at(-1))
+
+
+def away(since: float, tried: float) -> Evidence:
+    return Evidence(error="refused", failing_since=b.at(since), tried=b.at(tried))
+
+
+EVIDENCE = {
+    "failed": Case(STARTED, FAILED, (GatherEvidence,), "Collecting"),
+    "failed, kept": Case(b.started({"retention": {"failed": "10m"}}), FAILED, (GatherEvidence,), "Failed"),
+    "failed, none is wanted": Case(
+        b.started({"retention": {"evidence": "Never"}}), FAILED, (Reclaim, GatherEvidence), "Reclaiming"
+    ),
+    "passed": Case(STARTED, b.observed(result=b.summary(), evidence=None), (Reclaim, GatherEvidence), "Reclaiming"),
+    "passed, always wanted": Case(
+        b.started({"retention": {"evidence": "Always"}}), b.observed(result=b.summary(), evidence=None), (GatherEvidence,), "Collecting"
+    ),
+    "gathered": Case(ended("Failed", phase="Collecting"), b.observed(), (Reclaim,), "Reclaiming"),
+    "cancelled among the tests: what they left comes first": Case(
+        b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING, evidence=None), (StopTests,), "Collecting"
+    ),
+    "cancelled before anything was made": Case(
+        b.run({"cancel": True}), Observed(), (GatherEvidence,), "Cancelled",
+    ),
+    "environment deleted by somebody: what is left is read at once": Case(
+        STARTED, b.observed(b.tests_pod(), namespace=GOING, evidence=None), (GatherEvidence,), "Reclaiming"
+    ),
+    "the operator was restarted while the environment ends": Case(
+        ended("Failed"), b.observed(namespace=GOING, evidence=None), (GatherEvidence,), "Reclaiming"
+    ),
+    "and when it is gone": Case(ended("Failed"), Observed(), (GatherEvidence,), "Reclaiming"),
+    "of a passed run that is no reason to wait": Case(ended(), Observed(), (GatherEvidence,), "Passed"),
+    "archive away": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-2, -2)), (), "Collecting", due=3
+    ),
+    "archive away, again": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-12, -5)), (GatherEvidence,), "Collecting"
+    ),
+    "archive away for long": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-90, -5)), (Reclaim,), "Reclaiming"
+    ),
+    "refused": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (Reclaim,), "Reclaiming"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EVIDENCE.values(), ids=EVIDENCE.keys())
+def test_evidence_comes_before_the_reclaim_and_after_the_verdict(case: Case) -> None:
+    test_what_is_done(case)
+
+
+def test_a_passed_run_leaves_its_record_alone() -> None:
+    assert decide(STARTED, b.observed(result=b.summary(), evidence=None)).actions == (Reclaim(), GatherEvidence(False))
+
+
+def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway() -> None:
+    waiting = ended("Failed", phase="Collecting")
+    told = decide(waiting, b.observed())
+    assert [(c.type, c.status) for c in told.status.conditions] == [("EvidenceArchived", "True")]
+    assert told.notes == ()
+
+    lost = decide(waiting, b.observed(evidence=away(-90, -5)))
+    (condition,) = lost.status.conditions
+    assert (condition.status, condition.reason, condition.message.split(";")[0]) == (
+        "False", "ArchiveUnavailable", "not archived: refused",
+    )  # fmt: skip
+    assert [note.reason for note in lost.notes] == ["EvidenceLost"]
+    again = decide(waiting.model_copy(update={"status": lost.status}), b.observed(evidence=away(-90, -5)))
+    assert again.notes == ()
+    assert again.status == lost.status
+
+
+def test_nothing_waits_for_evidence_when_the_run_itself_is_deleted() -> None:
+    deleted = b.run(deletionTimestamp="2026-03-01T12:00:00Z")
+    assert decide(deleted, b.observed(evidence=None)).actions == (Reclaim(),)

@@ -20,7 +20,7 @@ _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 
 def encode(value: Any) -> bytes:
     """A JSON value as it is stored: the same value always gives the same bytes."""
-    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode("utf-8", "surrogatepass")
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode("utf-8", "replace")
 
 
 class EvidenceArchive:

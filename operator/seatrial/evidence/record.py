@@ -68,7 +68,7 @@ def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, dele
     metadata, status = body["metadata"], body.get("status") or {}
     spec = masker.tree(body.get("spec") or {})  # before it is hashed: a hash of a secret can be guessed at
     annotations = metadata.get("annotations") or {}
-    creator = next(iter(metadata.get("managedFields") or ()), {})
+    creator: Mapping[str, Any] = next(iter(metadata.get("managedFields") or ()), {})
     over = deleted and not status.get("verdict")
     told = {
         "uid": metadata["uid"],

@@ -71,6 +71,7 @@ def test_the_operators_rights_in_the_whole_cluster_are_exactly_these(render: Ren
         "rbac.authorization.k8s.io rolebindings": "create",
         "rbac.authorization.k8s.io clusterroles": "bind",
         " pods": "list watch",
+        " nodes": "get",
         " configmaps": "get",
         " events": "create",
     }
@@ -308,7 +309,9 @@ def test_the_archive_takes_uploads_from_environments_and_reads_from_the_operator
         "matchLabels": {"app.kubernetes.io/managed-by": "seatrial"},
         "matchExpressions": [{"key": "seatrial.dev/run-uid", "operator": "Exists"}],
     }
-    assert upload["from"] == [{"namespaceSelector": ours}]
+    environments, operator = upload["from"]
+    assert environments == {"namespaceSelector": ours}
+    assert operator["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "operator"
     assert read["ports"] == [{"port": 8081}]
     components = [p["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for p in read["from"][:2]]
     assert components == ["operator", "check"]

@@ -1,0 +1,183 @@
+"""Brings what an environment tells to the archive, before anything of it is deleted. It decides nothing: `plan` says when."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from seatrial.api.v1alpha1 import IntegrationRun
+from seatrial.archive.model import RECORD
+from seatrial.archive_client import ArchiveRefused, ArchiveUnavailable
+from seatrial.cluster import EVENT, JOB, NODE, POD, POD_METRICS, Cluster, ClusterError, Kind, NotFoundError
+from seatrial.evidence import hints, logs, states
+from seatrial.evidence.archive import EvidenceArchive, encode
+from seatrial.evidence.masking import Masker, forms
+from seatrial.evidence.record import record
+from seatrial.observed import Evidence, Pod
+from seatrial.render import secrets
+from seatrial.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 20.0
+"""For gathering everything of one environment."""
+READS = 4
+"""Logs that are held at once, of all runs: bounds memory to some 50 MB, however many runs fail at once."""
+
+
+def masker_of(run: IntegrationRun, settings: Settings) -> Masker:
+    """Hides the secrets of a run."""
+    return Masker(forms(secrets.of_run(run, settings)))
+
+
+@dataclass
+class _Set:
+    """What has been stored so far, and what could not be had."""
+
+    run: IntegrationRun
+    masker: Masker
+    context: hints.Context
+    files: list[dict[str, Any]] = field(default_factory=list)
+    found: list[hints.Hint] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Gatherer:
+    """Gathers, masks and uploads."""
+
+    def __init__(
+        self, cluster: Cluster, archive: EvidenceArchive, settings: Settings, clock: Callable[[], datetime]
+    ) -> None:
+        self._cluster, self._archive, self._settings, self._clock = cluster, archive, settings, clock
+        self._reads = asyncio.Semaphore(READS)
+
+    async def __call__(
+        self, run: IntegrationRun, body: Mapping[str, Any], pods: Sequence[Pod], *, whole: bool, there: bool
+    ) -> Evidence:
+        """Archives the evidence of a run, if that has not been done. What can't be had is noted, and the rest is kept.
+
+        Args:
+            run: the run.
+            body: the same as the API server has it.
+            pods: what is known of its pods, those that are gone too.
+            whole: everything; otherwise the record alone.
+            there: the environment is there.
+        """
+        try:
+            return await self._gather(run, body, pods, whole=whole, there=there)
+        except (ArchiveUnavailable, ArchiveRefused) as error:
+            logger.warning("run %s/%s: evidence: %s", run.metadata.namespace, run.metadata.name, error)
+            refused = isinstance(error, ArchiveRefused)
+            now = self._clock()
+            return Evidence(error=str(error), refused=refused, failing_since=now, tried=now)
+
+    async def _gather(
+        self, run: IntegrationRun, body: Mapping[str, Any], pods: Sequence[Pod], *, whole: bool, there: bool
+    ) -> Evidence:
+        uid, attempt = run.metadata.uid, run.status.attempt
+        if (sealed := await self._archive.digest(uid, attempt)) is not None:
+            return Evidence(*sealed)
+        masker = masker_of(run, self._settings)
+        gathered = _Set(run, masker, hints.context_of(run, pods))
+        await self._store(gathered, RECORD, record(body, pods, masker))  # an archive that is away shows here, first
+        if whole:
+            try:
+                async with asyncio.timeout(SECONDS):
+                    await self._environment(gathered, pods, there)
+            except TimeoutError:
+                gathered.notes.append(f"not everything could be read within {SECONDS:.0f} s")
+            gathered.found += hints.of_pods(pods, gathered.context)
+            await self._store(gathered, "hints.json", hints.to_json(hints.ranked(gathered.found, gathered.context)))
+        if gathered.notes:
+            await self._store(gathered, "notes.json", gathered.notes)
+        of = {"uid": uid, "name": run.metadata.name, "namespace": run.metadata.namespace}
+        digest = await self._archive.seal(uid, attempt, of, gathered.files)
+        return Evidence(digest, len(gathered.files))
+
+    async def _environment(self, gathered: _Set, pods: Sequence[Pod], there: bool) -> None:
+        namespace = gathered.run.environment_namespace()
+        bodies: list[dict[str, Any]] = []
+        if there:
+            bodies, jobs, events, usage = await asyncio.gather(
+                *(self._list(gathered, kind, namespace) for kind in (POD, JOB, EVENT, POD_METRICS))
+            )
+            await self._store(gathered, "jobs.json", [states.kept(job) for job in jobs])
+            await self._store(gathered, "events.json", [states.kept(event) for event in events])
+            if usage:
+                await self._store(gathered, "usage.json", [states.kept(pod) for pod in usage])
+        else:
+            gathered.notes.append("the environment was gone: its pods are told as they were known last, without logs")
+        present = {pod["metadata"]["uid"] for pod in bodies}
+        gone = [states.last_known(pod) for pod in pods if pod.uid not in present]
+        everything = logs.in_order([*(states.kept(pod) for pod in bodies), *gone])
+        await self._store(gathered, "pods.json", everything)
+        if gone and there:
+            names = ", ".join(pod["metadata"]["name"] for pod in gone)
+            gathered.notes.append(f"gone before their logs could be read: {names}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._nodes(gathered, everything))
+                for log in logs.logs_of(bodies):
+                    group.create_task(self._log(gathered, namespace, log))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+
+    async def _list(self, gathered: _Set, kind: Kind, namespace: str) -> list[dict[str, Any]]:
+        try:
+            return await self._cluster.list(kind, namespace)
+        except ClusterError as error:
+            if not (kind == POD_METRICS and isinstance(error, NotFoundError)):  # few clusters have them
+                gathered.notes.append(f"{kind.plural}: {error.message}")
+            return []
+
+    async def _nodes(self, gathered: _Set, pods: Iterable[Mapping[str, Any]]) -> None:
+        found = []
+        for name in states.nodes_of(pods):
+            try:
+                found.append(states.node(await self._cluster.get(NODE, name)))
+            except ClusterError as error:
+                gathered.notes.append(f"node {name}: {error.message}")
+        await self._store(gathered, "nodes.json", found)
+
+    async def _log(self, gathered: _Set, namespace: str, log: logs.Log) -> None:
+        async with self._reads:
+            try:
+                content = await self._read(namespace, log)
+            except ClusterError as error:
+                gathered.notes.append(f"{log.path}: {error.message}")
+                return
+            if log.previous and not content:
+                return
+
+            def work() -> tuple[bytes, list[hints.Hint]]:
+                masked = gathered.masker.data(content)
+                return masked, hints.of_log(log.component, log.path, masked, gathered.context)
+
+            masked, found = await asyncio.to_thread(work)
+            gathered.found += found
+            await self._put(gathered, log.path, masked)
+
+    async def _read(self, namespace: str, log: logs.Log) -> bytes:
+        for lines in (logs.LINES, logs.LONG_LINES):
+            content = await self._cluster.log_end(
+                namespace, log.pod, log.container, previous=log.previous, lines=lines, limit_bytes=logs.LONGEST_BYTES
+            )
+            if len(content) < logs.LONGEST_BYTES:
+                break
+        return logs.kept(content, lines)
+
+    async def _store(self, gathered: _Set, path: str, value: Any) -> None:
+        await self._put(gathered, path, encode(gathered.masker.tree(value)))
+
+    async def _put(self, gathered: _Set, path: str, content: bytes) -> None:
+        of = gathered.run
+        try:
+            gathered.files.append(await self._archive.put_file(of.metadata.uid, of.status.attempt, path, content))
+        except ArchiveRefused as error:
+            if path == RECORD or error.status not in (400, 413):
+                raise
+            gathered.notes.append(f"{path}: {error}")

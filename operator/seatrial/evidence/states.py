@@ -1,0 +1,78 @@
+"""Objects of the environment as they are kept: as Kubernetes gave them, without what tells nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from seatrial.observed import Container, Ended, Pod, format_time
+from seatrial.render import meta
+
+Object = Mapping[str, Any]
+
+
+def kept(body: Object) -> dict[str, Any]:
+    """An object without its managed fields."""
+    return {**body, "metadata": {k: v for k, v in body["metadata"].items() if k != "managedFields"}}
+
+
+def node(body: Object) -> dict[str, Any]:
+    """Of a node: its state and size, not what else is on it."""
+    status = body.get("status") or {}
+    wanted = ("conditions", "capacity", "allocatable", "nodeInfo")
+    return {
+        "metadata": {"name": body["metadata"]["name"]},
+        "spec": {"taints": (body.get("spec") or {}).get("taints") or []},
+        "status": {k: status[k] for k in wanted if k in status},
+    }
+
+
+def nodes_of(pods: Iterable[Object]) -> list[str]:
+    """The names of the nodes that these pods are on."""
+    return sorted({name for pod in pods if (name := (pod.get("spec") or {}).get("nodeName"))})
+
+
+def _terminated(end: Ended) -> dict[str, Any]:
+    told = {"exitCode": end.exit_code, "reason": end.reason, "message": end.message}
+    times = {"startedAt": end.started, "finishedAt": end.at}
+    return told | {k: format_time(v) for k, v in times.items() if v is not None}
+
+
+def _status(container: Container) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    if container.ended is not None:
+        state = {"terminated": _terminated(container.ended)}
+    elif container.running_since is not None:
+        state = {"running": {"startedAt": format_time(container.running_since)}}
+    elif container.waiting:
+        state = {"waiting": {"reason": container.waiting, "message": container.waiting_message}}
+    last = {"terminated": _terminated(container.previous)} if container.previous is not None else {}
+    return {
+        "name": container.name,
+        "image": container.image,
+        "imageID": container.image_id,
+        "restartCount": container.restarts,
+        "state": state,
+        "lastState": last,
+    }
+
+
+def last_known(pod: Pod) -> dict[str, Any]:
+    """A pod that is gone, as the watch told of it last: the same shape, with what is remembered of it."""
+    return {
+        "metadata": {
+            "name": pod.name,
+            "namespace": pod.namespace,
+            "uid": pod.uid,
+            "labels": {meta.COMPONENT: pod.component, meta.ROLE: pod.role},
+            "annotations": {meta.PREFIX + "gone": "as it was known last"},
+            **({"creationTimestamp": format_time(pod.created)} if pod.created else {}),
+        },
+        "spec": {"nodeName": pod.node},
+        "status": {
+            "phase": pod.phase,
+            "reason": pod.reason,
+            "message": pod.message,
+            "containerStatuses": [_status(container) for container in pod.containers],
+        },
+    }
