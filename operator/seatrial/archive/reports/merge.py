@@ -53,8 +53,8 @@ def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None
     for case in cases(parts):
         bad = bad or case.outcome in FAILED
         writer.add(case)
-    if (case := diagnosis(report, bad=bad)) is not None:
-        writer.add(case)
+    if (of_run := diagnosis(report, bad=bad)) is not None:
+        writer.add(of_run)
     run = report.run
     summaries = [part.summary for part in parts]
     started = min(_times(summaries, "firstTestAt", "startedAt"), default=run.created_at.timestamp())

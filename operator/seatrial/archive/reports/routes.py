@@ -1,0 +1,96 @@
+"""The reports of a run over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from seatrial.archive.access import ReadableRun
+from seatrial.archive.context import Archive
+from seatrial.archive.files import HEADERS
+from seatrial.archive.history.views import to_json_bytes
+from seatrial.archive.model import NotThere
+
+from . import gather, markdown, merge
+from .content import Report
+
+_AT_ONCE = 2  # merging keeps a processor busy
+_PIECE = 256 * 1024
+
+router = APIRouter(prefix="/v1/runs/{uid}", tags=["reports"])
+_merging = asyncio.Semaphore(_AT_ONCE)
+
+
+@router.get("/report.json", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+async def report_json(uid: ReadableRun, request: Request) -> Response:
+    """The essence of a run: its diagnosis, what the evidence says, the tests that failed, were flaky, or slow."""
+    return Response(to_json_bytes(await _report(uid, request)), headers=HEADERS, media_type="application/json")
+
+
+@router.get("/summary.md", response_class=PlainTextResponse)
+async def summary_md(uid: ReadableRun, request: Request) -> Response:
+    """The same in Markdown for a pull request's comment or a CI job's summary; at most 60,000 characters."""
+    return PlainTextResponse(markdown.summary(await _report(uid, request)), headers=HEADERS)
+
+
+@router.get("/junit.xml", response_class=Response, responses={200: {"content": {"application/xml": {}}}})
+async def junit_xml(
+    uid: ReadableRun,
+    request: Request,
+    strict: bool = Query(default=False, description="Only what the schema of Jenkins' xUnit plugin has"),
+) -> Response:
+    """JUnit XML of all shards and attempts, each test as it ended last."""
+    return await _merged(uid, request, "xunit" if strict else "junit", "application/xml")
+
+
+@router.get("/ctrf.json", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+async def ctrf_json(uid: ReadableRun, request: Request) -> Response:
+    """CTRF (https://ctrf.io) of all shards and attempts, each test as it ended last."""
+    return await _merged(uid, request, "ctrf", "application/json")
+
+
+async def _report(uid: str, request: Request) -> Report:
+    archive: Archive = request.app.state.archive
+    return await asyncio.to_thread(_read, archive, uid)
+
+
+def _read(archive: Archive, uid: str) -> Report:
+    run = archive.history.run(uid)
+    if run is None:
+        raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
+    return gather.report(archive.history, archive.store, run)
+
+
+async def _merged(uid: str, request: Request, form: merge.Form, media_type: str) -> Response:
+    archive: Archive = request.app.state.archive
+    async with _merging:
+        file, size = await asyncio.to_thread(_written, archive, uid, form)
+    headers = {**HEADERS, "Content-Length": str(size)}
+    return StreamingResponse(_pieces(file), headers=headers, media_type=media_type)
+
+
+def _written(archive: Archive, uid: str, form: merge.Form) -> tuple[BinaryIO, int]:
+    """The merged report as an open file without a name. It is not held in memory, and a crash leaves it where the next start tidies."""
+    path = Path(archive.settings.folder) / "incoming" / secrets.token_hex(16)
+    try:
+        merge.write(path, form, _read(archive, uid), gather.parts(archive.store, uid))
+        file = path.open("rb")
+    finally:
+        for left in (path, path.with_name(f"{path.name}.cases")):
+            with suppress(FileNotFoundError):
+                left.unlink()
+    return file, os.fstat(file.fileno()).st_size
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

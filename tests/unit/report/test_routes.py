@@ -1,0 +1,167 @@
+"""The reports over HTTP, made of the history and of stored files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from seatrial.archive.access import readable_run
+from seatrial.archive.errors import refused
+from seatrial.archive.history.database import database_url
+from seatrial.archive.history.ingest import rows
+from seatrial.archive.history.queries import History
+from seatrial.archive.history.record import parse_record
+from seatrial.archive.model import ArchiveRule, NotThere, SetKey
+from seatrial.archive.reports import gather
+from seatrial.archive.reports.merge import cases
+from seatrial.archive.reports.routes import router
+from tests.unit.report.rules import CTRF, OURS, junit_problems
+from tests.unit.report.samples import BEGAN
+from tests.unit.runner.support import Event, lines, whole
+
+UID = "u-1"
+
+
+class Files:
+    """Sets in memory, as the store gives them."""
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[SetKey, str], bytes] = {}
+
+    def results(self, uid: str) -> list[Any]:
+        found = [(key, body) for (key, path), body in self.files.items() if path == "summary.json" and key.uid == uid]
+        return [SimpleNamespace(key=key, summary=json.loads(body)) for key, body in found]
+
+    def read(self, key: SetKey, path: str) -> bytes:
+        if (key, path) not in self.files:
+            raise NotThere(f"{key} has no file {path}")
+        return self.files[key, path]
+
+    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
+        yield self.read(key, path)
+
+
+class Archive:
+    def __init__(self, folder: Path) -> None:
+        self.settings = SimpleNamespace(folder=folder)
+        (folder / "incoming").mkdir()
+        self.history = History(database_url("", folder))
+        self.history.migrate()
+        self.store = Files()
+
+    def record(self, **more: Any) -> None:
+        told = {
+            "uid": UID, "name": "pr-1", "namespace": "team-a", "attempt": 1, "createdAt": BEGAN.isoformat(),
+            "phase": "Failed", "verdict": "Failed", "reason": "TestsFailed", "message": "1 of 3 tests failed",
+        }  # fmt: skip
+        self.history.put_record(parse_record(told | more, UID))
+
+    def shard(self, attempt: int, shard: int, *events: list[Event]) -> None:
+        key = SetKey(UID, attempt, shard)
+        run = {"uid": UID, "name": "pr-1", "namespace": "team-a"}
+        summary = {
+            "run": run,
+            "attempt": attempt,
+            "shard": shard,
+            "outcome": "failed",
+            "tests": {"total": 1, "flaky": 0},
+        }
+        self.store.files[key, "summary.json"] = json.dumps(summary).encode()
+        if events:
+            self.store.files[key, "events.jsonl"] = lines([event for some in events for event in some])
+        set_id = self.history.begin_set(key, "sha256:1", BEGAN, summary)
+        for tests, texts in rows(
+            case for part in gather.parts(self.store, UID) if part.shard == shard for case in cases([part])
+        ):
+            self.history.add_tests(set_id, tests, texts)
+        self.history.end_set(set_id)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    made = Archive(tmp_path)
+    yield made
+    made.history.close()
+
+
+@pytest.fixture
+async def client(archive: Archive) -> AsyncIterator[AsyncClient]:
+    app = FastAPI(exception_handlers={ArchiveRule: refused})
+    app.state.archive = archive
+    app.include_router(router)
+
+    def may_read(uid: str) -> str:
+        if uid == "theirs":
+            raise NotThere("nothing is kept of run theirs")
+        return uid
+
+    app.dependency_overrides[readable_run] = may_read
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://archive") as opened:
+        yield opened
+
+
+async def test_the_reports_of_two_shards(archive: Archive, client: AsyncClient) -> None:
+    archive.record()
+    archive.shard(1, 0, whole("t.py::a", "failed", catalogueId="INT-020"), whole("t.py::b", seconds=3.0))
+    archive.shard(1, 1, whole("t.py::c", reruns=1))
+    root = ElementTree.fromstring((await client.get("/v1/runs/u-1/junit.xml")).content)
+    assert junit_problems(root, frozenset(OURS)) == []
+    assert [case.get("name") for case in root.iter("testcase")] == ["a", "b", "c"]
+    strict = ElementTree.fromstring((await client.get("/v1/runs/u-1/junit.xml?strict=true")).content)
+    assert junit_problems(strict) == []
+    found = (await client.get("/v1/runs/u-1/ctrf.json")).json()
+    jsonschema.validate(found, CTRF)
+    assert found["results"]["summary"]["tests"] == 3
+    told = (await client.get("/v1/runs/u-1/report.json")).json()
+    assert told["run"]["name"] == "pr-1"
+    assert [(test["id"], test["failures"][0]["text"]) for test in told["failed"]] == [("t.py::a", "E   assert 1 == 2")]
+    assert [test["id"] for test in told["flaky"]] == ["t.py::c"]
+    assert told["slowest"][0]["id"] == "t.py::b"
+    summary = await client.get("/v1/runs/u-1/summary.md")
+    assert summary.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "## ❌ Failed" in summary.text
+    assert "<code>t.py::a</code> (INT-020)" in summary.text
+    assert list((archive.settings.folder / "incoming").iterdir()) == []
+
+
+async def test_what_the_evidence_says_is_in_every_report(archive: Archive, client: AsyncClient) -> None:
+    archive.record(verdict="Errored", reason="AppCrashed", message="orders ended with exit 1")
+    hint = {"component": "orders", "file": "logs/orders.log", "line": "ImportError: no module x", "title": "a module is missing",
+            "advice": "add it", "cause": True, "at": None}  # fmt: skip
+    key = SetKey(UID, 1, None)
+    archive.store.files[key, "hints.json"] = json.dumps([hint, "nonsense", {"line": 1}]).encode()
+    assert [found["line"] for found in (await client.get("/v1/runs/u-1/report.json")).json()["hints"]] == [hint["line"]]
+    for report in ("summary.md", "junit.xml", "ctrf.json"):
+        text = (await client.get(f"/v1/runs/u-1/{report}")).text
+        assert "AppCrashed" in text
+        assert hint["line"] in text
+
+
+async def test_hints_that_are_no_json(archive: Archive, client: AsyncClient) -> None:
+    archive.record()
+    archive.store.files[SetKey(UID, 1, None), "hints.json"] = b"\xff"
+    assert (await client.get("/v1/runs/u-1/report.json")).json()["hints"] == []
+
+
+async def test_a_shard_whose_pytest_never_began(archive: Archive, client: AsyncClient) -> None:
+    archive.record(verdict="Errored", reason="ImageWithoutPytest", message="the image has no pytest")
+    archive.shard(1, 0)
+    root = ElementTree.fromstring((await client.get("/v1/runs/u-1/junit.xml")).content)
+    assert [case.get("name") for case in root.iter("testcase")] == ["Errored"]
+
+
+@pytest.mark.parametrize("report", ["junit.xml", "ctrf.json", "summary.md", "report.json"])
+@pytest.mark.parametrize("uid", ["unknown", "theirs"])
+async def test_no_such_run(client: AsyncClient, uid: str, report: str) -> None:
+    answer = await client.get(f"/v1/runs/{uid}/{report}")
+    assert answer.status_code == 404
+    assert f"nothing is kept of run {uid}" in answer.json()["error"]
