@@ -89,13 +89,18 @@ class SetKey:
         return RECORD if self.shard is None else SUMMARY
 
 
+def is_uid(text: str) -> bool:
+    """Whether this can be the uid of a run (a Kubernetes uid: letters, digits, dashes)."""
+    return _UID.fullmatch(text) is not None
+
+
 def check_uid(uid: str) -> str:
-    """The uid itself if it can be one (a Kubernetes uid: letters, digits, dashes).
+    """The uid itself if it can be one.
 
     Raises:
         Invalid: it can't.
     """
-    if not _UID.fullmatch(uid):
+    if not is_uid(uid):
         raise Invalid(f"{_shown(uid)} is not the uid of a run", "use metadata.uid of the IntegrationRun")
     return uid
 

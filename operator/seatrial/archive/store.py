@@ -17,6 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,7 +25,6 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from .model import (
-    EVIDENCE,
     Conflict,
     Incomplete,
     Invalid,
@@ -37,9 +37,11 @@ from .model import (
     check_path,
     check_uid,
     digest_of,
+    is_uid,
     parse_manifest,
     parse_object,
     parse_vital,
+    set_key,
 )
 from .storage import Entry, Storage
 from .storage.folder import full_volume_said
@@ -151,18 +153,18 @@ class Store:
             async for chunk in chunks:
                 batch += chunk
                 if len(batch) >= _BATCH_BYTES:
-                    await _in_thread(None, incoming.write, bytes(batch))
+                    await in_thread(incoming.write, bytes(batch))
                     batch.clear()
-            found = await _in_thread(None, incoming.finish, bytes(batch))
+            found = await in_thread(incoming.finish, bytes(batch))
             if found != sha256:
                 raise WrongDigest(
                     f"{path} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
                     "the file changed while it was sent, or the transfer was damaged; send it again",
                 )
             async with self._lock(key):
-                return await _in_thread(self._transfers, self._place_file, key, path, incoming, sha256)
+                return await _in_pool(self._transfers, self._place_file, key, path, incoming, sha256)
         finally:
-            await _in_thread(None, incoming.discard)
+            await in_thread(incoming.discard)
 
     def _place_file(self, key: SetKey, path: str, incoming: _Incoming, sha256: str) -> Stored:
         name = _file(key, path)
@@ -194,7 +196,7 @@ class Store:
             Unavailable: the bucket doesn't answer.
         """
         async with self._lock(key):
-            return await _in_thread(self._transfers, self._seal, key, body)
+            return await _in_pool(self._transfers, self._seal, key, body)
 
     def _seal(self, key: SetKey, body: bytes) -> Sealed:
         manifest = parse_manifest(body, key)
@@ -236,16 +238,16 @@ class Store:
 
     def uids(self) -> list[str]:
         """The uids of all runs that anything is kept of; on a volume the newest first."""
-        return self._storage.folders("runs")
+        return [name for name in self._storage.folders("runs") if is_uid(name)]
 
     def sets(self, uid: str) -> list[SetKey]:
         """All sets of the run that anything is kept of: by attempt, the shards by number and then the evidence."""
         run = f"runs/{check_uid(uid)}"
-        keys = [
-            SetKey(uid, int(attempt), None if part == EVIDENCE else int(part))
-            for attempt in self._storage.folders(run)
-            for part in self._storage.folders(f"{run}/{attempt}")
-        ]
+        keys = []
+        for attempt in self._storage.folders(run):
+            for part in self._storage.folders(f"{run}/{attempt}"):
+                with suppress(Invalid):  # not ours
+                    keys.append(set_key(uid, attempt, part))
         return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
 
     def result(self, key: SetKey) -> Result | None:
@@ -343,6 +345,8 @@ class Store:
         newest: dict[str, float] = {}
         for entry in self._storage.entries("runs"):
             uid = entry.name.split("/")[1]
+            if not is_uid(uid):
+                continue  # not ours
             sizes[uid] = sizes.get(uid, 0) + entry.size
             newest[uid] = max(newest.get(uid, 0.0), entry.modified)
         return [Usage(uid, size, newest[uid]) for uid, size in sizes.items()]
@@ -460,10 +464,13 @@ def _sha256(storage: Storage, entry: Entry) -> str:
     return found.hexdigest()
 
 
-async def _in_thread(pool: ThreadPoolExecutor | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs it in a thread; a cancelled caller waits for the thread: nobody closes a file under its feet."""
-    loop = asyncio.get_running_loop()
-    running = loop.run_in_executor(pool, lambda: work(*args, **kwargs))
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Like asyncio.to_thread, but a cancelled caller waits for the thread: nobody closes a file under its feet."""
+    return await _in_pool(None, work, *args, **kwargs)
+
+
+async def _in_pool(pool: ThreadPoolExecutor | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    running = asyncio.get_running_loop().run_in_executor(pool, lambda: work(*args, **kwargs))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
