@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,9 +16,8 @@ _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z ?")
 _LONGEST_LINE = 4_000  # characters shown of one line
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR = re.compile(
-    r"\b(?:error|fatal|panic|exception|traceback|critical|crit|refused|oomkilled|segfault|killed|failed|failure|does not exist|could not|cannot)\b"
-    r"|\b[A-Za-z]+(?:Error|Exception)\b|\blevel=(?:error|fatal)\b",
-    re.IGNORECASE,
+    r"\b(?i:error|fatal|panic|exception|traceback|critical|crit|refused|oomkilled|segfault|killed|failed|failure"
+    r"|does not exist|could not|cannot)\b|\b[A-Za-z]+(?:Error|Exception)\b"
 )
 _WARNING = re.compile(r"\bwarn(?:ing)?\b", re.IGNORECASE)
 
@@ -95,12 +94,6 @@ def page(logs: Mapping[str, bytes], since: float, limit: int, text: str = "") ->
     return Moment(since, lines[-1].at if lines else since, tuple(lines), 0)
 
 
-def span(logs: Iterable[bytes]) -> tuple[float, float] | None:
-    """The times of the first and of the last line of all these logs."""
-    ends = [time for log in logs for time in (_first_time(log), _last_time(log)) if time is not None]
-    return (min(ends), max(ends)) if ends else None
-
-
 def time_of(line: bytes) -> float | None:
     """When a line was logged (unix seconds); None if it doesn't begin with a time."""
     match = _STAMP.match(line)
@@ -157,20 +150,6 @@ def _prefix(seconds: float) -> bytes:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
     except (OverflowError, ValueError, OSError):  # a time that no log can hold
         return b""
-
-
-def _first_time(log: bytes) -> float | None:
-    for line in log[:65_536].split(b"\n", 3)[:3]:  # the first may say that the log was cut
-        if (at := time_of(line)) is not None:
-            return at
-    return None
-
-
-def _last_time(log: bytes) -> float | None:
-    for line in reversed(log[-65_536:].rstrip(b"\n").split(b"\n")):
-        if (at := time_of(line)) is not None:
-            return at
-    return None
 
 
 def _seconds(match: re.Match[bytes]) -> float:

@@ -277,9 +277,10 @@ class Pages:
         manifests = self._manifests(run, attempt)
         evidence = manifests.get(EVIDENCE)
         logs = self._logs_of(uid, attempt, evidence)
-        told = b""
+        hints: tuple[view.Hint, ...] = ()
         if evidence is not None and evidence.file("hints.json") is not None and run.verdict != "Passed":
-            told = self._read(SetKey(uid, number, None), "hints.json")[0]
+            body, _ = self._read(SetKey(uid, number, None), "hints.json")
+            hints = view.hints(body, {file.path for file in evidence.files})
         details = [self._detail(test, logs) for test in bad.tests[:_BAD_SHOWN]]
         outputs = [
             (shard.shard, str(shard.summary["outputTail"]))
@@ -290,7 +291,7 @@ class Pages:
             "bad": bad,
             "slowest": slowest,
             "details": details,
-            "hints": view.hints(told) if told else (),
+            "hints": hints,
             "chart": timeline.chart(attempt, run.created_at, bad.tests, datetime.now(UTC)),
             "logs": logs,
             "colours": view.colours(list(logs)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +32,7 @@ _LABEL = re.compile(r"[^=\s]+=\S*")
 _SIZES = ("bytes", "KiB", "MiB", "GiB")
 _PLAIN = (".log", ".txt", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".csv", ".py", ".html", ".svg", ".js", ".css",
           ".toml", ".ini", ".sql", ".out", ".err")  # fmt: skip
-_PICTURES = (".png", ".jpg", ".jpeg")
+_PICTURES = (".png", ".jpg")
 
 
 # Words and numbers
@@ -140,8 +140,7 @@ def time_parameter(text: str, now: datetime, name: str) -> datetime | None:
         return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
         at = datetime.fromisoformat(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        at.timestamp()
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Invalid(
             f"{name}={text[:60]!r} is not a time", "use 24h, 7d, 2026-01-31 or 2026-01-31T15:00:00Z"
@@ -245,27 +244,25 @@ class Hint:
     cause: bool
 
 
-def hints(body: bytes) -> tuple[Hint, ...]:
-    """The hints in hints.json, the most telling first; none if it can't be read."""
+def hints(body: bytes, stored: Collection[str]) -> tuple[Hint, ...]:
+    """The hints in hints.json, causes first; none if it can't be read. `stored` are the files that a hint may point to."""
     try:
         entries = json.loads(body)
     except (ValueError, RecursionError):
         return ()
     if not isinstance(entries, list):
         return ()
-    found = [_hint(entry) for entry in entries if isinstance(entry, dict)]
+    found = [_hint(entry, stored) for entry in entries if isinstance(entry, dict)]
     return tuple(sorted(found, key=lambda hint: not hint.cause))[:_HINTS]
 
 
-def _hint(entry: Mapping[str, Any]) -> Hint:
-    text = {
-        name: clean(str(entry.get(name) or ""))[:_HINT_TEXT]
-        for name in ("component", "file", "line", "title", "advice")
-    }
-    stamped = entry.get("at")
+def _hint(entry: Mapping[str, Any], stored: Collection[str]) -> Hint:
+    names = ("component", "line", "title", "advice")
+    at, file = entry.get("at"), entry.get("file")
     return Hint(
-        **text,
-        at=time_of(stamped.encode()) if isinstance(stamped, str) else None,
+        **{name: clean(str(entry.get(name) or ""))[:_HINT_TEXT] for name in names},
+        file=file if isinstance(file, str) and file in stored else "",
+        at=time_of(at.encode()) if isinstance(at, str) else None,
         cause=entry.get("cause") is True,
     )
 

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from seatrial.archive.history.views import Counts, TestHistory, TestPoint
+from seatrial.archive.model import Invalid, Manifest
+from seatrial.archive.pages import view
+
+NOW = datetime(2026, 11, 21, 15, 3, 50, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        ("/", "./"),
+        ("/flaky", "./"),
+        ("/runs/u", "../"),
+        ("/runs/u/tests", "../../"),
+        ("/runs/u/files/1/0/a/b.log", "../../../../../../"),
+    ],
+)
+def test_the_root_as_a_page_sees_it(path, root):
+    assert view.root(path) == root
+
+
+@pytest.mark.parametrize(
+    ("given", "at"),
+    [
+        ("", None),
+        ("24h", NOW - timedelta(days=1)),
+        ("7d", NOW - timedelta(days=7)),
+        ("90m", NOW - timedelta(minutes=90)),
+        ("2026-11-20", datetime(2026, 11, 20, tzinfo=UTC)),
+        ("2026-11-20T10:00:00+02:00", datetime(2026, 11, 20, 8, tzinfo=UTC)),
+        ("2026-11-20T10:00:00.5Z", datetime(2026, 11, 20, 10, 0, 0, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_times_in_addresses(given, at):
+    assert view.time_parameter(given, NOW, "since") == at
+
+
+@pytest.mark.parametrize(
+    "given", ["yesterday", "0h", "999999d", "24H", "<script>", "2026-13-01", "9999-12-31T23:59:59-14:00"]
+)
+def test_times_that_are_none(given):
+    with pytest.raises(Invalid, match="since="):
+        view.time_parameter(given, NOW, "since")
+
+
+def test_filters_in_the_address_and_back():
+    address = {
+        "namespace": "a",
+        "verdict": "Failed",
+        "reason": "R",
+        "text": "x y",
+        "since": "24h",
+        "until": "2026-11-20",
+    }
+    asked = view.RunQuestion.of(address, ["k=v", "empty="])
+    wanted = asked.filter(frozenset({"a"}), NOW)
+    assert (wanted.namespace, wanted.verdict, wanted.reason, wanted.text) == ("a", "Failed", "R", "x y")
+    assert wanted.labels == (("k", "v"), ("empty", ""))
+    assert wanted.since == NOW - timedelta(days=1)
+    assert wanted.until == datetime(2026, 11, 21, tzinfo=UTC)  # the whole day belongs to it
+    assert wanted.namespaces == {"a"}
+    assert asked.address(cursor="c&d") == (
+        "?namespace=a&verdict=Failed&reason=R&text=x%20y&label=k%3Dv&label=empty%3D&since=24h&until=2026-11-20&cursor=c%26d"
+    )
+    assert view.RunQuestion.of({}, []).address() == "?"
+
+
+def test_running_is_no_verdict():
+    wanted = view.RunQuestion.of({"verdict": "running"}, []).filter(None, NOW)
+    assert (wanted.verdict, wanted.active) == (None, True)
+
+
+@pytest.mark.parametrize(("given", "labels"), [({"verdict": "Great"}, []), ({}, ["no-value"]), ({}, ["=v"])])
+def test_filters_that_are_none(given, labels):
+    with pytest.raises(Invalid):
+        view.RunQuestion.of(given, labels)
+
+
+def hint(**more: object) -> dict[str, object]:
+    return {
+        "component": "db",
+        "file": "logs/db.log",
+        "line": "gone",
+        "at": None,
+        "title": "t",
+        "advice": "a",
+        "cause": False,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ([], []),
+        ([hint()], [("db", False, None)]),
+        ([hint(component="app"), hint(cause=True)], [("db", True, None), ("app", False, None)]),  # causes come first
+        ([hint(at="2026-11-21T15:03:50Z")], [("db", False, NOW.timestamp())]),
+        ([hint(at=5, cause="yes", component=None)], [("", False, None)]),
+        (["text", None, [hint()]], []),
+        ({"not": "a list"}, []),
+    ],
+)
+def test_hints(body, expected):
+    found = view.hints(json.dumps(body).encode(), {"logs/db.log"})
+    assert [(one.component, one.cause, one.at) for one in found] == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff"])
+def test_hints_that_can_not_be_read(body):
+    assert view.hints(body, ()) == ()
+
+
+def test_hints_are_bounded():
+    found = view.hints(json.dumps([hint(line="x" * 10_000)] * 100).encode(), ())
+    assert len(found) == 12
+    assert len(found[0].line) <= 1_000
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        (Counts(), "no tests"),
+        (Counts(total=5), "no test has ended"),
+        (Counts(total=3, passed=3), "3 passed"),
+        (Counts(total=10, passed=5, failed=1, errors=2), "1 failed, 2 with errors, 5 passed, 2 not run"),
+        (Counts(total=20_000, passed=20_000), "20\u202f000 passed"),
+    ],
+)
+def test_counts_in_words(counts, text):
+    assert view.told(counts) == text
+
+
+def test_shares_fill_the_bar_as_far_as_tests_ran():
+    shares = view.shares(Counts(total=10, passed=4, failed=1))
+    assert [(share.outcome, share.x, share.width) for share in shares] == [("failed", 0, 100), ("passed", 100, 400)]
+
+
+BODY = b"2026-11-21T15:03:50Z start\n# no time\n2026-11-21T15:03:51Z ERROR x\n2026-11-21T15:03:52Z end"
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers", "count", "found", "around"),
+    [
+        ({}, [1, 2, 3], 4, None, (None, 4)),
+        ({"first": 4}, [4], 4, None, (1, None)),
+        ({"first": 99}, [4], 4, None, (1, None)),
+        ({"text": "error"}, [3], 4, 1, (None, None)),
+        ({"text": "2026", "limit": 2}, [1, 3], 4, 3, (None, 4)),
+        ({"text": "2026", "limit": 2, "first": 4}, [4], 4, 3, (1, None)),
+        ({"text": "nothing like it"}, [], 4, 0, (None, None)),
+        ({"around": NOW.timestamp() + 1}, [3, 4], 4, None, (1, None)),
+        ({"around": NOW.timestamp() + 99}, [1, 2, 3], 4, None, (None, 4)),
+    ],
+)
+def test_pages_of_a_file(asked, numbers, count, found, around):
+    page = view.text_page(BODY, **({"first": 1, "limit": 3} | asked))
+    assert [line.number for line in page.lines] == numbers
+    assert (page.count, page.found) == (count, found)
+    assert (page.previous, page.next) == around
+
+
+def test_the_line_that_was_asked_for_is_marked():
+    page = view.text_page(BODY, 1, 100, around=NOW.timestamp() + 1)
+    assert [line.number for line in page.lines if line.marked] == [3]
+    assert [line.tone for line in page.lines] == ["", "", "error", ""]
+
+
+def test_an_empty_file_has_a_page():
+    assert view.text_page(b"", 1, 10) == view.TextPage((), 0, None, None, None)
+
+
+def test_files_can_be_read_or_only_downloaded():
+    paths = [
+        "logs/a b.log",
+        "artifacts/x.png",
+        "artifacts/x.zip",
+        "artifacts/Makefile",
+        "artifacts/evil.html",
+        "artifacts/#?.txt",
+    ]
+    entries = [{"path": path, "size": 1, "sha256": "0" * 64} for path in paths]
+    rows = view.files("u", 2, "evidence", Manifest.model_validate({"schema": 1, "run": {"uid": "u"}, "files": entries}))
+    assert {row.path: (row.address, row.picture) for row in rows} == {
+        "logs/a b.log": ("files/2/evidence/logs/a%20b.log", False),
+        "artifacts/x.png": ("files/2/evidence/artifacts/x.png", True),
+        "artifacts/x.zip": ("", False),
+        "artifacts/Makefile": ("files/2/evidence/artifacts/Makefile", False),
+        "artifacts/evil.html": ("files/2/evidence/artifacts/evil.html", False),  # as text
+        "artifacts/#?.txt": ("files/2/evidence/artifacts/%23%3F.txt", False),
+    }
+    assert rows[-1].download == "v1/runs/u/attempts/2/evidence/files/logs/a%20b.log"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://ci.example.org/1?a=b#c", "https://ci.example.org/1?a=b#c"),
+        ("http://ci", "http://ci"),
+        ("javascript:alert(1)", ""),
+        ("JaVaScRiPt:alert(1)//https://x", ""),
+        ("data:text/html,x", ""),
+        ("https://x\n", ""),
+        ('https://x" onclick="y', ""),
+        ("//evil", ""),
+        ("", ""),
+    ],
+)
+def test_only_links_of_the_web_are_links(address, shown):
+    assert view.safe_link(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(5, "just now"), (60, "1 min ago"), (3_500, "58 min ago"), (7_300, "2 h ago"), (90_000, "1 day ago"), (5e5, "5 days ago"),
+     (2e6, "2026-10-29"), (-30, "just now")],
+)  # fmt: skip
+def test_how_long_ago(seconds, text):
+    assert view.ago(NOW - timedelta(seconds=seconds), NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("node", "parts"),
+    [
+        ("a/b.py::C::test_x[p::q]", ("a/b.py", "C::test_x[p::q]")),
+        ("a/b.py", ("", "a/b.py")),
+        ("b.py::test_x", ("b.py", "test_x")),
+        ("", ("", "")),
+    ],
+)
+def test_ids_in_two_parts(node, parts):
+    assert view.split_id(node) == parts
+
+
+def test_a_moment_in_an_address_is_never_after_the_line():
+    assert view.rfc3339(1_795_273_430.9999985) == "2026-11-21T15:03:50.999998Z"
+    assert view.clock(1_795_273_430.9999985) == "15:03:50.999"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB"), (2**50, "1048576.0 GiB")],
+)
+def test_sizes(count, text):
+    assert view.size(count) == text
+
+
+def point(outcome: str, seconds: float, number: int, flaky: bool = False) -> TestPoint:
+    return TestPoint(f"u{number}", f"run-{number}", 1, 0, NOW - timedelta(days=number), outcome, seconds, flaky, "", "")
+
+
+def test_the_trend_of_a_test():
+    points = (point("failed", 4, 0), point("passed", 2, 1, flaky=True), point("passed", 1, 2))
+    drawn = view.trend(TestHistory("a", "t", None, points, 2, 1, 1, 1.5))
+    assert [(bar.uid, bar.css, bar.height) for bar in drawn.bars] == [
+        ("u2", "good", 25),
+        ("u1", "flaky", 50),
+        ("u0", "bad", 100),
+    ]
+    assert (drawn.top, drawn.median_y) == (4, 62.5)
+
+
+def test_the_trend_of_no_runs():
+    assert view.trend(TestHistory("a", "t", None, (), 0, 0, 0, None)).bars == ()
+
+
+def test_the_manifest_starts_the_same_run_under_a_new_name(detail):
+    again = yaml.safe_load(
+        view.manifest_again(detail(name="n" * 60, labels={"a": "b"}, spec={"tests": {"image": "x\n--- y: [z"}}))
+    )
+    assert again["metadata"] == {"generateName": "n" * 50 + "-", "namespace": "team", "labels": {"a": "b"}}
+    assert again["spec"] == {"tests": {"image": "x\n--- y: [z"}}
+    assert (again["apiVersion"], again["kind"]) == ("seatrial.dev/v1alpha1", "IntegrationRun")
+
+
+def test_a_hint_points_to_what_is_stored():
+    found = view.hints(json.dumps([hint(), hint(file="../../secret"), hint(file=["x"])]).encode(), {"logs/db.log"})
+    assert [one.file for one in found] == ["logs/db.log", "", ""]
