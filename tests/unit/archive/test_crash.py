@@ -152,6 +152,9 @@ async def test_a_folder_is_used_by_one_archive_at_a_time(spawn: Spawn) -> None:
         ({"SEATRIAL_KEY_FILE": "/nowhere"}, "the key file /nowhere can't be read"),
         ({"SEATRIAL_ARCHIVE_DIR": "/proc/nowhere"}, "/proc/nowhere"),
         ({"SEATRIAL_ARCHIVE_MAX_FILE": "many"}, "'many' is not a size"),
+        ({"SEATRIAL_ARCHIVE_KEEP": "30d"}, "'30d' is not a duration: use for example 720h"),
+        ({"SEATRIAL_ARCHIVE_KEEP_BYTES": "-1"}, "'-1' is not a size"),
+        ({"SEATRIAL_ARCHIVE_BUCKET": "http://bucket"}, "is no bucket: use s3://bucket/prefix"),
         ({"SEATRIAL_ARCHIVE_READ_PORT": "70000"}, "'70000' is not a port"),
     ],
 )

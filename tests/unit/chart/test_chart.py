@@ -265,6 +265,34 @@ def test_an_uninstall_says_which_volume_stays(render: Render) -> None:
     assert told("archive.persistence.keep=true", "archive.persistence.enabled=false") == ""
 
 
+def test_the_archive_is_told_where_things_lie_and_how_long(render: Render) -> None:
+    def variables(*values: str) -> dict[str, str]:
+        (container,) = render(*values).pods()["seatrial-archive"]["containers"]
+        return {one["name"]: one["value"] for one in container["env"] if one["name"].startswith("SEATRIAL_ARCHIVE_")}
+
+    usual = {
+        "SEATRIAL_ARCHIVE_DIR",
+        "SEATRIAL_ARCHIVE_KEEP",
+        "SEATRIAL_ARCHIVE_KEEP_BYTES",
+        "SEATRIAL_ARCHIVE_MAX_FILE",
+    }
+    assert variables().keys() == usual
+    assert (variables()["SEATRIAL_ARCHIVE_KEEP"], variables()["SEATRIAL_ARCHIVE_KEEP_BYTES"]) == ("720h", "0")
+    elsewhere = (
+        "archive.bucket=s3://results/seatrial",
+        "archive.database=postgresql://seatrial@db/history",
+        "archive.retention.age=48h",
+        "archive.retention.size=8Gi",
+        "archive.envFrom[0].secretRef.name=credentials",
+    )
+    told = variables(*elsewhere)
+    assert told["SEATRIAL_ARCHIVE_BUCKET"] == "s3://results/seatrial"
+    assert told["SEATRIAL_ARCHIVE_DATABASE"] == "postgresql://seatrial@db/history"
+    assert (told["SEATRIAL_ARCHIVE_KEEP"], told["SEATRIAL_ARCHIVE_KEEP_BYTES"]) == ("48h", "8Gi")
+    (container,) = render(*elsewhere).pods()["seatrial-archive"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "credentials"}}]
+
+
 def test_the_archives_volume_has_the_wanted_size_and_class(render: Render) -> None:
     claim = render("archive.persistence.size=3Gi", "archive.persistence.storageClass=fast").get(
         "PersistentVolumeClaim", "seatrial-archive"
@@ -316,8 +344,7 @@ def test_the_archive_takes_uploads_from_environments_and_reads_from_the_operator
     components = [p["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for p in read["from"][:2]]
     assert components == ["operator", "check"]
     assert read["from"][2] == {"ipBlock": {"cidr": "10.0.0.1/32"}}
-    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert "egress" not in policy["spec"]
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
 
 
 def test_of_the_operator_only_metrics_are_reachable(render: Render) -> None:
@@ -371,6 +398,9 @@ def test_every_admission_policy_denies_and_fails_closed(render: Render) -> None:
         ("archive.persistence.enable=false", "enable"),
         ("archive.persistence.size=lots", "size"),
         ("archive.maxFile=0", "maxFile"),
+        ("archive.bucket=http://x", "bucket"),
+        ("archive.database=mysql://x/y", "database"),
+        ("archive.retention.age=30d", "age"),
         ("operator.replicas=2", "replicas"),
         ("operator.logLevel=loud", "logLevel"),
         ("operator.sweepSeconds=0", "sweepSeconds"),

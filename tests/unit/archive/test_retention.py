@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from obstore.store import MemoryStore
+
+from seatrial.archive.history.database import database_url
+from seatrial.archive.history.queries import History
+from seatrial.archive.history.views import RunFilter
+from seatrial.archive.model import SetKey, Unavailable
+from seatrial.archive.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Kept, Limits, Retention, choose
+from seatrial.archive.storage import Storage
+from seatrial.archive.storage.bucket import Bucket
+from seatrial.archive.storage.folder import Folder
+from seatrial.archive.store import Store
+from tests.unit.archive.history_cases import put
+from tests.unit.archive.support import manifest, sha256, summary
+
+DAY = 86_400.0
+NOW = 1_000 * DAY
+
+
+def old(uid: str, days: float, size: int = 10, active: bool = False) -> Kept:
+    return Kept(uid, size, NOW - days * DAY, active)
+
+
+@pytest.mark.parametrize(
+    ("kept", "limits", "expected"),
+    [
+        ([], Limits(DAY, 1), {}),
+        ([old("a", 2), old("b", 0.5)], Limits(DAY, 0), {"a": "age"}),
+        ([old("a", 2), old("b", 900)], Limits(0, 0), {}),
+        ([old("a", 1), old("b", 2), old("c", 3)], Limits(0, 20), {"c": "size"}),
+        ([old("a", 1), old("b", 2), old("c", 3)], Limits(0, 19), {"c": "size", "b": "size"}),
+        ([old("a", 1), old("b", 2), old("c", 3)], Limits(2.5 * DAY, 15), {"c": "age", "b": "size"}),
+        # What takes nothing makes no room.
+        ([old("a", 1), old("b", 2, size=0)], Limits(0, 5), {"a": "size"}),
+        # A run that is young or active stays, however much there is; the next one goes instead.
+        ([Kept("a", 10, NOW - YOUNG_SECONDS + 1, False), old("b", 3, active=True)], Limits(1, 1), {}),
+        ([old("a", 3, active=True), old("b", 1)], Limits(DAY * 2, 15), {"b": "size"}),
+        # One that waits for a verdict for ever is not active any more.
+        ([Kept("a", 10, NOW - FORGOTTEN_SECONDS - 1, True)], Limits(DAY, 0), {"a": "age"}),
+    ],
+)
+def test_what_goes(kept: list[Kept], limits: Limits, expected: dict[str, str]) -> None:
+    assert choose(kept, limits, NOW) == expected
+    assert list(choose(reversed(kept), limits, NOW)) == list(expected)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    made = History(database_url("", tmp_path))
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return Folder(tmp_path / "archive") if request.param == "folder" else Bucket(MemoryStore(), "memory://")
+
+
+@pytest.fixture
+def store(storage: Storage, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "archive", storage, 2**20)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+async def whole(store: Store, history: History, uid: str, size: int = 100, shards: int = 2) -> None:
+    """A run with results that is over."""
+
+    async def pieces(body: bytes) -> AsyncIterator[bytes]:
+        yield body
+
+    for shard in range(shards):
+        key = SetKey(uid, 1, shard)
+        files = {"summary.json": summary(uid, 1, shard), "a/b/big.bin": b"x" * size}
+        for path, body in files.items():
+            await store.put_file(key, path, pieces(body), sha256(body))
+        sealed = await store.put_manifest(key, manifest(files, uid))
+        told = {"run": {"uid": uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed"}
+        history.end_set(history.begin_set(key, sealed.result.digest, datetime.now(UTC), told))
+    put(history, uid, verdict="Passed")
+
+
+def shown(history: History) -> set[str]:
+    return {run.uid for run in history.runs(RunFilter(), 100).runs}
+
+
+def retention(store: Store, history: History, seconds: float = 0, size: int = 0, later: float = 2 * DAY) -> Retention:
+    return Retention(store, history, Limits(seconds, size), lambda: time.time() + later)
+
+
+async def test_a_run_that_is_too_old_goes_with_all_that_is_of_it(
+    store: Store, history: History, tmp_path: Path
+) -> None:
+    await whole(store, history, "a")
+    held = retention(store, history, seconds=3 * DAY)
+    await held.hold()
+    assert (shown(history), store.uids(), held.runs) == ({"a"}, ["a"], 1)
+    assert held.size > 200
+    deleted: list[str] = []
+    held = retention(store, history, seconds=DAY)
+    held.on_deleted = deleted.append
+    await held.hold()
+    assert (shown(history), store.uids(), store.usage(), held.runs, held.size) == (set(), [], [], 0, 0)
+    assert deleted == ["age"]
+    assert list((tmp_path / "archive").rglob("a")) == []
+
+
+async def test_the_oldest_goes_when_there_is_too_much(store: Store, history: History) -> None:
+    for uid in "abc":
+        await whole(store, history, uid, size=10_000)
+        put(history, uid, verdict="Passed")
+    heard = {row.uid: row.heard for row in history.retention_rows()}
+    assert heard["a"] < heard["b"] < heard["c"]
+    await retention(store, history, size=50_000).hold()
+    assert shown(history) == set(store.uids()) == {"b", "c"}
+
+
+async def test_what_is_active_or_young_stays(store: Store, history: History) -> None:
+    await whole(store, history, "young")
+    await retention(store, history, seconds=1, later=YOUNG_SECONDS - 60).hold()
+    assert shown(history) == {"young"}
+    await whole(store, history, "active")
+    put(history, "active", verdict=None)
+    await retention(store, history, seconds=DAY).hold()
+    assert shown(history) == set(store.uids()) == {"active"}
+
+
+async def test_what_the_history_never_heard_of_goes_too(store: Store, history: History) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    await store.put_file(SetKey("lost", 1, 0), "output.log", pieces(), sha256(b"x"))
+    await retention(store, history, seconds=DAY).hold()
+    assert store.uids() == []
+
+
+async def test_a_run_of_which_only_the_record_is_there_goes_by_age(store: Store, history: History) -> None:
+    put(history, "u", verdict="Cancelled")
+    await retention(store, history, size=1).hold()
+    assert shown(history) == {"u"}
+    await retention(store, history, seconds=DAY).hold()
+    assert shown(history) == set()
+
+
+@pytest.mark.parametrize("step", range(6))
+async def test_ended_at_any_step_nothing_is_shown_by_half_and_the_next_pass_ends_it(
+    store: Store, storage: Storage, history: History, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    for uid in "ab":
+        await whole(store, history, uid)
+    steps = iter(range(6))
+
+    def dies(work: Any) -> Any:
+        def call(*args: Any) -> Any:
+            if next(steps) == step:
+                raise Unavailable("gone", "")
+            return work(*args)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "remove_some", dies(store.remove_some))
+        patch.setattr(history, "mark_deleted", dies(history.mark_deleted))
+        patch.setattr(history, "forget", dies(history.forget))
+        with suppress(Unavailable):
+            await retention(store, history, seconds=DAY).hold()
+    for uid in shown(history):  # whole
+        assert [store.verify(key) for key in store.sets(uid)] == [[], []]
+    await retention(store, history, seconds=DAY).hold()
+    assert (shown(history), store.uids(), history.marked_deleted()) == (set(), [], [])
