@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from seatrial.archive.errors import REFUSALS, Unauthorized
 from seatrial.archive.history.queries import History
-from seatrial.archive.history.views import Attempt, RunDetail, TestFilter, TestRow
+from seatrial.archive.history.views import Attempt, RunDetail, TestFilter, TestOrder, TestRow
 from seatrial.archive.model import (
     EVIDENCE,
     Invalid,
@@ -50,6 +50,7 @@ _LINES_BESIDE, _LINES_ALONE = 60, 500  # of each component, on a run's page and 
 _READ = 16 * 2**20  # bytes of a file that a page looks at
 _FORM = 64 * 2**10  # bytes of a form
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_ORDERS: Mapping[TestOrder, str] = {"bad-first": "failed first", "duration": "slowest first", "id": "by id"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -138,7 +139,7 @@ class Pages:
             verdicts=view.VERDICTS,
             spans=view.SPANS,
             outcomes=view.OUTCOMES,
-            orders={"bad-first": "failed first", "duration": "slowest first", "id": "by id"},
+            orders=_ORDERS,
         )  # fmt: skip
 
     def routes(self) -> list[Route]:
@@ -311,12 +312,15 @@ class Pages:
         run = await self._readable(request)
         given = request.query_params
         attempt = _attempt(run, given.get("attempt"))
-        order, cursor = given.get("order") or "bad-first", given.get("cursor") or None
-        if order not in ("bad-first", "duration", "id"):
-            raise Invalid(f"order={order[:60]!r} is none", "use bad-first, duration or id")
+        order = next((order for order in _ORDERS if order == (given.get("order") or "bad-first")), None)
+        if order is None:
+            raise Invalid(f"order={given['order'][:60]!r} is none", f"use {', '.join(_ORDERS)}")
+        cursor = given.get("cursor") or None
         if (outcome := given.get("outcome") or None) not in (None, *view.OUTCOMES):
             raise Invalid(f"outcome={str(outcome)[:60]!r} is none", f"use one of {', '.join(view.OUTCOMES)}")
-        asked = TestFilter(outcome=outcome, text=given.get("text") or None, attempt=attempt and attempt.attempt)
+        asked = TestFilter(
+            outcome=outcome, text=given.get("text") or None, attempt=attempt.attempt if attempt else None
+        )
         page = await asyncio.to_thread(self._history.tests, run.uid, asked, _PAGE_TESTS, cursor, order)
 
         def here_query(**changes: object) -> str:
