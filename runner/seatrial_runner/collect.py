@@ -18,13 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from seatrial_runner.artifacts import Omitted, find
 from seatrial_runner.events import CHUNK, Tail
 from seatrial_runner.follow import Follower
 from seatrial_runner.live import Live
+from seatrial_runner.mask import Mask, TooLarge, masked_file
 from seatrial_runner.report.summary import compact, encode, summarize
 from seatrial_runner.upload import Archive, Damaged, Refused, Source, Unavailable
 
@@ -54,6 +55,7 @@ class Settings:
     shard: int
     archive_url: str
     token: str
+    mask: Mask = field(default_factory=Mask)
     artifacts: tuple[str, ...] = ()
     artifacts_limit: int = DEFAULT_ARTIFACTS_LIMIT
     results: str = "/results"
@@ -86,7 +88,8 @@ class Settings:
         if not isinstance(artifacts, list) or not all(isinstance(each, str) for each in artifacts):
             raise ValueError("SEATRIAL_ARTIFACTS must be a JSON list of globs")
         shard = number("JOB_COMPLETION_INDEX", 0)
-        token_file = os.path.join(env.get("SEATRIAL_TOKEN_DIR") or "/var/run/seatrial/upload", f"shard-{shard}")
+        told = env.get("SEATRIAL_TOKEN_DIR") or "/var/run/seatrial/upload"
+        token_file = os.path.join(told, f"shard-{shard}")
         try:
             with open(token_file, encoding="ascii") as file:
                 token = file.read().strip()
@@ -100,6 +103,7 @@ class Settings:
             shard=shard,
             archive_url=need("SEATRIAL_ARCHIVE_URL"),
             token=token,
+            mask=Mask.read(os.path.join(told, "masks")),
             artifacts=tuple(artifacts),
             artifacts_limit=number("SEATRIAL_ARTIFACTS_LIMIT", DEFAULT_ARTIFACTS_LIMIT),
             results=env.get("SEATRIAL_RESULTS") or cls.results,
@@ -126,7 +130,7 @@ class Collector:
         self._pause = pause
         self._archive = settings.open_archive()
         self._live = Live(settings.open_archive())
-        self._follower = Follower(settings.results, work, settings.run, self._live.tell)
+        self._follower = Follower(settings.results, work, settings.run, self._live.tell, settings.mask)
         self._files: dict[str, dict[str, Any]] = {}
         self._omitted = Omitted()
 
@@ -214,11 +218,25 @@ class Collector:
         settings = self._settings
         for found in find(settings.artifacts_folder, settings.artifacts, settings.artifacts_limit, self._omitted):
             try:
-                self._send(f"artifacts/{found.name}", found.source)
+                self._send_masked(f"artifacts/{found.name}", found.source)
             except Refused as error:
                 if error.status not in (400, 413):
                     raise
                 self._omitted.add(found.name, f"the archive refused it: {error}"[:300], found.source.size)
+
+    def _send_masked(self, path: str, source: Source) -> None:
+        if path in self._files:
+            return
+        try:
+            spool = masked_file(source, self._settings.mask)
+        except TooLarge as error:
+            self._omitted.add(path.partition("/")[2], str(error), source.size)
+            return
+        if spool is None:
+            self._send(path, source)
+            return
+        with contextlib.closing(spool):
+            self._send(path, _hashed(spool.fd))
 
     def _send(self, path: str, source: Source) -> None:
         if path not in self._files:

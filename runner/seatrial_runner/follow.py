@@ -7,6 +7,7 @@ import stat
 from typing import Callable, Optional
 
 from seatrial_runner.events import Event, Lines, Tail, parse
+from seatrial_runner.mask import Mask
 from seatrial_runner.report import Assembly, Case
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit
@@ -25,18 +26,22 @@ class Follower:
         work: a folder for the reports.
         title: of the reports.
         tell: is given each event that was understood.
+        mask: of secrets, which are in none of this.
     """
 
-    def __init__(self, results: str, work: str, title: str, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, results: str, work: str, title: str, tell: Callable[[Event], None], mask: Optional[Mask] = None
+    ) -> None:
         self.facts = Facts()
-        self.events = Tail(os.path.join(results, "events.jsonl"))
-        self.gates = Tail(os.path.join(results, "gates.jsonl"))
-        self.output = Tail(os.path.join(results, "output.log"))
+        self.events = Tail(os.path.join(results, "events.jsonl"), mask)
+        self.gates = Tail(os.path.join(results, "gates.jsonl"), mask)
+        self.output = Tail(os.path.join(results, "output.log"), mask)
         self.junit_path = os.path.join(work, "junit.xml")
         self.ctrf_path = os.path.join(work, "ctrf.json")
         self._record_path = os.path.join(results, "exit.json")
         self._title = title
         self._tell = tell
+        self._mask = mask or Mask()
         self._event_lines = Lines()
         self._gate_lines = Lines()
         self._assembly = Assembly()
@@ -66,13 +71,14 @@ class Follower:
 
     def end(self) -> None:
         """Close the reports; nothing more is read."""
-        for event in self._gate_lines.end():
+        for event in (*self._gate_lines.feed(self.gates.seal()), *self._gate_lines.end()):
             self._gate(event)
+        rest = self.events.seal()
         if not self.finished:
-            for event in self._event_lines.end():
+            for event in (*self._event_lines.feed(rest), *self._event_lines.end()):
                 self._event(event)
+        self._output_end = (self._output_end + self.output.seal())[-OUTPUT_END:]
         for tail in (self.gates, self.events, self.output):
-            tail.seal()
             if tail.damage:
                 self.facts.note(tail.damage)
         bad = self._event_lines.bad + self._gate_lines.bad
@@ -97,7 +103,7 @@ class Follower:
         with open(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return False
-            self.record_bytes = file.read(RECORD_LIMIT)
+            self.record_bytes = self._mask(file.read(RECORD_LIMIT))
         try:
             record = parse(self.record_bytes)
         except ValueError:

@@ -35,7 +35,7 @@ def secret_values(env: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def forms(values: Iterable[str]) -> tuple[str, ...]:
-    """All ways in which these values may be written, the longest first: as they are, in JSON, in a URL, in Base64.
+    """All ways in which these values may be written, the longest first: as they are, in JSON, as Python shows them, in a URL, in Base64.
 
     In Base64 a value begins at one of three places within a group of characters; what depends on its neighbours is left out.
     A value of several lines is looked for line by line, as logs have it.
@@ -45,7 +45,7 @@ def forms(values: Iterable[str]) -> tuple[str, ...]:
         for part in {value, *(line.strip() for line in value.splitlines())}:
             if len(part) < SHORTEST:
                 continue
-            written |= {part, json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1]}
+            written |= {part, json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1], repr(part)[1:-1]}
             written |= {quote(part, safe=""), quote(part), quote_plus(part)}
             written.add(base64.b64encode(part.encode("utf-8", "surrogatepass")).decode().rstrip("="))
             for before in range(3):

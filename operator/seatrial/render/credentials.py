@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial import tokens
@@ -73,10 +74,23 @@ def upload_key(shard: int) -> str:
     return f"shard-{shard}"
 
 
-def upload_secret(run: IntegrationRun, settings: Settings, shards: int) -> meta.Manifest:
-    """The Secret with the upload token of each shard of this attempt; only the collector mounts it."""
+MASKS = "masks"
+"""The key under which the Secret `seatrial-upload` lists what the collector masks, as a JSON list."""
+_MASKS_BYTES = 512 * 1024
+"""A Secret holds 1 MiB. The longest are left out if there is more: who has so many has put a file into a variable."""
+
+
+def upload_secret(run: IntegrationRun, settings: Settings, shards: int, masks: Sequence[str]) -> meta.Manifest:
+    """The Secret with the upload token of each shard of this attempt, and all forms of the run's secrets.
+
+    Only the collector mounts it: it masks what it uploads, and the tests' container sees no more than before.
+    """
     values = {
         upload_key(shard): tokens.upload_token(settings.key, run.metadata.uid, run.status.attempt, shard)
         for shard in range(shards)
     }
-    return _secret(run, UPLOAD_SECRET, meta.TESTS, values)
+    room, kept = _MASKS_BYTES, []
+    for mask in sorted(masks, key=len):
+        room -= len(json.dumps(mask)) + 2
+        kept += [mask] if room >= 0 else []
+    return _secret(run, UPLOAD_SECRET, meta.TESTS, values | ({MASKS: json.dumps(kept[::-1])} if kept else {}))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from seatrial.api.v1alpha1 import IntegrationRun
+from seatrial.evidence.masking import forms
 from seatrial.render import (
     access,
     app,
@@ -16,6 +17,7 @@ from seatrial.render import (
     namespace,
     network,
     postgres,
+    secrets,
     services,
     shared,
     tests,
@@ -68,13 +70,13 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         KeyError: when `inputs` lacks a ConfigMap that the run refers to.
     """
     backings = services.backings(run, settings)
-    secrets = [credential for backing in backings.values() for credential in backing.credentials]
+    derived = [credential for backing in backings.values() for credential in backing.credentials]
     apps = sorted(run.spec.apps.items())
     foundation = (
         access.service_account(run, inputs.registry),
         credentials.pull_secret(run, inputs.registry) if inputs.registry else None,
-        credentials.secret(run, settings, secrets) if secrets else None,
-        credentials.upload_secret(run, settings, tests.SHARDS),
+        credentials.secret(run, settings, derived) if derived else None,
+        credentials.upload_secret(run, settings, tests.SHARDS, forms(secrets.of_run(run, settings))),
         *_config_maps(run, inputs),
         shared.claim(run),
         *network.policies(run, settings),

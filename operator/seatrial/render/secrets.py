@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from seatrial import tokens
 from seatrial.api.v1alpha1 import IntegrationRun
 from seatrial.evidence.masking import secret_values
 from seatrial.render import services
@@ -10,8 +9,8 @@ from seatrial.settings import Settings
 
 
 def of_run(run: IntegrationRun, settings: Settings) -> set[str]:
-    """The derived credentials, the tokens of the attempt, and what the run's own variables hold under secret names."""
-    uid, attempt, spec = run.metadata.uid, run.status.attempt, run.spec
+    """The derived credentials, and what the run's own variables hold under secret names."""
+    spec = run.spec
     derived = {
         credential.value(run, settings)
         for backing in services.backings(run, settings).values()
@@ -20,4 +19,4 @@ def of_run(run: IntegrationRun, settings: Settings) -> set[str]:
     own = [spec.env, spec.tests.env, *(m.env for m in spec.migrations), *(a.env for a in spec.apps.values())]
     own += [service.env or () for service in spec.services.values()]
     told = secret_values({"name": each.name, "value": each.value} for variables in own for each in variables)
-    return derived | told | {tokens.evidence_token(settings.key, uid, attempt)}
+    return derived | told

@@ -152,7 +152,7 @@ def test_only_the_collector_has_the_upload_token(made: Any) -> None:
         if any(m["name"] == "upload" for m in c.get("volumeMounts", ())) or "seatrial-upload" in json.dumps(c)
     ]
     assert having == ["Job/tests/collector"]
-    assert set(secrets(result)["seatrial-upload"]) == {"shard-0"}
+    assert set(secrets(result)["seatrial-upload"]) - {"masks"} == {"shard-0"}
 
 
 def test_credentials_differ_between_runs_services_and_purposes() -> None:
@@ -164,6 +164,12 @@ def test_credentials_differ_between_runs_services_and_purposes() -> None:
     ]
     assert len(values) > 10
     assert len(set(values)) == len(values)
+
+
+def test_the_collector_is_told_what_to_mask() -> None:
+    result = case("full")
+    masks = json.loads(secrets(result)["seatrial-upload"]["masks"])
+    assert set(secrets(result)["seatrial-credentials"].values()) <= set(masks)
 
 
 @every_environment
