@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from seatrial.api.v1alpha1 import IntegrationRun
 from seatrial.render import credentials, meta
 from seatrial.settings import Settings
@@ -28,5 +30,5 @@ def service_account(run: IntegrationRun, registry: bytes) -> meta.Manifest:
     """The identity of all pods of the environment. It has no rights, its token is not mounted; images are pulled with
     what is known of registries.
     """
-    secrets = {"imagePullSecrets": [{"name": credentials.PULL_SECRET}]} if registry else {}
+    secrets: dict[str, Any] = {"imagePullSecrets": [{"name": credentials.PULL_SECRET}]} if registry else {}
     return meta.manifest(run, "v1", "ServiceAccount", SERVICE_ACCOUNT, automountServiceAccountToken=False, **secrets)
