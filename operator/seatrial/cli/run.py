@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from seatrial.api.v1alpha1 import API_VERSION
+from seatrial.archive.reports.content import instant
 from seatrial.cluster import (
     RUN,
     AlreadyExistsError,
@@ -18,7 +22,7 @@ from seatrial.cluster import (
     NotFoundError,
 )
 
-from . import documents, problems, report
+from . import documents, problems, report, starter
 from .connect import Session, Target
 from .documents import Bundle
 from .errors import CliError, Exit, exit_of
@@ -57,6 +61,7 @@ async def start(session: Session, target: Target, out: Out, ask: Ask) -> Exit:
     run = bundle.run
     for assignment in ask.assignments:
         run = documents.set_value(run, assignment)
+    run = starter.stamped(run, starter.annotations(os.environ, _user(), platform.node() or "localhost"))
     bundle = documents.placed(replace(bundle, run=run), ask.name, target.namespace, session.cluster.default_namespace)
     created, began = await _create(session, target, out, bundle, ask.replace)
     metadata = created["metadata"]
@@ -71,12 +76,19 @@ async def start(session: Session, target: Target, out: Out, ask: Ask) -> Exit:
     return await _until_verdict(session, target, out, created, ask.waiting, age=time.monotonic() - began)
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return f"uid-{os.getuid()}"
+
+
 async def wait(session: Session, target: Target, out: Out, name: str, waiting: Waiting) -> Exit:
     """Waits for the verdict of a run that is there."""
     run = await find(session, name)
     if (run.get("status") or {}).get("verdict"):
-        return _report(out, run, again(target, session, "results", name, "-o", "DIR"))
-    created = report.instant(run["metadata"].get("creationTimestamp"))
+        return _report(out, run, lambda command, *words: again(target, session, command, name, *words))
+    created = instant(run["metadata"].get("creationTimestamp"))
     age = max(0.0, datetime.now(UTC).timestamp() - created) if created is not None else 0.0
     return await _until_verdict(session, target, out, run, waiting, age=age)
 
@@ -109,12 +121,15 @@ async def _until_verdict(
         out.error(CliError("stopped waiting; the run goes on", details=_what_next(call)))
         raise
     out.console.print()
-    return _report(out, ended, call("results", "-o", "DIR"), verdict_last=True)
+    return _report(out, ended, call, verdict_last=True)
 
 
-def _report(out: Out, run: Object, results_command: str, *, verdict_last: bool = False) -> Exit:
-    report.show(out, run, results_command, verdict_last=verdict_last)
-    return exit_of(run["status"]["verdict"], run["status"].get("reason") or "")
+def _report(out: Out, run: Object, call: Callable[..., str], *, verdict_last: bool = False) -> Exit:
+    report.show(out, run, call("results", "-o", "DIR"), verdict_last=verdict_last)
+    code = exit_of(run["status"]["verdict"], run["status"].get("reason") or "")
+    if verdict_last and code is not Exit.PASSED:
+        out.hint([("evidence and all the rest:", call("results"))])
+    return code
 
 
 def _what_next(call: Callable[[str], str]) -> list[str]:
