@@ -20,8 +20,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
+from pydantic import TypeAdapter, ValidationError
 
 from seatrial.archive.model import (
+    EVIDENCE,
     SUMMARY,
     Invalid,
     Manifest,
@@ -31,6 +33,7 @@ from seatrial.archive.model import (
     digest_of,
     parse_manifest,
 )
+from seatrial.archive.reports.content import Report
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.
@@ -142,18 +145,17 @@ class ArchiveClient:
 
         Args:
             base_url: where `/v1` and the rest are found; may have a path.
-            token: the feed's token; only `feed` needs one.
+            token: the operator's; people's come in `headers`, or they need none (see `seatrial.cli.connect`).
             transport: how to reach it: httpx.AsyncHTTPTransport(verify=<ssl context>) for instance.
             headers: sent with every request.
         """
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
-            headers=dict(headers or {}),
+            headers={**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})},
             transport=transport or httpx.AsyncHTTPTransport(),  # given, so that no proxy of the environment is used
             timeout=_TIMEOUT,
             follow_redirects=False,
         )
-        self._token = token
 
     async def __aenter__(self) -> ArchiveClient:
         return self
@@ -167,21 +169,42 @@ class ArchiveClient:
         """Closes all connections."""
         await self._client.aclose()
 
-    async def list_runs(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The last runs, the newest first: uid, name, namespace, attempts with their shards (outcome and counts)."""
-        return list((await self._object(f"v1/runs?limit={limit}"))["runs"])
+    async def find(self, namespace: str, name: str) -> str | None:
+        """The uid of the last run of this name; None if none is known."""
+        query = str(httpx.QueryParams({"namespace": namespace, "name": name, "limit": 1}))
+        runs = (await self._object(f"v1/runs?{query}"))["runs"]
+        return str(runs[0]["uid"]) if runs else None
 
     async def run(self, uid: str) -> dict[str, Any] | None:
         """What is kept of a run: its attempts and shards with digests and summaries; None if it is unknown."""
         return await _found(self._object(_run_url(uid)))
 
-    async def manifest(self, uid: str, attempt: int, shard: int) -> tuple[str, Manifest] | None:
-        """A shard's manifest and the digest of its bytes; None as long as there is none.
+    async def report(self, uid: str) -> Report | None:
+        """The essence of a run; None if it is unknown."""
+        body = await _found(self._bytes(f"{_run_url(uid)}/report.json"))
+        try:
+            return None if body is None else TypeAdapter(Report).validate_json(body)
+        except ValidationError as error:
+            raise ArchiveUnavailable(f"what answered is not the archive: {_shown(body or b'')}") from error
+
+    async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
+        """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md or report.json, piece by piece."""
+        async with self._stream(f"{_run_url(uid)}/{name}", _TIMEOUT) as response:
+            async for piece in response.aiter_bytes(256 * 1024):
+                yield piece
+
+    async def sets(self, uid: str) -> list[SetKey]:
+        """The complete sets of a run: results of shards, and evidence."""
+        found = await _found(self._object(f"{_run_url(uid)}/files"))
+        return [SetKey(uid, entry["attempt"], entry["shard"]) for entry in (found or {}).get("sets", ())]
+
+    async def manifest(self, uid: str, attempt: int, shard: int | None) -> tuple[str, Manifest] | None:
+        """The manifest of a shard, or (None) of the evidence, and the digest of its bytes; None as long as there is none.
 
         Raises:
             ArchiveCorrupt: it is not a manifest of this run.
         """
-        body = await _found(self._bytes(f"{_shard_url(uid, attempt, shard)}/manifest"))
+        body = await _found(self._bytes(f"{_set_url(uid, attempt, shard)}/manifest"))
         if body is None:
             return None
         try:
@@ -209,7 +232,7 @@ class ArchiveClient:
             raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not JSON: {error}") from error
         return ShardResult(uid, attempt, shard, digest, manifest, summary)
 
-    async def download(self, uid: str, attempt: int, shard: int, file: ManifestFile, folder: Path) -> Path:
+    async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:
         """Brings one file of the manifest into the folder, under its own path, and returns where it is.
 
         It gets its name only once all its bytes are there and have the digest of the manifest.
@@ -264,8 +287,7 @@ class ArchiveClient:
             await pause.wait()
 
     async def _feed_once(self) -> AsyncGenerator[FeedEvent, None]:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        async with self._stream("v1/feed", _STREAM_TIMEOUT, headers) as response:
+        async with self._stream("v1/feed", _STREAM_TIMEOUT) as response:
             async for line in response.aiter_lines():
                 if line and (event := parse_feed(line)) is not None:
                     yield event
@@ -273,10 +295,11 @@ class ArchiveClient:
     async def live(self, uid: str, patience_seconds: float = 30.0) -> AsyncGenerator[LiveEvent, None]:
         """Follows a run: what is kept of it, then what happens, until its result (an event called "result").
 
-        A stream that breaks is opened again where it was.
+        A stream that breaks is opened again where it was, and so is one that is not there yet: the archive shows a run to people
+        only once the operator has told whose it is.
 
         Raises:
-            ArchiveUnavailable: it could not be opened for `patience_seconds`.
+            ArchiveUnavailable, ArchiveRefused: it could not be opened for `patience_seconds`.
         """
         pause = _Pause()
         headers: dict[str, str] = {}
@@ -292,7 +315,7 @@ class ArchiveClient:
                         yield event
                         pause.reset()
                         give_up = loop.time() + patience_seconds
-            except ArchiveUnavailable:
+            except (ArchiveUnavailable, _NotThere):
                 if loop.time() > give_up:
                     raise
             await pause.wait()
@@ -424,12 +447,12 @@ def _run_url(uid: str) -> str:
     return f"v1/runs/{quote(uid, safe='')}"
 
 
-def _shard_url(uid: str, attempt: int, shard: int) -> str:
-    return f"{_run_url(uid)}/attempts/{attempt}/shards/{shard}"
+def _set_url(uid: str, attempt: int, shard: int | None) -> str:
+    return f"{_run_url(uid)}/attempts/{attempt}/{EVIDENCE if shard is None else f'shards/{shard}'}"
 
 
-def _file_url(uid: str, attempt: int, shard: int, path: str) -> str:
-    return f"{_shard_url(uid, attempt, shard)}/files/{quote(path)}"
+def _file_url(uid: str, attempt: int, shard: int | None, path: str) -> str:
+    return f"{_set_url(uid, attempt, shard)}/files/{quote(path)}"
 
 
 def _shown(body: bytes) -> str:

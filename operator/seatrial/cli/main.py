@@ -169,9 +169,22 @@ def logs(
 @app.command()
 def results(
     context: typer.Context,
-    run: RunArgument,
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="Name of the run, or its uid; also of one that is gone.", show_default=False
+        ),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Download all files into this folder.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="md|junit|xunit|ctrf|json",
+            help="Print this report alone. xunit: JUnit with nothing but what the schema of Jenkins' xUnit plugin has.",
+        ),
     ] = None,
     namespace: NamespaceOption = None,
     kube_context: ContextOption = None,
@@ -179,11 +192,15 @@ def results(
 ) -> None:
     """Show the results of a run, and download them."""
     target = _target(context, namespace, kube_context, kubeconfig)
+    if format_ and output:
+        raise CliError("--format prints one report, --output fetches all", hint="give one of them")
 
     async def work(session: Session, out: Out) -> Exit:
-        from .results import show
+        from .results import Format, show
 
-        return await show(session, target, out, run, output)
+        if format_ not in (None, *Format):
+            raise CliError(f"--format {format_} is not one of {', '.join(Format)}")
+        return await show(session, target, out, run, output, Format(format_) if format_ else None)
 
     _do(target, work)
 

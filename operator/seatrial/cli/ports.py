@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from seatrial.archive.model import Manifest, ManifestFile
+from seatrial.archive.model import Manifest, ManifestFile, SetKey
+from seatrial.archive.reports.content import Report
 from seatrial.archive_client import LiveEvent
 from seatrial.cluster import Kind
 
@@ -77,16 +78,25 @@ class ClusterPort(Protocol):
 class ArchivePort(Protocol):
     """The archive, for reading; `seatrial.archive_client.ArchiveClient`. All raise its `ArchiveError`."""
 
-    async def list_runs(self, limit: int = 100) -> list[Object]:
-        """The runs that something is kept of, the newest first."""
+    async def find(self, namespace: str, name: str) -> str | None:
+        """The uid of the last run of this name."""
+
+    async def report(self, uid: str) -> Report | None:
+        """The essence of a run."""
+
+    def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
+        """A run as junit.xml, ctrf.json, summary.md or report.json, piece by piece."""
+
+    async def sets(self, uid: str) -> list[SetKey]:
+        """The complete sets of a run: results of shards, and evidence."""
 
     async def run(self, uid: str) -> Object | None:
         """What is kept of a run."""
 
-    async def manifest(self, uid: str, attempt: int, shard: int) -> tuple[str, Manifest] | None:
-        """The list of a shard's files, and the digest of its bytes."""
+    async def manifest(self, uid: str, attempt: int, shard: int | None) -> tuple[str, Manifest] | None:
+        """The list of a set's files (None: of the evidence), and the digest of its bytes."""
 
-    async def download(self, uid: str, attempt: int, shard: int, file: ManifestFile, folder: Path) -> Path:
+    async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:
         """Brings one file into the folder, its digest checked."""
 
     def live(self, uid: str, patience_seconds: float = 30.0) -> AsyncGenerator[LiveEvent, None]:

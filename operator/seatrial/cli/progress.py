@@ -295,7 +295,12 @@ def seconds(value: object) -> str:
 
 def one_line(text: str) -> str:
     """Text from outside as one line that can't steer a terminal."""
-    return _CONTROL.sub(" ", text).strip()
+    return visible(text).strip()
+
+
+def visible(text: str) -> str:
+    """The same with the spaces at its ends."""
+    return _CONTROL.sub(" ", text)
 
 
 def _is_true(status: Mapping[str, Any], condition: str) -> bool:

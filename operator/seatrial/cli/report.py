@@ -3,67 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from rich.text import Text
 
-from .output import VERDICT_STYLE, Out, verdict_mark
-from .progress import counts_text, one_line, seconds
+from seatrial.archive.history.views import FailureText, TestRow, to_json
+from seatrial.archive.reports.content import Hint, Report, Span, excerpt, spans, took
 
-_POINTS = (
-    ("queued", ""),
-    ("started", "waiting for the operator"),
-    ("environmentReady", "environment"),
-    ("firstTest", "pytest: start and collection"),
-    ("lastTest", "tests"),
-    ("verdict", "results and verdict"),
-    ("reclaimed", "reclaim"),
-)
+from .output import VERDICT_STYLE, Out, verdict_mark
+from .progress import counts_text, one_line, seconds, visible
+
 _SAID_BY_THE_HEADLINE = ("TestsPassed", "TestsFailed")
 _BAR_WIDTH = 24
 _FAILURES_SHOWN = 20
+_EXCERPT_LINES = 8
+_HINTS_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Span:
-    """A part of a run's time."""
-
-    name: str
-    seconds: float
-
-
-def instant(text: object) -> float | None:
-    """An RFC 3339 time as unix seconds; None for what is none."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return None
-
-
-def spans(timeline: Mapping[str, Any]) -> list[Span]:
-    """Where the time went: from each point of the timeline that is known to the next one."""
-    known = _known(timeline)
-    return [Span(name, max(0.0, at - before)) for (_, before), (name, at) in pairwise(known)]
-
-
-def took(timeline: Mapping[str, Any]) -> float | None:
-    """Seconds from the run's beginning to its verdict."""
-    known, end = _known(timeline), instant(timeline.get("verdict"))
-    return max(0.0, end - known[0][1]) if known and end is not None else None
-
-
-def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
-    known = [(name, at) for point, name in _POINTS if (at := instant(timeline.get(point))) is not None]
-    # The API server notes creation in whole seconds, so a shorter wait can't be told from none.
-    queued, started = instant(timeline.get("queued")), instant(timeline.get("started"))
-    if queued is not None and started is not None and started - queued < 1:
-        del known[0]
-    return known
+def of_archive(told: Report) -> dict[str, Any]:
+    """A run as the archive knows it, in the shape that the cluster would give it."""
+    run, last = told.run, told.run.last
+    return {
+        "metadata": {"name": run.name, "namespace": run.namespace, "uid": run.uid},
+        "status": {
+            "phase": run.phase,
+            "verdict": run.verdict or "",
+            "reason": run.reason,
+            "message": run.message,
+            "attempt": run.attempt,
+            "tests": to_json(run.tests),
+            "failures": [{"id": t.id, "catalogueId": t.catalogue_id, "message": t.message} for t in told.failed],
+            "slowest": [{"id": t.id, "seconds": t.seconds} for t in told.slowest],
+            "timeline": to_json(last.timeline) if last else {},
+            "results": {"digest": last.digest if last else ""},
+        },
+    }
 
 
 def headline(status: Mapping[str, Any]) -> str:
@@ -76,10 +50,17 @@ def headline(status: Mapping[str, Any]) -> str:
     return f"{tests.get('passed', 0)}/{total}" + (f"  {counts_text(rest)}" if rest else "")
 
 
-def show(out: Out, run: Mapping[str, Any], results_command: str = "", *, verdict_last: bool = False) -> None:
+def show(
+    out: Out,
+    run: Mapping[str, Any],
+    results_command: str = "",
+    *,
+    told: Report | None = None,
+    verdict_last: bool = False,
+) -> None:
     """Prints the report; with the verdict as its last words where much was printed before.
 
-    `results_command`: how to fetch the results, if that is to be told.
+    `results_command`: how to fetch the results, if that is to be told. `told`: what the archive knows besides.
     """
     status = run.get("status") or {}
     if not verdict_last:
@@ -87,7 +68,10 @@ def show(out: Out, run: Mapping[str, Any], results_command: str = "", *, verdict
     sections = [
         section
         for section in (
-            _failures(out, status.get("failures") or (), status.get("tests") or {}),
+            _hints(out, told.hints if told else ()),
+            _failures(out, status.get("failures") or (), status.get("tests") or {}, told),
+            _flaky(out, told.flaky if told else ()),
+            _attempts(out, told),
             _times(out, spans(status.get("timeline") or {})),
             _slowest(status.get("slowest") or ()),
             _kept(status),
@@ -126,19 +110,73 @@ def _about(name: str, whole: float | None) -> str:
 Section = list[Text]
 
 
-def _failures(out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[str, Any]) -> Section:
+def _hints(out: Out, hints: Sequence[Hint]) -> Section:
+    lines = [Text("  What the evidence says", "bold")] if hints else []
+    for hint in hints[:_HINTS_SHOWN]:
+        cause = Text(" (the probable cause)") if hint.cause else Text()
+        lines += _marked(out, "!", "yellow", Text(one_line(f"{hint.component}: {hint.title}")) + cause)
+        lines += out.wrapped(Text(f"{one_line(hint.file)}: {one_line(hint.line)}", "dim"), indent=6)
+        lines += out.wrapped(Text(one_line(hint.advice)), indent=6)
+    return lines
+
+
+def _failures(
+    out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[str, Any], told: Report | None
+) -> Section:
     if not failures:
         return []
+    texts = {test.id: test.failures for test in told.failed} if told else {}
     lines = [Text("  Failed tests", "bold")]
     for failure in failures[:_FAILURES_SHOWN]:
         catalogue = f" ({failure['catalogueId']})" if failure.get("catalogueId") else ""
         lines.append(Text.assemble((f"  {out.glyphs.bad} ", "red"), one_line(str(failure.get("id"))) + catalogue))
-        if message := one_line(str(failure.get("message") or "")):
+        excerpted = _excerpt(out, texts.get(str(failure.get("id")), ()))
+        if excerpted:
+            lines += excerpted
+        elif message := one_line(str(failure.get("message") or "")):
             lines += out.wrapped(Text(message, "dim"), indent=6)
     more = (tests.get("failed") or 0) + (tests.get("errors") or 0) - min(len(failures), _FAILURES_SHOWN)
     if more > 0:
         lines.append(Text(f"    and {more} more; the results have all", "dim"))
     return lines
+
+
+def _excerpt(out: Out, failures: Sequence[FailureText]) -> Section:
+    """The telling lines of the last failure, each cut to the terminal's width: what is whole is in the files."""
+    final = next((failure for failure in reversed(failures) if not failure.rerun), None)
+    lines = []
+    for line in excerpt(final.text, _EXCERPT_LINES) if final else ():
+        text = Text(visible(line.expandtabs(4)), "red" if line.startswith("E ") else "dim")
+        text.truncate(max(20, out.console.width - 6), overflow="ellipsis")
+        lines.append(Text("      ") + text)
+    return lines
+
+
+def _flaky(out: Out, tests: Sequence[TestRow]) -> Section:
+    lines = [Text("  Flaky tests", "bold")] if tests else []
+    for test in tests:
+        lines.append(Text.assemble((f"  {out.glyphs.skip} ", "yellow"), one_line(test.id)))
+        message = next((failure.message for failure in test.failures), "")
+        said = f"passed when it was run again ({test.reruns}x)" + (f": {message}" if message else "")
+        lines += out.wrapped(Text(one_line(said), "dim"), indent=6)
+    return lines
+
+
+def _attempts(out: Out, told: Report | None) -> Section:
+    attempts = told.run.attempts if told else ()
+    if len(attempts) < 2:
+        return []
+    lines = [Text("  Attempts", "bold")]
+    for attempt in attempts:
+        words = (str(attempt.attempt), attempt.verdict or "", attempt.reason)
+        said = "  ".join(word for word in words if word)
+        lines += out.wrapped(Text(one_line(said + (f": {attempt.message}" if attempt.message else ""))), indent=2)
+    return lines
+
+
+def _marked(out: Out, mark: str, style: str, text: Text) -> Section:
+    first, *rest = out.wrapped(text, indent=4)
+    return [Text.assemble("  ", (mark, style), " ") + first[4:], *rest]
 
 
 def _times(out: Out, parts: Sequence[Span]) -> Section:

@@ -1,19 +1,24 @@
-"""`seatrial results`: the summary of a run, and its files with their digests checked."""
+"""`seatrial results`: what a run's results tell, and its files with their digests checked."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from seatrial.archive.model import Manifest, ManifestFile
+from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey
+from seatrial.archive.reports.content import Report
 from seatrial.archive_client import ArchiveCorrupt, ArchiveError
-from seatrial.cluster import RUN, NotFoundError
+from seatrial.cluster import RUN, ClusterError, NotFoundError
 
 from . import report
 from .connect import Session, Target, why
@@ -26,141 +31,179 @@ from .runs import find
 
 MARKER = "seatrial.json"
 """Says whose results a folder holds."""
+MERGED = ("junit.xml", "ctrf.json", "summary.md", "report.json")
+"""Reports of the whole run, which stand beside the folders of its shards."""
 _AT_ONCE = 4
+_LISTED = 30
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Format(StrEnum):
+    """What `--format` prints."""
+
+    MD = "md"
+    JUNIT = "junit"
+    XUNIT = "xunit"
+    CTRF = "ctrf"
+    JSON = "json"
+
+    @property
+    def address(self) -> str:
+        """Where the archive has it."""
+        return {"md": "summary.md", "junit": "junit.xml", "xunit": "junit.xml?strict=true", "ctrf": "ctrf.json",
+                "json": "report.json"}[self.value]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Shard:
-    """The files of one shard."""
+class Part:
+    """The files of one shard of an attempt, or of its evidence."""
 
-    attempt: int
-    shard: int
+    key: SetKey
     digest: str
     manifest: Manifest
 
-    def folder(self, base: Path, alone: bool) -> Path:
-        """Where its files belong: right into the folder if it is the only shard."""
-        return base if alone else base / f"attempt-{self.attempt}" / f"shard-{self.shard}"
+    @property
+    def folder(self) -> str:
+        """Where its files belong."""
+        name = EVIDENCE if self.key.shard is None else f"shard-{self.key.shard}"
+        return f"attempt-{self.key.attempt}/{name}"
 
 
-async def show(session: Session, target: Target, out: Out, name: str, folder: Path | None) -> Exit:
-    """Prints the summary of a run; with a folder also downloads its files into it."""
-    run = await _run(session, name)
-    status = run.get("status") or {}
-    if not status.get("verdict"):
+async def show(
+    session: Session, target: Target, out: Out, name: str, folder: Path | None = None, form: Format | None = None
+) -> Exit:
+    """Prints what is known of a run, by its name or uid; with a folder also downloads its files into it."""
+    run, told, missing = await _known(session, name)
+    metadata, status = run["metadata"], run.get("status") or {}
+    if form is not None:
+        with _trouble():
+            async for piece in session.archive.report_as(metadata["uid"], form.address):
+                sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return Exit.PASSED
+    if told is None and not status.get("verdict"):
         raise CliError(
             f"run {name} has no results yet: it is {status.get('phase') or 'not taken up yet'}",
             hint=f"wait for them: {again(target, session, 'wait', name)}",
         )
-    report.show(out, run, again(target, session, "results", name, "-o", "DIR") if folder is None else "")
-    try:
-        shards = await _shards(session, run)
-    except ArchiveCorrupt as error:
-        raise CliError(f"the results are not to be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
-    except ArchiveError as error:
-        if folder is None:
-            out.console.print()
-            out.line((f"  the files can't be listed: {why(error)}", "dim"))
-            return Exit.PASSED
-        raise CliError(f"the results can't be fetched: {why(error)}", code=Exit.INFRASTRUCTURE) from error
-    if not shards:
-        if folder is None:
-            return Exit.PASSED
-        raise CliError(
-            f"the archive holds no files of run {name}: {status.get('message') or 'none were delivered'}",
-            code=Exit.INFRASTRUCTURE,
-        )
+    command = again(target, session, "results", name, "-o", "DIR") if folder is None else ""
+    report.show(out, run, command, told=told)
     if folder is None:
         out.console.print()
-        _list(out, [file for shard in shards for file in shard.manifest.files])
-        return Exit.PASSED
-    await _download(session, out, run, shards, folder)
+    if missing is not None:
+        if folder is None:
+            out.line((f"  the archive can't be asked for more: {why(missing)}", "dim"))
+            return Exit.PASSED
+        raise CliError(f"the results can't be fetched: {why(missing)}", code=Exit.INFRASTRUCTURE) from missing
+    with _trouble():
+        parts = await _parts(session, run)
+    if folder is not None:
+        if not parts and told is None:
+            raise CliError(
+                f"the archive holds no files of run {name}: {status.get('message') or 'none were delivered'}",
+                code=Exit.INFRASTRUCTURE,
+            )
+        await _download(session, out, run, parts, folder)
+    elif parts:
+        _list(out, parts)
     return Exit.PASSED
 
 
-async def _run(session: Session, name: str) -> Object:
-    """The run, from the cluster; from the archive if its record has expired."""
+async def _known(session: Session, name: str) -> tuple[Object, Report | None, ArchiveError | None]:
+    """The run, what the archive tells of it, and why the archive tells nothing.
+
+    The cluster knows a run until its record expires, the archive for longer; by its uid a run is asked of the archive alone.
+    """
+    run: Object | None = None
+    absent: ClusterError | None = None
+    uid: str | None = name if _UID.fullmatch(name) else None
+    if uid is None:
+        try:
+            run = await session.cluster.get(RUN, name, session.namespace)
+            uid = run["metadata"]["uid"]
+        except NotFoundError as error:
+            absent = error
     try:
-        return await session.cluster.get(RUN, name, session.namespace)
-    except NotFoundError:
-        pass
-    try:
-        kept = await session.archive.list_runs(1000)
-    except ArchiveError:
-        kept = []
-    same = [run for run in kept if (run.get("name"), run.get("namespace")) == (name, session.namespace)]
-    if not same:
-        return await find(session, name)  # says what there is
-    return from_archive(await session.archive.run(same[0]["uid"]) or same[0])
+        uid = uid or await session.archive.find(session.namespace, name)
+        told = await session.archive.report(uid) if uid else None
+    except ArchiveError as error:
+        if run is not None:
+            return run, None, error
+        raise CliError(
+            f"the cluster has no run {name}"
+            + (" any more" if absent else "")
+            + f", and the archive can't be asked: {why(error)}",
+            code=Exit.INFRASTRUCTURE,
+        ) from error
+    if run is None and told is None:
+        if absent is None:
+            raise CliError(f"the archive knows no run with the uid {name}, or you may not see it")
+        return await find(session, name), None, None  # says what there is
+    return run or report.of_archive(told), told, None  # type: ignore[arg-type]
 
 
-_OUTCOMES = {"passed": ("Passed", "TestsPassed"), "failed": ("Failed", "TestsFailed")}
-
-
-def from_archive(kept: Mapping[str, Any]) -> Object:
-    """A run as far as the archive knows it, in the shape that the cluster would give it."""
-    attempt = max(kept["attempts"], key=lambda a: int(a["attempt"]))
-    shard = next((s for s in attempt["shards"] if s["complete"]), None)
-    summary = (shard or {}).get("summary") or {}
-    outcome = str(summary.get("outcome") or "died")
-    verdict, reason = _OUTCOMES.get(outcome, ("Errored", outcome))
-    return {
-        "metadata": {"name": kept["name"], "namespace": kept["namespace"], "uid": kept["uid"]},
-        "status": {
-            "verdict": verdict,
-            "reason": reason,
-            "attempt": attempt["attempt"],
-            "tests": summary.get("tests"),
-            "failures": summary.get("failures") or [],
-            "slowest": summary.get("slowest") or [],
-            "results": {"digest": (shard or {}).get("digest") or ""},
-        },
-    }
-
-
-async def _shards(session: Session, run: Mapping[str, Any]) -> list[Shard]:
-    """The complete shards of the run's last attempt.
+async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:
+    """All complete sets of the run.
 
     Raises:
         ArchiveError: the archive can't be asked.
         ArchiveCorrupt: what it holds is not what the run's status vouches for.
     """
-    uid, status = run["metadata"]["uid"], run["status"]
-    kept = await session.archive.run(uid)
-    wanted = int(status.get("attempt") or 1)
-    found = []
-    for attempt in (kept or {}).get("attempts") or ():
-        for shard in attempt["shards"]:
-            if attempt["attempt"] != wanted or not shard["complete"]:
-                continue
-            manifest = await session.archive.manifest(uid, wanted, shard["shard"])
-            if manifest is not None:
-                found.append(Shard(wanted, shard["shard"], *manifest))
-    digest = (status.get("results") or {}).get("digest") or ""
-    if len(found) == 1 and digest and found[0].digest != digest:
-        raise ArchiveCorrupt(f"the archive's manifest has the digest {found[0].digest}, the run's status says {digest}")
-    return found
+    uid, status = run["metadata"]["uid"], run.get("status") or {}
+    parts = []
+    for key in await session.archive.sets(uid):
+        found = await session.archive.manifest(uid, key.attempt, key.shard)
+        if found is not None:
+            parts.append(Part(key, *found))
+    last = int(status.get("attempt") or 1)
+    digests = [part.digest for part in parts if part.key.attempt == last and part.key.shard is not None]
+    vouched = (status.get("results") or {}).get("digest") or ""
+    if vouched and len(digests) == 1 and digests[0] != vouched:
+        raise ArchiveCorrupt(f"the archive's manifest has the digest {digests[0]}, the run's status says {vouched}")
+    return parts
 
 
-async def _download(session: Session, out: Out, run: Object, shards: Sequence[Shard], folder: Path) -> None:
-    files = [(shard, file) for shard in shards for file in shard.manifest.files]
+@contextmanager
+def _trouble(hint: str = "") -> Iterator[None]:
+    """Says what went wrong with the archive."""
     try:
-        _claim(folder, run)
-        await _fetch(session, out, run["metadata"]["uid"], files, folder, alone=len(shards) == 1)
+        yield
     except ArchiveCorrupt as error:
         raise CliError(f"the results are not to be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
-        hint = "the same command again goes on"
         raise CliError(f"the results can't be fetched: {why(error)}", hint=hint, code=Exit.INFRASTRUCTURE) from error
+
+
+async def _download(session: Session, out: Out, run: Object, parts: Sequence[Part], folder: Path) -> None:
+    files = [(part, file) for part in parts for file in part.manifest.files]
+    try:
+        with _trouble("the same command again goes on"):
+            _claim(folder, run)
+            await _fetch(session, out, run["metadata"]["uid"], files, folder)
+            for name in MERGED:
+                await _save(session, run["metadata"]["uid"], name, folder)
     except OSError as error:
         raise CliError(f"can't write to {folder}: {error}") from error
     size = size_text(sum(file.size for _, file in files))
     out.console.print()
     out.line(("  Results  ", "bold"), f"{plural(len(files), 'file')}, {size}, in {folder}; every digest checked")
+    out.line((f"           of the whole run: {', '.join(MERGED)}", "dim"))
+
+
+async def _save(session: Session, uid: str, name: str, folder: Path) -> None:
+    """One report of the whole run; it gets its name once it is there whole."""
+    partial = folder / f".{name}.part"
+    try:
+        with partial.open("wb") as file:
+            async for piece in session.archive.report_as(uid, name):
+                file.write(piece)
+        partial.replace(folder / name)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 async def _fetch(
-    session: Session, out: Out, uid: str, files: Sequence[tuple[Shard, ManifestFile]], folder: Path, *, alone: bool
+    session: Session, out: Out, uid: str, files: Sequence[tuple[Part, ManifestFile]], folder: Path
 ) -> None:
     """Fetches some files at once; raises the first trouble."""
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -168,16 +211,15 @@ async def _fetch(
     with Progress(*columns, console=out.console, transient=True, disable=not out.live) as bar:
         task = bar.add_task("", total=sum(file.size for _, file in files))
 
-        async def one(shard: Shard, file: ManifestFile) -> None:
+        async def one(part: Part, file: ManifestFile) -> None:
             async with gate:
-                where = shard.folder(folder, alone)
-                await session.archive.download(uid, shard.attempt, shard.shard, file, where)
+                await session.archive.download(uid, part.key.attempt, part.key.shard, file, folder / part.folder)
                 bar.advance(task, file.size)
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                for shard, file in files:
-                    tasks.create_task(one(shard, file))
+                for part, file in files:
+                    tasks.create_task(one(part, file))
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
@@ -202,10 +244,20 @@ def _claim(folder: Path, run: Object) -> None:
     marker.write_text(json.dumps({**about, "status": run.get("status")}, indent=2) + "\n", encoding="utf-8")
 
 
-def _list(out: Out, files: Sequence[ManifestFile]) -> None:
-    sizes = [size_text(file.size) for file in files]
-    for file, size in sorted(zip(files, sizes, strict=True), key=lambda pair: pair[0].path):
-        out.line((f"  {size:>{max(map(len, sizes))}}", "dim"), f"  {file.path}")
+def _list(out: Out, parts: Sequence[Part]) -> None:
+    """The files, the evidence first."""
+    ordered = sorted(parts, key=lambda part: (part.key.shard is not None, part.key.attempt, part.key.shard or 0))
+    files = [
+        (size_text(file.size), f"{part.folder}/{file.path}")
+        for part in ordered
+        for file in sorted(part.manifest.files, key=lambda file: file.path)
+    ]
+    out.line(("  Files", "bold"))
+    width = max(len(size) for size, _ in files[:_LISTED])
+    for size, path in files[:_LISTED]:
+        out.line((f"  {size:>{width}}", "dim"), f"  {path}")
+    if len(files) > _LISTED:
+        out.line((f"  and {plural(len(files) - _LISTED, 'file')} more", "dim"))
 
 
 def size_text(size: int) -> str:

@@ -128,7 +128,7 @@ def _report(out: Out, run: Object, call: Callable[..., str], *, verdict_last: bo
     report.show(out, run, call("results", "-o", "DIR"), verdict_last=verdict_last)
     code = exit_of(run["status"]["verdict"], run["status"].get("reason") or "")
     if verdict_last and code is not Exit.PASSED:
-        out.hint([("evidence and all the rest:", call("results"))])
+        out.hint([("results and evidence:", call("results"))])
     return code
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from seatrial.archive.reports.content import instant
 from seatrial.cluster import RUN, ConflictError, GoneError, NotFoundError
 
 from . import report
@@ -90,7 +91,7 @@ def table(runs: Sequence[Mapping[str, Any]], now: datetime, *, everywhere: bool)
         metadata, status = run["metadata"], run.get("status") or {}
         state = status.get("verdict") or status.get("phase") or "-"
         cells = [metadata["namespace"]] if everywhere else []
-        created = report.instant(metadata.get("creationTimestamp"))
+        created = instant(metadata.get("creationTimestamp"))
         grid.add_row(
             *cells, metadata["name"], Text(state, VERDICT_STYLE.get(state, "")), _tests(status),
             one_line(status.get("reason") or "-"), age(now.timestamp() - created) if created is not None else "-",

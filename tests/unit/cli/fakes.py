@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.api import v1alpha1 as api
-from seatrial.archive.model import Manifest, ManifestFile
+from seatrial.archive.model import Manifest, ManifestFile, SetKey
+from seatrial.archive.reports.content import Report
 from seatrial.archive_client import ArchiveError, LiveEvent
 from seatrial.cluster import (
     RUN,
@@ -155,6 +156,8 @@ class FakeArchive:
     kept: list[Object] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     manifest_: tuple[str, Manifest] | None = None
+    evidence: tuple[str, Manifest] | None = None
+    told_of: Report | None = None
     told: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once all events were told."""
 
@@ -166,18 +169,37 @@ class FakeArchive:
             yield event
         self.told.set()
 
-    async def list_runs(self, limit: int = 100) -> list[Object]:
-        return self.kept
+    async def find(self, namespace: str, name: str) -> str | None:
+        if self.error:
+            raise self.error
+        same = [run["uid"] for run in self.kept if (run["namespace"], run["name"]) == (namespace, name)]
+        return same[0] if same else None
+
+    async def report(self, uid: str) -> Report | None:
+        if self.error:
+            raise self.error
+        return self.told_of if self.told_of and self.told_of.run.uid == uid else None
+
+    async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
+        if self.error:
+            raise self.error
+        yield f"{name} of {uid}\n".encode()
+
+    async def sets(self, uid: str) -> list[SetKey]:
+        if self.error:
+            raise self.error
+        shards = [SetKey(uid, 1, 0)] if self.manifest_ else []
+        return shards + ([SetKey(uid, 1, None)] if self.evidence else [])
 
     async def run(self, uid: str) -> Object | None:
         if self.error:
             raise self.error
         return next((run for run in self.kept if run["uid"] == uid), None)
 
-    async def manifest(self, uid: str, attempt: int, shard: int) -> tuple[str, Manifest] | None:
-        return self.manifest_
+    async def manifest(self, uid: str, attempt: int, shard: int | None) -> tuple[str, Manifest] | None:
+        return self.evidence if shard is None else self.manifest_
 
-    async def download(self, uid: str, attempt: int, shard: int, file: ManifestFile, folder: Path) -> Path:
+    async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(self.files[file.path])

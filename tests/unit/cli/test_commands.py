@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from seatrial.archive.history.views import Counts
 from seatrial.archive.model import Manifest, digest_of
 from seatrial.archive_client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
 from seatrial.cli.follow import Follower
 from seatrial.cluster import ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from tests.unit.cli.conftest import RUN, Command
 from tests.unit.cli.fakes import FakeArchive, FakeCluster, told
+from tests.unit.report import samples
 
 File = Callable[..., str]
 STARTING = {"phase": "Starting", "namespace": "st-pr-1-abcde"}
@@ -162,7 +164,7 @@ def test_wait_shows_what_happens_and_ends_with_the_verdict(
         "· tests ended: 1 passed, 1 failed",
     ])  # fmt: skip
     assert notes[-4:] == [note for note in notes if note[0] in "·✗" and "environment" not in note]
-    assert seatrial.out.endswith("\n✗ Failed 1/2  1 failed  pr-1\n")
+    assert seatrial.out.endswith("\n✗ Failed 1/2  1 failed  pr-1\n  results and evidence:  seatrial results pr-1\n")
 
 
 def test_follow_tells_every_test(seatrial: Command, cluster: FakeCluster, archive: FakeArchive, file: File) -> None:
@@ -378,21 +380,27 @@ def test_the_output_of_tests_outlives_the_environment(
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
+UID = "0b5c1f9e-6f0a-4a57-9d3e-1f2a3b4c5d6e"
+
+
+def manifest(files: dict[str, bytes]) -> tuple[str, Manifest]:
+    entries = [{"path": p, "size": len(b), "sha256": hashlib.sha256(b).hexdigest()} for p, b in files.items()]
+    body = json.dumps({"schema": 1, "run": {"uid": UID}, "files": entries}).encode()
+    return digest_of(body), Manifest.model_validate_json(body)
+
+
 def keep(cluster: FakeCluster, archive: FakeArchive, files: dict[str, bytes], digest: str = "") -> None:
     """A run that is over, and its files in the archive."""
-    uid = "0b5c1f9e"
-    entries = [{"path": p, "size": len(b), "sha256": hashlib.sha256(b).hexdigest()} for p, b in files.items()]
-    body = json.dumps({"schema": 1, "run": {"uid": uid}, "files": entries}).encode()
-    archive.manifest_ = (digest_of(body), Manifest.model_validate_json(body))
-    archive.files = files
-    summary = {"outcome": "passed", "tests": {"total": 2, "passed": 2}}
+    archive.manifest_ = manifest(files)
+    archive.files = dict(files)
     archive.kept = [{
-        "uid": uid, "name": "pr-1", "namespace": "default",
-        "attempts": [{"attempt": 1, "shards": [
-            {"shard": 0, "complete": True, "digest": archive.manifest_[0], "summary": summary}]}],
+        "uid": UID, "name": "pr-1", "namespace": "default",
+        "attempts": [{"attempt": 1, "shards": [{"shard": 0, "complete": True}]}],
     }]  # fmt: skip
+    passed = samples.run("Passed", "TestsPassed", uid=UID, namespace="default", tests=Counts(total=2, passed=2))
+    archive.told_of = samples.report(passed)
     status = ended(tests={"total": 2, "passed": 2}, results={"digest": digest or archive.manifest_[0]}, attempt=1)
-    cluster.put({"kind": "IntegrationRun", "metadata": {"name": "pr-1", "uid": uid}, "spec": {}, "status": status})
+    cluster.put({"kind": "IntegrationRun", "metadata": {"name": "pr-1", "uid": UID}, "spec": {}, "status": status})
 
 
 FILES = {"junit.xml": b"<testsuites/>", "artifacts/logs/app.log": b"started\n"}
@@ -400,32 +408,102 @@ FILES = {"junit.xml": b"<testsuites/>", "artifacts/logs/app.log": b"started\n"}
 
 def test_results_are_listed(seatrial: Command, cluster: FakeCluster, archive: FakeArchive) -> None:
     keep(cluster, archive, FILES)
+    archive.evidence = manifest({"run.json": b"{}"})
     assert seatrial("results", "pr-1") == 0
     assert seatrial.out.startswith("✓ Passed 2/2")
-    assert seatrial.out.splitlines()[-2:] == ["   8 B  artifacts/logs/app.log", "  13 B  junit.xml"]
+    assert seatrial.out.splitlines()[-4:] == [
+        "  Files",
+        "   2 B  attempt-1/evidence/run.json",
+        "   8 B  attempt-1/shard-0/artifacts/logs/app.log",
+        "  13 B  attempt-1/shard-0/junit.xml",
+    ]
+
+
+def test_many_files_are_not_all_listed(seatrial: Command, cluster: FakeCluster, archive: FakeArchive) -> None:
+    keep(cluster, archive, {f"artifacts/{n:03}": b"" for n in range(100)})
+    assert seatrial("results", "pr-1") == 0
+    assert seatrial.out.splitlines()[-1] == "  and 70 files more"
 
 
 def test_results_are_downloaded(seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path) -> None:
     keep(cluster, archive, FILES)
+    archive.evidence = manifest({"logs/postgres.log": b"ready\n"})
+    archive.files["logs/postgres.log"] = b"ready\n"
     folder = tmp_path / "results"
     assert seatrial("results", "pr-1", "-o", str(folder)) == 0
-    assert (folder / "junit.xml").read_bytes() == b"<testsuites/>"
-    assert (folder / "artifacts/logs/app.log").read_bytes() == b"started\n"
-    assert f"2 files, 21 B, in {folder}; every digest checked" in seatrial.out
+    assert (folder / "attempt-1/shard-0/junit.xml").read_bytes() == b"<testsuites/>"
+    assert (folder / "attempt-1/shard-0/artifacts/logs/app.log").read_bytes() == b"started\n"
+    assert (folder / "attempt-1/evidence/logs/postgres.log").read_bytes() == b"ready\n"
+    for merged in ("junit.xml", "ctrf.json", "summary.md", "report.json"):
+        assert (folder / merged).read_text() == f"{merged} of {UID}\n"
+    assert f"3 files, 27 B, in {folder}; every digest checked" in seatrial.out
     assert seatrial("results", "pr-1", "-o", str(folder)) == 0  # once more: the same run's folder
 
 
-def test_a_folder_with_other_files_is_left_alone(
-    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path
+@pytest.mark.parametrize(
+    ("form", "printed"),
+    [
+        ("md", "summary.md"),
+        ("junit", "junit.xml"),
+        ("xunit", "junit.xml?strict=true"),
+        ("ctrf", "ctrf.json"),
+        ("json", "report.json"),
+    ],
+)
+def test_one_report_is_printed(
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, form: str, printed: str
 ) -> None:
     keep(cluster, archive, FILES)
-    (tmp_path / "mine.txt").write_text("mine")
-    assert seatrial("results", "pr-1", "-o", str(tmp_path)) == 4
-    assert "holds other files" in seatrial.err
-    (tmp_path / "seatrial.json").write_text('{"uid": "another"}')
-    assert seatrial("results", "pr-1", "-o", str(tmp_path)) == 4
-    assert "holds the results of another run" in seatrial.err
-    assert not (tmp_path / "junit.xml").exists()
+    assert seatrial("results", "pr-1", "--format", form) == 0
+    assert seatrial.out == f"{printed} of {UID}\n"
+
+
+def test_a_report_that_is_none(seatrial: Command, tmp_path: Path) -> None:
+    assert seatrial("results", "pr-1", "--format", "html") == 4
+    assert "--format html is not one of md, junit, xunit, ctrf, json" in seatrial.err
+    assert seatrial("results", "pr-1", "--format", "md", "-o", str(tmp_path)) == 4
+    assert "give one of them" in seatrial.err
+
+
+@pytest.mark.parametrize("name", ["pr-1", UID])
+def test_results_of_a_run_that_is_gone(
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path, name: str
+) -> None:
+    keep(cluster, archive, FILES)
+    cluster.objects.clear()
+    assert seatrial("results", name, "-o", str(tmp_path / "r")) == 0
+    assert seatrial.out.startswith("✓ Passed 2/2  pr-1, 9.3 s")
+    assert (tmp_path / "r" / "attempt-1/shard-0/junit.xml").exists()
+    assert seatrial("results", name, "--format", "junit") == 0
+
+
+def test_diagnosis_and_evidence_come_first(seatrial: Command, cluster: FakeCluster, archive: FakeArchive) -> None:
+    keep(cluster, archive, FILES)
+    cluster.objects.clear()
+    errored = samples.run(
+        "Errored", "ServiceLost", "postgres: out of memory", uid=UID, namespace="default", tests=Counts()
+    )
+    archive.told_of = samples.report(errored, [samples.HINT], failed=[samples.failed("t.py::a")])
+    assert seatrial("results", "pr-1") == 0
+    assert seatrial.out.splitlines()[:5] == [
+        "! Errored ServiceLost  pr-1, 9.3 s",
+        "  postgres: out of memory",
+        "",
+        "  What the evidence says",
+        "  ! orders: connection refused to postgres (the probable cause)",
+    ]
+    assert [line for line in seatrial.out.splitlines() if len(line) > 80] == []
+
+
+def test_a_uid_that_nobody_knows(seatrial: Command) -> None:
+    assert seatrial("results", UID) == 4
+    assert f"the archive knows no run with the uid {UID}" in seatrial.err
+
+
+def test_a_run_that_is_gone_and_an_archive_that_is_away(seatrial: Command, archive: FakeArchive) -> None:
+    archive.error = ArchiveUnavailable("no answer")
+    assert seatrial("results", "pr-1") == 3
+    assert "the cluster has no run pr-1 any more, and the archive can't be asked: no answer" in seatrial.err
 
 
 def test_results_that_are_not_those_of_the_verdict(
@@ -446,16 +524,6 @@ def test_a_damaged_file(
     monkeypatch.setattr(archive, "download", damaged)
     assert seatrial("results", "pr-1", "-o", str(tmp_path / "r")) == 3
     assert "not to be trusted: junit.xml" in seatrial.err
-
-
-def test_results_of_a_run_whose_record_has_expired(
-    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path
-) -> None:
-    keep(cluster, archive, FILES)
-    cluster.objects.clear()
-    assert seatrial("results", "pr-1", "-o", str(tmp_path / "r")) == 0
-    assert seatrial.out.startswith("✓ Passed 2/2")
-    assert (tmp_path / "r" / "junit.xml").exists()
 
 
 def test_results_of_a_run_that_goes_on(seatrial: Command, cluster: FakeCluster) -> None:

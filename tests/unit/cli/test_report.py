@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from seatrial.archive.reports.content import Span, spans, took
 from seatrial.cli.errors import Exit, exit_of
 from seatrial.cli.output import ASCII, UNICODE, Glyphs, Out
 from seatrial.cli.progress import Mark, Note, Progress
-from seatrial.cli.report import Span, headline, show, spans, took
+from seatrial.cli.report import headline, show
 from seatrial.cli.results import size_text
 from seatrial.cli.runs import age, table
 from seatrial.cli.version import tag

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from seatrial.archive.history.views import RunDetail, TestRow
 
 _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _POINTS = (
     ("queued", ""),
     ("started", "waiting for the operator"),
@@ -112,7 +114,7 @@ def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 def excerpt(text: str, lines: int) -> list[str]:
     """The most telling lines of a traceback: where pytest shows what it raised (`E   ...`), with the line of code before."""
-    all_lines = [line.rstrip() for line in text.splitlines()]
+    all_lines = [line.rstrip() for line in _COLOURS.sub("", text).splitlines()]
     raised = next((number for number, line in enumerate(all_lines) if line.startswith("E ")), None)
     start = 0 if raised is None else max(0, raised - 3)
     told = all_lines[start : start + lines]
