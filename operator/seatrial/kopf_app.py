@@ -103,6 +103,7 @@ class Application:
                 self.listed = await self.reconciler.knows_all()
             except ClusterError as error:
                 logger.warning("not ready: %s; asked again", error)
+            self.metrics.ready.set(self.listed)
             await asyncio.sleep(0 if self.listed else LISTING_SECONDS)  # the pace of asking, while kopf lists
 
     async def stop(self) -> None:
@@ -157,7 +158,7 @@ class Application:
             await asyncio.sleep(
                 min(5.0, self.settings.sweep_seconds)
             )  # the pace of housekeeping, not a wait for anything
-            self.reconciler.count_phases()
+            self.reconciler.count()
             now = time.monotonic()
             try:
                 if now - self._swept >= self.settings.sweep_seconds:

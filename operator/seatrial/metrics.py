@@ -1,4 +1,5 @@
-"""All metrics of the operator, in one place; docs/metrics.md is generated from here (`python -m seatrial.metrics`).
+"""All metrics of the operator, in one place; docs/metrics.md is generated from here (`python -m seatrial.metrics`), with
+those of the archive.
 
 Names follow Prometheus' conventions: own prefix, base units, `_total` on counters only; no run's name or uid as a label.
 """
@@ -9,17 +10,26 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
 from seatrial import __version__
-from seatrial.api.v1alpha1 import IntegrationRunStatus
+from seatrial.api.v1alpha1 import IntegrationRunStatus, Reason, Verdict
 from seatrial.observed import parse_time
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+ENVIRONMENT_STATES = ("live", "ending", "stuck", "leftover")
+_VERDICTS = {
+    Reason.TESTS_PASSED: Verdict.PASSED,
+    Reason.TESTS_FAILED: Verdict.FAILED,
+    Reason.COLLECTION_ERROR: Verdict.FAILED,
+    Reason.CANCELLED: Verdict.CANCELLED,
+}
+"""Of every other reason the verdict is Errored."""
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 300, 900, 1800, 3600)
 
 current_run: ContextVar[str] = ContextVar("current_run", default="")
@@ -35,6 +45,17 @@ class Metrics:
         self.runs = Gauge("seatrial_runs", "Runs there are, by phase.", ["phase"], registry=registry)
         self.finished = Counter(
             "seatrial_runs_finished", "Runs that got a verdict.", ["verdict", "reason"], registry=registry
+        )
+        for reason in set(Reason) - {
+            Reason.NAMESPACE_STUCK
+        }:  # there from the beginning, so that the first one counts as rise
+            self.finished.labels(_VERDICTS.get(reason, Verdict.ERRORED), reason)
+        self.environments = Gauge(
+            "seatrial_environments",
+            "Environments there are, by state: live, ending (being deleted), stuck (being deleted for more than two "
+            "minutes), leftover (its run is gone or its lease is over, and it was not deleted).",
+            ["state"],
+            registry=registry,
         )
         self.phase_seconds = Histogram(
             "seatrial_run_phase_duration_seconds",
@@ -99,6 +120,9 @@ class Metrics:
             "Runs whose evidence was wanted and could not be archived before the environment was deleted.",
             registry=registry,
         )
+        self.ready = Gauge(
+            "seatrial_ready", "1 when the operator knows all that there is and works on runs.", registry=registry
+        )
         self.feed = Gauge("seatrial_archive_feed_connected", "1 while the archive's feed is open.", registry=registry)
         self.build = Info("seatrial_build", "Version of the operator.", registry=registry)
         self.build.info({"version": __version__})
@@ -147,27 +171,73 @@ class Metrics:
         for phase, count in counts.items():
             self.runs.labels(phase).set(count)
 
+    def states(self, counts: Mapping[str, int]) -> None:
+        """Sets how many environments there are in each state."""
+        for state in ENVIRONMENT_STATES:
+            self.environments.labels(state).set(counts.get(state, 0))
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric: its name as in queries, without the endings of a histogram's series."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    meaning: str
+
+    def series(self) -> tuple[str, ...]:
+        """The names that queries use."""
+        if self.type == "histogram":
+            return tuple(self.name + ending for ending in ("_bucket", "_count", "_sum"))
+        return (self.name,)
+
+
+def families(registry: CollectorRegistry) -> list[Family]:
+    """What a registry has, but for the process's own metrics."""
+    found = []
+    for metric in registry._collector_to_names:
+        if isinstance(metric, MetricWrapperBase):
+            family = next(iter(metric.describe()))
+            ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            found.append(Family(family.name + ending, family.type, metric._labelnames, family.documentation))
+    return found
+
+
+def programs() -> dict[str, list[Family]]:
+    """The metrics of each program."""
+    from seatrial.archive.metrics import unattached  # not for the operator: it needs none of the archive's modules
+
+    return {"operator": families(Metrics().registry), "archive": families(unattached().registry)}
+
 
 def document() -> str:
     """The page about the metrics."""
+    where = {
+        "operator": "on port 8082 (Service `seatrial-operator`, port `metrics`)",
+        "archive": "on port 8081 (Service `seatrial-archive`, port `read`)",
+    }
     lines = [
         "# Metrics",
         "",
-        "Generated by `python -m seatrial.metrics`. The operator serves them on port 8082 at `/metrics`.",
-        "",
-        "| name | type | labels | meaning |",
-        "| --- | --- | --- | --- |",
+        "Generated by `python -m seatrial.metrics`. Dashboard and alerts: [operations](operations.md#watching-it).",
     ]
-    for metric in vars(Metrics()).values():
-        if not isinstance(metric, MetricWrapperBase):
-            continue
-        family = next(iter(metric.describe()))
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "-"
-        lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    for program, metrics in programs().items():
+        lines += [
+            "",
+            f"## The {program}'s",
+            "",
+            f"Served {where[program]} at `/metrics`.",
+            "",
+            "| name | type | labels | meaning |",
+            "| --- | --- | --- | --- |",
+        ]
+        for metric in metrics:
+            labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
+            lines.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.meaning} |")
     lines += [
         "",
-        "Beside them the usual `process_*` metrics: memory, CPU time, open files and start of the operator's process.",
+        "Beside them, for both, the usual `process_*` metrics: memory, CPU time, open files and start of the process.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -183,7 +253,7 @@ def main() -> int:
         return 0
     if DOCUMENT.exists() and DOCUMENT.read_text() == wanted:
         return 0
-    sys.stderr.write("docs/metrics.md differs from operator/seatrial/metrics.py: run `python -m seatrial.metrics`\n")
+    sys.stderr.write("docs/metrics.md differs from the metrics that there are: run `python -m seatrial.metrics`\n")
     return 1
 
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,11 +46,12 @@ from seatrial.cluster import (
 )
 from seatrial.diagnose import tests_pod
 from seatrial.evidence.archive import EvidenceArchive
-from seatrial.evidence.gather import Gatherer
+from seatrial.evidence.gather import Gatherer, masker_of
 from seatrial.metrics import Metrics, current_run
 from seatrial.observed import Namespace, Result, format_time
 from seatrial.plan import (
     EVIDENCE_LOST,
+    STUCK_AFTER,
     Action,
     AddFinalizer,
     CreateEnvironment,
@@ -169,7 +171,7 @@ class Reconciler:
         else:
             await self._ask_archive(run)
             steps = self._plan(run, now)
-        steps = await self._begin(run, steps)
+        steps = self._without_secrets(run, await self._begin(run, steps))
         written = await self._write(run, steps)
         if written:  # told once, now: the next pass sees no transition any more
             await self._tell(run, steps)
@@ -184,6 +186,15 @@ class Reconciler:
 
     def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
         return plan(run, self._store.observe(run.metadata.uid), now, finalizer=FINALIZER)
+
+    def _without_secrets(self, run: IntegrationRun, steps: Plan) -> Plan:
+        """The verdict's plan, masked: its message quotes what programs have said last."""
+        if steps.status.verdict is None or run.status.verdict is not None:
+            return steps
+        masker = masker_of(run, self._settings)
+        status = steps.status.model_copy(update={"message": masker.text(steps.status.message)})
+        notes = tuple(replace(note, message=masker.text(note.message)) for note in steps.notes)
+        return replace(steps, status=status, notes=notes)
 
     @staticmethod
     def _parse(body: Mapping[str, Any]) -> tuple[IntegrationRun, str]:
@@ -601,8 +612,14 @@ class Reconciler:
             for what, (kind, labels) in kinds.items()
         }
 
-    def count_phases(self) -> None:
-        """Sets the metric of runs by phase, and drops what is counted for runs that are gone."""
+    def count(self) -> None:
+        """Sets the metrics of runs by phase and environments by state, and drops what is counted for runs that are gone."""
         self._metrics.keep(self._store.uids())
         phases = [(body.get("status") or {}).get("phase") or Phase.PENDING for body in self._store.runs.values()]
         self._metrics.phases(Counter(phases))
+        self._metrics.states(Counter(self._state(namespace) for namespace in self._store.environments()))
+
+    def _state(self, namespace: Namespace) -> str:
+        if namespace.terminating_since:
+            return "stuck" if self._clock() >= namespace.terminating_since + STUCK_AFTER else "ending"
+        return "leftover" if self._is_overdue(namespace) or self._is_orphan(namespace) else "live"

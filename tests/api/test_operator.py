@@ -466,7 +466,7 @@ async def test_what_is_counted_for_a_run_is_forgotten_with_it(world: World) -> N
     app = world.application
     assert app is not None
     await world.until(lambda: not app.store.runs, "told")
-    app.reconciler.count_phases()
+    app.reconciler.count()
     assert app.metrics._writes == {}
 
 

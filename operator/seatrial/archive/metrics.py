@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from .live import Hub
+from .live import Hub, Limits
+from .storage.folder import Folder
 from .store import Store
 
 # Outcomes of a run as the runner reports them; a summary comes from outside, so anything else is counted as "other".
@@ -35,12 +37,16 @@ class Metrics:
 
     def __init__(self, store: Store, hub: Hub) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # memory and CPU of the process, under their usual names
         self.uploads = Counter(
             "seatrial_archive_uploads",
             "Uploads, by kind (file, manifest, live) and outcome: stored, unchanged (was there already), or why not.",
             ["kind", "outcome"],
             registry=self.registry,
         )
+        for kind in ("file", "manifest"):  # there from the beginning, so that the first one counts as rise
+            for outcome in ("volume_full", "unavailable", "error"):
+                self.uploads.labels(kind, outcome)
         self.stored_bytes = Counter(
             "seatrial_archive_stored_bytes", "Bytes of files stored, in bytes.", registry=self.registry
         )
@@ -85,3 +91,9 @@ def _space(store: Store) -> tuple[float, float]:
         return store.space()
     except OSError:
         return math.nan, math.nan
+
+
+def unattached() -> Metrics:
+    """The metrics of no archive: for whoever asks which there are."""
+    nowhere = Path()
+    return Metrics(Store(nowhere, Folder(nowhere), 0), Hub(Limits()))
