@@ -72,7 +72,7 @@ check: .venv ## linters, types, import rules, generated files
 unit: .venv ## unit and API tests, without a cluster
 	@echo "== unit and API tests"
 	(cd runner/launch && go vet ./... && go test ./...)
-	$(PY) -m pytest tests/unit tests/api tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -n 2
+	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -n 2
 
 e2e: install ## end-to-end tests on the real cluster
 	@$(IN_CLUSTER)

@@ -46,7 +46,7 @@ _HERE = Path(__file__).parent
 _PAGE_RUNS, _PAGE_TESTS, _PAGE_LINES, _PAGE_LOG = 50, 100, 1_000, 500
 _HISTORY_POINTS, _FLAKY_TESTS = 100, 100
 _BAD_LISTED, _BAD_SHOWN, _SLOWEST, _FILES_SHOWN = 30, 10, 5, 200
-_LINES_BESIDE, _LINES_ALONE = 60, 500  # of each component, on a run's page and on a test's own
+_LINES_BESIDE, _LINES_ALONE = 120, 2_000  # of all components, on a run's page and on a test's own
 _READ = 16 * 2**20  # bytes of a file that a page looks at
 _FORM = 64 * 2**10  # bytes of a form
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -500,13 +500,13 @@ def _attempt(run: RunDetail, wanted: str | None) -> Attempt | None:
     return found
 
 
-def _moment(test: TestRow, logs: Mapping[str, bytes], each: int) -> moments.Moment | None:
+def _moment(test: TestRow, logs: Mapping[str, bytes], lines: int) -> moments.Moment | None:
     """What was logged while the test ran, and a second before and after; None if nothing can be known of it."""
     if not logs or test.started_at is None:
         return None
     begin = test.started_at.timestamp()
     end = test.ended_at.timestamp() if test.ended_at else begin + 3600  # it never ended: what came after it
-    return moments.moment(logs, begin - 1, end + 1, each)
+    return moments.moment(logs, begin - 1, end + 1, each=max(10, lines // len(logs)))
 
 
 def _logs_address(test: TestRow) -> str:
