@@ -79,6 +79,11 @@ def _how(ended: Ended, *, say: bool = True) -> str:
 # --- what pods tell --------------------------------------------------------------------------------------------------
 
 
+def _log(run: IntegrationRun, component: str) -> str:
+    """The command that shows a component's log, also when the environment is gone."""
+    return f"`seatrial logs {run.metadata.name} {component}`"
+
+
 def _resources_of(pod: Pod) -> str:
     """The field of the run in which the resources of a pod's containers are."""
     match pod.role:
@@ -164,7 +169,7 @@ def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
     return errored(Reason.SERVICE_NOT_READY, f"{pod.component} ended while it was starting ({_how(ended)})")
 
 
-def _migration(pod: Pod, needed: bool) -> Diagnosis | None:
+def _migration(run: IntegrationRun, pod: Pod, needed: bool) -> Diagnosis | None:
     if pod.deleting and needed:
         return _migrations_gone()
     for container in pod.containers:
@@ -178,7 +183,11 @@ def _migration(pod: Pod, needed: bool) -> Diagnosis | None:
                 Reason.OUT_OF_MEMORY,
                 f"migration {container.name} used more memory than its limit; raise its resources.limits.memory",
             )
-        return errored(Reason.MIGRATION_FAILED, f"migration {container.name} failed ({_how(ended)})")
+        return errored(
+            Reason.MIGRATION_FAILED,
+            f"migration {container.name} failed ({_how(ended)}); {_log(run, 'migrations')} has all of "
+            "it: run it by hand against an empty database",
+        )
     return None
 
 
@@ -188,14 +197,15 @@ def _migrations_gone() -> Diagnosis:
     )
 
 
-def _app(pod: Pod) -> Diagnosis | None:
+def _app(run: IntegrationRun, pod: Pod, *, patient: bool = True) -> Diagnosis | None:
+    """What is wrong with an app's pod; one that ended and was started again is given time, unless that is over."""
     for container in pod.containers:
         ended = container.ended or container.previous
         if ended is None:
             continue
         if _gates_timed_out(ended):
             return errored(Reason.SERVICE_NOT_READY, f"app {pod.component} could not begin: {ended.message}")
-        if container.waiting == "CrashLoopBackOff":
+        if container.waiting == "CrashLoopBackOff" or (not patient and container.name == pod.component):
             if ended.reason == "OOMKilled":
                 return errored(
                     Reason.OUT_OF_MEMORY,
@@ -204,12 +214,17 @@ def _app(pod: Pod) -> Diagnosis | None:
                 )
             return errored(
                 Reason.APP_CRASHED,
-                f"app {pod.component} ends again and again ({_how(ended)}); see `seatrial logs` or run its image by hand",
+                f"app {pod.component} ends again and again ({_how(ended)}); see {_log(run, pod.component)}",
             )
     return None
 
 
 _ORDER = {"service": 0, "migrations": 1, "app": 2, "tests": 3}
+
+
+def in_order(pods: Iterable[Pod]) -> list[Pod]:
+    """Pods in the order in which they need each other, so that the first one that is in trouble is the cause."""
+    return sorted(pods, key=lambda p: (_ORDER.get(p.role, 9), p.component))
 
 
 def from_pods(
@@ -224,7 +239,7 @@ def from_pods(
         expected: bare pods that must be there by now.
     """
     tests_began = observed.progress.first_test is not None
-    pods = sorted(observed.pods, key=lambda p: (_ORDER.get(p.role, 9), p.component))
+    pods = in_order(observed.pods)
     for pod in pods:
         if pod.role != "app" and (found := taken_away(pod)):
             return found
@@ -233,9 +248,9 @@ def from_pods(
         if pod.role == "service":
             found = _service(pod, tests_began or observed.progress.gates_open is not None)
         elif pod.role == "migrations":
-            found = _migration(pod, observed.progress.gates_open is None)
+            found = _migration(run, pod, observed.progress.gates_open is None)
         elif pod.role == "app" and not tests_began:
-            found = _app(pod)
+            found = _app(run, pod)
         if found:
             return found
         for container in pod.containers:
@@ -337,33 +352,62 @@ def _counted(tests: Mapping[str, Any]) -> str:
     return ", ".join(f"{tests[key]} {word}" for key, word in words if tests.get(key)) or "no test ran"
 
 
+def _why_missing(run: IntegrationRun, pod: Pod) -> Diagnosis | None:
+    match pod.role:
+        case "service":
+            return taken_away(pod) or _service(pod, tests_began=False)
+        case "migrations":
+            return _migration(run, pod, needed=True)
+        case "app":
+            return _app(run, pod, patient=False)
+    return None
+
+
 def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str, Any]]) -> Diagnosis:
     limit = format_duration(run.spec.timeouts.environment)
     missing = {part.get("name") for part in not_ready}
     if found := _no_node(pod for pod in observed.pods if pod.component in missing):
         return found
     services, apps = _names(not_ready, run.spec.services), _names(not_ready, run.spec.apps)
+    for pod in in_order(observed.pods):  # a part that ended knows more than whoever waited for it
+        if found := _why_missing(run, pod) if pod.component in missing else None:
+            return found
     if services:
-        return errored(Reason.SERVICE_NOT_READY, f"not ready within {limit}: {_said(services)}")
+        return errored(
+            Reason.SERVICE_NOT_READY,
+            f"not ready within {limit}: {_said(services)}; see {_log(run, str(services[0].get('name')))}, "
+            "or raise timeouts.environment",
+        )
     if "migrations" in missing:
-        return errored(Reason.MIGRATION_FAILED, f"the migrations did not finish within {limit}: {_said(not_ready)}")
+        return errored(
+            Reason.MIGRATION_FAILED,
+            f"the migrations did not finish within {limit}: {_said(not_ready)}; see {_log(run, 'migrations')}, "
+            "or raise timeouts.environment",
+        )
     return errored(
         Reason.APP_NOT_READY,
         f"not ready within {limit}: {_said(apps or not_ready)}; "
-        "check `ready` and the app's log, or raise timeouts.environment",
+        f"check `ready` and {_log(run, str((apps or not_ready)[0].get('name')))}, or raise timeouts.environment",
     )
 
 
 def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[str, Any]]) -> Diagnosis | None:
+    for pod in in_order(observed.pods):  # the pod knows more than a refused connection, if its status is here already
+        if pod.role == "service" and (found := taken_away(pod) or _service(pod, tests_began=True)):
+            return found
     services = _names(lost, run.spec.services)
     if not services:
         return None
-    for pod in observed.pods:  # the pod knows more than a refused connection, if its status is here already
-        if pod.role == "service" and pod.component in {s.get("name") for s in services}:
-            found = taken_away(pod) or _service(pod, tests_began=True)
-            if found:
-                return found
     return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}; start the run again")
+
+
+def services_to_hear_of(run: IntegrationRun, observed: Observed) -> bool:
+    """Whether the tests have lost a service, and no pod has told yet how it ended: the kubelet needs a second for that."""
+    summary = observed.result.summary if observed.result else {}
+    lost = {part.get("name") for part in _names(list(summary.get("lost") or ()), run.spec.services)}
+    pods = [pod for pod in observed.pods if pod.component in lost and pod.role == "service"]
+    told = [pod for pod in pods if pod.deleting or pod.reason or any(container.ended for container in pod.containers)]
+    return summary.get("outcome") != "passed" and bool(pods) and not told
 
 
 def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | None:
@@ -388,6 +432,17 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
                     f"failed; raise spec.apps.{pod.component}.resources.limits.memory",
                 )
     return None
+
+
+def _ended_meanwhile(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any]) -> str:
+    """Apps that ended while the tests ran, for the message."""
+    since = float(summary.get("firstTestAt") or 0)
+    told = []
+    for pod in in_order(p for p in observed.pods if p.role == "app"):
+        ends = [end for c in pod.containers for end in (c.ended, c.previous) if end is not None and end.exit_code]
+        if ends and any(end.at is None or end.at.timestamp() >= since for end in ends):
+            told.append(f"; app {pod.component} ended meanwhile ({_how(ends[0])}): {_log(run, pod.component)}")
+    return "".join(told)
 
 
 def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
@@ -449,6 +504,7 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
         case "failed":
             apps = _names(lost, run.spec.apps)
             more = f"; no longer answering: {_said(apps)}" if apps else ""
+            more += _ended_meanwhile(run, observed, summary)
             failures = summary.get("failures") or [{}]
             first = f"; first: {failures[0].get('id')}: {failures[0].get('message')}" if failures[0].get("id") else ""
             message = f"{_counted(tests)}{more}{first}"
@@ -479,7 +535,8 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
         case "timeout":
             return errored(
                 Reason.TEST_TIMEOUT,
-                f"the tests took longer than timeouts.tests={format_duration(run.spec.timeouts.tests)}{doing}",
+                f"the tests took longer than timeouts.tests={format_duration(run.spec.timeouts.tests)}{doing}; "
+                "set tests.timeout to fail a test that hangs, or raise timeouts.tests",
             )
         case "gate-timeout":
             return _gates(run, observed, list(summary.get("notReady") or ()))

@@ -33,6 +33,7 @@ from seatrial.diagnose import (
     from_pods,
     from_result,
     not_started,
+    services_to_hear_of,
     taken_away,
     tests_pod,
     without_result,
@@ -58,6 +59,8 @@ EXPLANATION = timedelta(seconds=30)
 """How long the word of the tests' pod is waited for when somebody ended pytest. It comes after the result: after an eviction
 14 s were measured.
 """
+HEARSAY = timedelta(seconds=2.5)
+"""How long the pod of a service that the tests have lost may take to tell how it ended: the cause, not its consequence."""
 IMAGE_PATIENCE = timedelta(seconds=20)
 """How long a registry's passing trouble is tolerated."""
 
@@ -443,14 +446,15 @@ def _limits(run: IntegrationRun, observed: Observed, started: datetime) -> tuple
 def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: datetime) -> Diagnosis | None:
     """How the run has ended, if it has."""
     if observed.result is not None:
-        if now < _explained_by(observed, now):
+        if now < _explained_by(run, observed, now):
             return None
         return from_result(run, observed, observed.result)
     expires = parse_time(run.status.expires_at)
     if expires is not None and now >= expires:
         limit = format_duration(run.spec.retention.max_lifetime)
         return errored(
-            Reason.RUN_TIMEOUT, f"the environment reached retention.maxLifetime={limit} before the tests ended"
+            Reason.RUN_TIMEOUT,
+            f"the environment reached retention.maxLifetime={limit} before the tests ended; raise it, or run fewer tests at once",
         )
     namespace = observed.namespace
     if namespace is not None and namespace.terminating_since is not None:
@@ -470,15 +474,20 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
             return not_started(observed)
         return errored(
             Reason.TEST_TIMEOUT,
-            f"no result within timeouts.tests={format_duration(run.spec.timeouts.tests)} and the time to collect it",
+            f"no result within timeouts.tests={format_duration(run.spec.timeouts.tests)} and the time to collect it; "
+            "set tests.timeout to fail a test that hangs, or raise timeouts.tests",
         )
     return None
 
 
-def _explained_by(observed: Observed, now: datetime) -> datetime:
-    """Until when the pod is waited for to say who ended pytest; not at all if it has said so, or nobody did."""
+def _explained_by(run: IntegrationRun, observed: Observed, now: datetime) -> datetime:
+    """Until when pods are waited for to say who ended pytest, or a service; not at all if they have, or nobody did."""
     result, pod = observed.result, tests_pod(observed)
-    if result is None or result.heard is None or result.summary.get("signal") != "SIGTERM":
+    if result is None or result.heard is None:
+        return now
+    if services_to_hear_of(run, observed):
+        return result.heard + HEARSAY
+    if result.summary.get("signal") != "SIGTERM":
         return now
     if result.summary.get("outcome") in ("passed", "failed", "timeout"):
         return now
@@ -517,7 +526,7 @@ def _under_way(run: IntegrationRun, observed: Observed, now: datetime, started: 
         started + SETTLE,
         started + IMAGE_PATIENCE,
         _patient_until(observed, now),
-        _explained_by(observed, now),
+        _explained_by(run, observed, now),
     ]
     due = _earliest(limit, parse_time(status.expires_at), *(moment for moment in later if now < moment))
     return Plan(status, due=due, notes=notes)

@@ -302,6 +302,59 @@ def test_tests_that_never_started(seen: Observed, reason: str) -> None:
     said(not_started(seen), reason, ())
 
 
+OOM = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
+CRASHED = b.pod(
+    "api",
+    "app",
+    b.running("api", restarts=1, previous=b.Ended(1, "Error", "psycopg.OperationalError: refused", b.at(-2))),
+)
+
+
+def test_the_first_cause_wins_over_its_consequences() -> None:
+    """Postgres is out of memory, so the app crashes, so tests fail; even if nobody asked Postgres at the end."""
+    failed = Result("sha256:x", b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]))
+    said(from_result(b.run(SPEC), b.observed(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
+
+
+def test_an_app_that_waits_to_be_started_again_is_told_as_crashed_when_the_time_is_over() -> None:
+    told = Result("sha256:x", b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
+    says = ("api", "exit 1", "psycopg.OperationalError: refused", "`seatrial logs orders api`")
+    said(from_result(b.run(SPEC), b.observed(POSTGRES, CRASHED), told), "AppCrashed", says)
+
+
+def test_an_app_that_ended_meanwhile_is_named_with_the_failures() -> None:
+    found = from_result(b.run(SPEC), b.observed(POSTGRES, CRASHED), Result("sha256:x", b.summary("failed")))
+    said(
+        found,
+        "TestsFailed",
+        ("1 failed", "app api ended meanwhile (exit 1: psycopg.OperationalError", "`seatrial logs orders api`"),
+    )
+
+
+NEXT_STEPS = {
+    "MigrationFailed": (
+        from_pods(b.run(SPEC), b.observed(b.pod("migrations", "migrations", b.ended("schema", 2, "boom"))), patient=False),
+        "`seatrial logs orders migrations`",
+    ),
+    "TestTimeout": (
+        from_result(b.run(SPEC), b.observed(), Result("sha256:x", b.summary("timeout"))), "tests.timeout",
+    ),
+    "AppCrashed": (
+        from_pods(
+            b.run(SPEC), b.observed(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1)))), patient=False
+        ),
+        "`seatrial logs orders api`",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "found", "step"), [(r, *rest) for r, rest in NEXT_STEPS.items()], ids=NEXT_STEPS.keys()
+)
+def test_messages_say_what_to_do_next(reason: str, found: Diagnosis | None, step: str) -> None:
+    said(found, reason, (step,))
+
+
 def test_messages_fit_a_status() -> None:
     told = b.summary("failed", failures=[{"id": "t" * 5000, "message": "m" * 5000}])
     assert len(from_result(b.run(SPEC), b.observed(), Result("sha256:x", told)).message) <= 1000

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seatrial.api.v1alpha1 import IntegrationRun, Phase, Reason
-from seatrial.observed import Container, Evidence, Observed, Progress, format_time
+from seatrial.observed import Container, Evidence, Observed, Progress, Result, format_time
 from seatrial.plan import (
     Action,
     AddFinalizer,
@@ -411,3 +411,20 @@ def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway(
 def test_nothing_waits_for_evidence_when_the_run_itself_is_deleted() -> None:
     deleted = b.run(deletionTimestamp="2026-03-01T12:00:00Z")
     assert decide(deleted, b.observed(evidence=None)).actions == (Reclaim(),)
+
+
+LOST = b.summary("failed", lost=[{"name": "postgres", "error": "connection refused"}])
+WITH_POSTGRES = b.started({"services": {"postgres": {}}})
+
+
+def test_how_a_lost_service_ended_is_waited_for_but_not_long() -> None:
+    def seen(heard: float, *pods: Any) -> Observed:
+        return replace(b.observed(*pods), result=Result("sha256:abc", LOST, b.at(heard)))
+
+    early = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service")))
+    assert early.status.verdict is None
+    assert early.due == b.at(2.4)
+    told = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))))
+    assert told.status.reason == "OutOfMemory"
+    silent = decide(WITH_POSTGRES, seen(-2.5, b.pod("postgres", "service")))
+    assert silent.status.reason == "ServiceLost"

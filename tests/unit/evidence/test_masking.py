@@ -1,0 +1,58 @@
+"""Which values are secret, and that a tree of JSON holds none of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from seatrial.evidence.masking import Masker, forms, secret_values
+from seatrial.render import secrets
+from seatrial.settings import Settings
+from tests.unit import builders as b
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DB_PASSWORD", "hunter22", {"hunter22"}),
+        ("API_KEY", "abc123def", {"abc123def"}),
+        ("GITHUB_TOKEN", "ghp_1", {"ghp_1"}),
+        ("KEYCLOAK_REALM", "orders", set()),
+        ("LOG_LEVEL", "debug", set()),
+        ("SECRET_URL", "https://$(HOST)/x1y2z3", {"https://", "/x1y2z3"}),
+        ("PGPASSWORD", "$(SEATRIAL_POSTGRES_PASSWORD)", set()),
+        ("DATABASE_URL", "postgresql://app:s3cr3t99@db/orders", {"s3cr3t99"}),
+        ("DATABASE_URL", "postgresql://$(PGUSER):$(PGPASSWORD)@$(PGHOST)/orders", set()),
+    ],
+)
+def test_what_is_secret(name: str, value: str, expected: set[str]) -> None:
+    assert secret_values([{"name": name, "value": value}]) == expected
+
+
+def test_short_values_are_no_secrets() -> None:
+    assert forms(["12345"]) == ()
+
+
+def test_a_value_of_several_lines_is_found_line_by_line() -> None:
+    masker = Masker(forms(["-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----"]))
+    assert masker.text("x MIIEvQIBADANBg y") == "x *** y"
+
+
+def test_nothing_of_a_run_s_secrets_is_left_in_a_tree() -> None:
+    spec = {
+        "services": {"postgres": {}, "minio": {}},
+        "env": [{"name": "API_TOKEN", "value": "canary-of-the-run"}],
+        "apps": {"api": {"image": "i", "env": [{"name": "WEBHOOK_SECRET", "value": "canary-of-the-app"}]}},
+    }
+    run, settings = b.run(spec), Settings(key=b"k" * 32)
+    known = secrets.of_run(run, settings)
+    assert {"canary-of-the-run", "canary-of-the-app"} < known
+    assert len(known) >= 5  # and what is derived for the services
+    tree = {"spec": spec, "said": [f"login {value} ok" for value in known], "n": 1, "none": None}
+    masked = Masker(forms(known)).tree(tree)
+    assert not [value for value in known if value in str(masked)]
+    assert masked["spec"]["env"] == [{"name": "API_TOKEN", "value": "***"}]
+    assert (masked["n"], masked["none"]) == (1, None)
+
+
+def test_variables_with_secret_names_are_masked_even_when_nobody_knows_them() -> None:
+    assert Masker().tree([{"name": "X_TOKEN", "value": "ab"}]) == [{"name": "X_TOKEN", "value": "***"}]
