@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .access import Access
+from .history.ingest import Ingest
+from .history.queries import History
 from .live import Hub
 from .metrics import Metrics
 from .settings import Settings
@@ -19,3 +22,6 @@ class Archive:
     store: Store
     hub: Hub
     metrics: Metrics
+    history: History
+    ingest: Ingest
+    access: Access

@@ -28,6 +28,11 @@ _SHOWN_AS = {
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 
 
+def shown_as(path: str) -> str | None:
+    """The type under which a browser may show the file; None: it may only be downloaded."""
+    return _SHOWN_AS.get(PurePosixPath(path).suffix.lower())
+
+
 async def file_response(store: Store, key: SetKey, path: str, request: Request) -> Response:
     """The file, or the part of it that the request's Range asks for.
 
@@ -37,12 +42,12 @@ async def file_response(store: Store, key: SetKey, path: str, request: Request) 
     entry = await asyncio.to_thread(store.file, key, path)
     etag = f'"{hashlib.sha256(entry.version.encode()).hexdigest()[:32]}"'
     name = PurePosixPath(path).name
-    shown_as = _SHOWN_AS.get(PurePosixPath(path).suffix.lower())
+    shown = shown_as(path)
     headers = {
         **HEADERS,
         "ETag": etag,
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f"{'inline' if shown_as else 'attachment'}; filename*=utf-8''{quote(name, safe='')}",
+        "Content-Disposition": f"{'inline' if shown else 'attachment'}; filename*=utf-8''{quote(name, safe='')}",
     }
     if request.headers.get("If-None-Match") == etag:
         return Response(status_code=304, headers=headers)
@@ -55,8 +60,8 @@ async def file_response(store: Store, key: SetKey, path: str, request: Request) 
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{entry.size}"
     headers["Content-Length"] = str(end - start)
     status = 200 if part is None else 206
-    media_type = shown_as or "application/octet-stream"
-    if request.method == "HEAD":
+    media_type = shown or "application/octet-stream"
+    if request.scope.get("head"):
         return Response(status_code=status, headers=headers, media_type=media_type)
     return StreamingResponse(store.content(entry, start, end), status, headers, media_type)
 

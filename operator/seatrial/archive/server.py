@@ -14,12 +14,16 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from seatrial import tokens
 
+from .access import Access, Kubernetes, Reviewer
 from .app import read_app, upload_app
 from .context import Archive
+from .history.database import database_url
+from .history.ingest import Ingest
+from .history.queries import History
 from .live import Hub
 from .metrics import Metrics
 from .settings import Settings
@@ -42,10 +46,13 @@ class Running:
     upload_port: int
     read_port: int
     servers: list[asyncio.Task[None]]  # end when the archive ends
+    archive: Archive
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, storage: Storage | None = None) -> AsyncIterator[Running]:
+async def running(
+    settings: Settings, storage: Storage | None = None, reviewer: Reviewer | None = None
+) -> AsyncIterator[Running]:
     """Serves while the context is open; at its end streams are ended and uploads under way are let finish (bounded).
 
     Raises:
@@ -57,10 +64,14 @@ async def running(settings: Settings, storage: Storage | None = None) -> AsyncIt
     if leftovers:
         log.warning("removed uploads that an earlier end interrupted", extra={"files": leftovers})
     hub = Hub(settings.live)
-    archive = Archive(settings, key, store, hub, Metrics(store, hub))
+    history = History(database_url(settings.database, settings.folder))
+    ingest = Ingest(store, history)
+    access = Access(key, reviewer or Kubernetes())
+    archive = Archive(settings, key, store, hub, Metrics(store, hub), history, ingest, access)
     servers: list[_Server] = []
     tasks: list[asyncio.Task[None]] = []
     try:
+        await ingest.start()
         with contextlib.ExitStack() as sockets:
             upload = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.upload_port)))
             read = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.read_port)))
@@ -69,13 +80,16 @@ async def running(settings: Settings, storage: Storage | None = None) -> AsyncIt
                 servers.append(server)
                 tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
             try:
-                yield Running(upload.getsockname()[1], read.getsockname()[1], tasks)
+                yield Running(upload.getsockname()[1], read.getsockname()[1], tasks, archive)
             finally:
                 hub.close()
                 for server in servers:
                     server.should_exit = True
                 await asyncio.gather(*tasks)
     finally:
+        await ingest.stop()
+        await access.close()
+        history.close()
         store.close()
 
 
@@ -114,7 +128,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
+def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -123,6 +137,7 @@ def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody may say for others where they come from
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.stop_seconds,
     )

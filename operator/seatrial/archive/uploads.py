@@ -190,6 +190,7 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _
             archive.hub.result(sealed.result)
             archive.metrics.result(sealed.result.summary)
             log.info("result", extra=told | {"outcome": sealed.result.summary.get("outcome")})
+        archive.ingest.sealed(key)  # after the operator was told: the verdict waits for nothing
     return _said(sealed.created), JSONResponse({"digest": sealed.result.digest}, 201 if sealed.created else 200)
 
 

@@ -121,6 +121,20 @@ def test_a_record_is_told_as_it_came_and_the_last_one_wins(history: History) -> 
     assert history.runs(RunFilter(), 1).runs[0].labels == {"team": "b"}
 
 
+def test_a_record_without_components_leaves_those_that_are_known(history: History) -> None:
+    put(history, "u", components=[{"name": "postgres", "role": "service"}])
+    put(history, "u", verdict="Passed")
+    run = history.run("u")
+    assert run is not None
+    assert [part.name for part in run.attempts[0].components] == ["postgres"]
+
+
+def test_a_run_that_was_deleted_waits_for_no_verdict(history: History) -> None:
+    put(history, "u", phase="Deleted")
+    assert uids(history, active=False) == ["u"]
+    assert [kept.active for kept in history.retention_rows()] == [False]
+
+
 def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
     put(history, "u", verdict="Errored", reason="NodeLost", environment="st-1")
     put(history, "u", attempt=2, environment="st-2")

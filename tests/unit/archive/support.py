@@ -16,6 +16,8 @@ import httpx
 import pytest
 
 from seatrial import tokens
+from seatrial.archive.access import Reviewer
+from seatrial.archive.context import Archive
 from seatrial.archive.live import Limits
 from seatrial.archive.server import Running, running
 from seatrial.archive.settings import Settings
@@ -109,6 +111,18 @@ class Server:
     folder: Path
     upload: httpx.AsyncClient
     read: httpx.AsyncClient
+    archive: Archive | None = None  # of a server in this process
+
+    async def caught_up(self) -> None:
+        """Returns when the history knows what is sealed."""
+        assert self.archive is not None
+        await self.archive.ingest.caught_up()
+
+    async def put_record(self, uid: str = UID, **more: Any) -> httpx.Response:
+        """As the operator tells of a run."""
+        record = {"uid": uid, "name": "pr-1234", "namespace": "team-a", "createdAt": "2026-05-04T12:00:00Z"} | more
+        headers = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
+        return await self.read.put(f"/v1/runs/{uid}/record", json=record, headers=headers)
 
     def shard(self, uid: str = UID, attempt: int = 1, shard: int = 0, token: str = "") -> Uploads:
         return Uploads(self.upload, uid, attempt, shard, token)
@@ -165,12 +179,15 @@ def serve(settings: Settings, backend: Storage | None) -> Serve:
     """Serves with these settings changed: `async with serve(max_file_bytes=10) as server`."""
 
     @asynccontextmanager
-    async def start(limits: Limits | None = None, **changes: Any) -> AsyncIterator[Server]:
+    async def start(
+        limits: Limits | None = None, reviewer: Reviewer | None = None, **changes: Any
+    ) -> AsyncIterator[Server]:
         if limits is not None:
             changes["live"] = limits
-        async with running(replace(settings, **changes), backend) as ports:
+        async with running(replace(settings, **changes), backend, reviewer) as ports:
             ports_of: Running = ports
             async with connected(ports_of.upload_port, ports_of.read_port, settings.folder) as server:
+                server.archive = ports_of.archive
                 yield server
 
     return start

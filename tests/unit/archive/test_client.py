@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from seatrial import tokens
 from seatrial.archive.live import Limits
 from seatrial.archive.model import ManifestFile
 from seatrial.archive_client import (
@@ -24,7 +25,7 @@ from seatrial.archive_client import (
     LiveEvent,
     parse_feed,
 )
-from tests.unit.archive.support import UID, Serve, Server, sha256, summary
+from tests.unit.archive.support import KEY, UID, Serve, Server, sha256, summary
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
 
@@ -45,7 +46,6 @@ async def test_what_is_not_there_is_none(server: Server) -> None:
         assert await client.run(UID[:-1]) is None
         assert await client.manifest(UID, 1, 0) is None
         assert await client.result(UID, 1, 1) is None
-        assert await client.list_runs() != []
 
 
 async def test_a_summary_that_was_changed_on_the_volume_is_noticed(server: Server) -> None:
@@ -279,9 +279,9 @@ async def test_a_base_url_with_a_path_and_headers_of_its_own(server: Server, tmp
             await direct.aclose()
 
     await server.shard().whole({"artifacts/a b.log": b"a"})
-    async with ArchiveClient(
-        f"https://kubernetes:6443{PROXY}", transport=Proxy(), headers={"Authorization": "Bearer of-the-kubeconfig"}
-    ) as client:
+    # The API server keeps the one for itself, and passes the other on.
+    headers = {"Authorization": "Bearer of-the-kubeconfig", "X-Seatrial-Token": tokens.feed_token(KEY)}
+    async with ArchiveClient(f"https://kubernetes:6443{PROXY}", transport=Proxy(), headers=headers) as client:
         result = await client.result(UID, 1, 0)
         assert result is not None
         file = result.manifest.file("artifacts/a b.log")

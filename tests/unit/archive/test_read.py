@@ -1,33 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial import tokens
 from tests.unit.archive.support import KEY, UID, Server, sha256, summary
-
-
-async def test_runs_are_listed_the_newest_first(server: Server) -> None:
-    for number, uid in enumerate(("c", "a", "b")):
-        await server.shard(uid).whole()
-        os.utime(server.folder / "runs" / uid, (number, number))
-    answer = (await server.read.get("/v1/runs")).json()
-    assert [run["uid"] for run in answer["runs"]] == ["b", "a", "c"]
-    assert answer["total"] == 3
-    run = answer["runs"][0]
-    assert (run["name"], run["namespace"]) == ("pr-1234", "team-a")
-    shard = run["attempts"][0]["shards"][0]
-    assert (shard["complete"], shard["summary"]) == (True, {"outcome": "passed", "tests": {"total": 2, "passed": 2}})
-    assert len((await server.read.get("/v1/runs?limit=2")).json()["runs"]) == 2
-
-
-@pytest.mark.parametrize("limit", ["0", "1001", "x", "-1", ""])
-async def test_a_wrong_limit_is_told(server: Server, limit: str) -> None:
-    answer = await server.read.get(f"/v1/runs?limit={limit}")
-    assert (answer.status_code, "limit=" in answer.json()["error"]) == (400, True)
 
 
 async def test_a_run_tells_its_attempts_and_what_is_complete(server: Server) -> None:

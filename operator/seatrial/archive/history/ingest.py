@@ -7,12 +7,15 @@ can't be taken now (the database is away) is tried again, one that never can is 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from seatrial.archive.model import NotThere, SetKey, Unavailable
 from seatrial.archive.store import Store
@@ -35,6 +38,7 @@ _MAX_FAILURES_OF_SET = 64 * 1024 * 1024
 _MAX_MARKERS = 100
 _PAUSES = (0.2, 1.0, 5.0, 15.0)  # seconds between two tries
 
+T = TypeVar("T")
 Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
@@ -45,8 +49,32 @@ class Ingest:
         self._store = store
         self._history = history
         self._waiting: asyncio.Queue[SetKey] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._compared = asyncio.Event()
+        self._stopping = threading.Event()
+        self._thread = ThreadPoolExecutor(1, "history")  # its own: uploads wait for no thread that works here
         self.pending = 0
         """Sets that are not in the history yet, as far as is known."""
+
+    async def start(self) -> None:
+        """Makes the history ready if it can be reached, and begins.
+
+        Raises:
+            RuntimeError: a newer version made the history.
+        """
+        try:
+            await asyncio.to_thread(self._history.migrate)
+        except Unavailable as error:
+            log.warning("%s; going on without it until it can be reached", error)
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends after the batch at hand; the next start goes on."""
+        self._stopping.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await asyncio.to_thread(self._thread.shutdown)
 
     def sealed(self, key: SetKey) -> None:
         """A set is complete."""
@@ -54,18 +82,20 @@ class Ingest:
         self._waiting.put_nowait(key)
 
     async def caught_up(self) -> None:
-        """Returns when nothing waits."""
+        """Returns when the history has all that was in the store at the start, and all that came since."""
+        await self._compared.wait()
         await self._waiting.join()
 
-    async def run(self) -> None:
-        """Works until it is cancelled."""
-        await self._insist("the history can't be made ready", self._history.migrate)
-        for key in await self._insist("the history can't be compared with the store", self._missing):
+    async def _run(self) -> None:
+        await self._insist("the history can't be made ready", Exception, self._history.migrate)
+        for key in await self._insist("the history can't be compared with the store", Exception, self._missing):
             self.sealed(key)
+        self._compared.set()
         while True:
             key = await self._waiting.get()
+            what = "a result waits for the history"
             try:
-                await self._insist("a result waits for the history", ingest, self._store, self._history, key)
+                await self._insist(what, Unavailable, ingest, self._store, self._history, key, self._stopping.is_set)
             except Exception:
                 log.exception("a result can't be taken into the history; it is in the store", extra=asdict(key))
             self.pending -= 1
@@ -77,21 +107,20 @@ class Ingest:
         uids = [uid for uid in self._store.uids() if uid not in deleted]
         return [key for uid in uids for key in self._store.sets(uid) if key not in known and self._store.is_sealed(key)]
 
-    @staticmethod
-    async def _insist(what: str, work: Any, *args: Any) -> Any:
-        """Does it in a thread, again and again while something is unavailable."""
-        for tries in range(2**31):
+    async def _insist(self, what: str, trouble: type[Exception], work: Callable[..., T], *args: Any) -> T:
+        """Does it in the thread, again and again while there is trouble of this kind."""
+        for tries in itertools.count():
             try:
-                return await asyncio.to_thread(work, *args)
-            except Unavailable as error:
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+            except trouble as error:
                 if tries == 0:
                     log.warning("%s: %s; trying again", what, error)
                 await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         raise AssertionError
 
 
-def ingest(store: Store, history: History, key: SetKey) -> None:
-    """Takes one sealed set; a second time changes nothing.
+def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Takes one sealed set; a second time changes nothing. Leaves it unfinished when it is `stopped`.
 
     Raises:
         Unavailable: the store or the database can't be reached.
@@ -108,6 +137,8 @@ def ingest(store: Store, history: History, key: SetKey) -> None:
     set_id = history.begin_set(key, result.digest, archived_at, result.summary)
     try:
         for tests, texts in rows(cases(store.chunks(key, EVENTS))):
+            if stopped():
+                return
             history.add_tests(set_id, tests, texts)
     except NotThere:
         pass  # pytest never began

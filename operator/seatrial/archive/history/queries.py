@@ -27,6 +27,7 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    not_,
     or_,
     select,
     true,
@@ -62,12 +63,15 @@ from .views import (
     to_json,
 )
 
+GONE = "Deleted"
+"""Phase of a run that was deleted before it had a verdict."""
 PASSED = ("passed", "xpassed")
 AnyRow = Row[*tuple[Any, ...]]
 
 _LONGEST_ID = 2_000  # bytes; PostgreSQL indexes no more than 2,700
 _PASSES_FOR_A_DURATION = 5
 _NOT_DELETED = runs.c.deleted.is_(False)
+_ACTIVE = and_(runs.c.verdict.is_(None), runs.c.phase != GONE)
 _RUN_COLUMNS = [runs.c[field.name] for field in fields(RunRow)]
 _TEST_COLUMNS = [
     sets.c.uid,
@@ -92,7 +96,7 @@ class RetentionRow:
     heard: float
     """When its record or one of its sets came last, in unix seconds."""
     active: bool
-    """It has no verdict yet."""
+    """It has no verdict yet, and may still get one."""
 
 
 class History:
@@ -338,7 +342,10 @@ class History:
     # Writing
 
     def put_record(self, record: Record) -> None:
-        """Takes what the operator tells of a run; what it told before is forgotten."""
+        """Takes what the operator tells of a run; what it told before is forgotten.
+
+        But a record without components leaves those that are known: an operator that was started again knows no pods of old runs.
+        """
         run = {
             "namespace": record.namespace,
             "name": record.name,
@@ -377,6 +384,8 @@ class History:
                 labels,
                 [{"uid": record.uid, "key": key, "value": value} for key, value in record.labels.items()],
             )
+            if not record.components:
+                return
             connection.execute(
                 delete(components).where(components.c.uid == record.uid, components.c.attempt == record.attempt)
             )
@@ -438,11 +447,12 @@ class History:
 
     def retention_rows(self) -> list[RetentionRow]:
         """All runs that are not marked deleted, those first of which nothing was heard for longest."""
-        query = select(runs.c.uid, runs.c.heard_at, runs.c.verdict).where(_NOT_DELETED).order_by(runs.c.heard_at)
+        query = (
+            select(runs.c.uid, runs.c.heard_at, _ACTIVE.label("active")).where(_NOT_DELETED).order_by(runs.c.heard_at)
+        )
         with self.database.reading() as connection:
             return [
-                RetentionRow(row.uid, row.heard_at.timestamp(), row.verdict is None)
-                for row in connection.execute(query)
+                RetentionRow(row.uid, row.heard_at.timestamp(), bool(row.active)) for row in connection.execute(query)
             ]
 
     def mark_deleted(self, uids: Sequence[str]) -> None:
@@ -561,7 +571,7 @@ def _matching(filter: RunFilter) -> list[ColumnElement[bool]]:
     if filter.until is not None:
         wanted.append(runs.c.created_at < filter.until)
     if filter.active is not None:
-        wanted.append(runs.c.verdict.is_(None) if filter.active else runs.c.verdict.is_not(None))
+        wanted.append(_ACTIVE if filter.active else not_(_ACTIVE))
     if filter.text:
         text = filter.text
         wanted.append(or_(*(c.icontains(text, autoescape=True) for c in (runs.c.name, runs.c.message))))

@@ -57,7 +57,9 @@ def parse_record(value: object, uid: str) -> Record:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise Invalid(f"the record is wrong at {where}: {first['msg']}", "see the archive's openapi.json") from error
+        raise Invalid(
+            f"the record is wrong at {where}: {first['msg']}", "archive/history/record.py tells what it holds"
+        ) from error
     if record.uid != uid:
         raise Invalid(f"the record is of another run than {uid}", "send it to its own run")
     return record

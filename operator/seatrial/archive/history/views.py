@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
-_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 TestOrder = Literal["bad-first", "duration", "id"]
 
@@ -57,7 +57,7 @@ class RunFilter:
     until: datetime | None = None
     """Created before this moment."""
     active: bool | None = None
-    """True: only those without a verdict; False: only those with one."""
+    """True: only those that wait for their verdict; False: only the others."""
     text: str | None = None
     """Part of the name or of the message, in any case."""
     image: str | None = None
@@ -81,7 +81,7 @@ class TestFilter:
 # Runs
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Counts:
     """How many tests did what. `flaky` ones are also among the passed."""
 
@@ -95,7 +95,7 @@ class Counts:
     flaky: int = 0
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class RunRow:
     """A run in a list."""
 
@@ -106,6 +106,7 @@ class RunRow:
     attempt: int
     """The last one."""
     phase: str
+    """Of the IntegrationRun; `Deleted` if it was deleted before it had a verdict; empty if only results are known."""
     verdict: str | None
     """Passed, Failed, Errored, Cancelled; None while there is none."""
     reason: str
@@ -128,7 +129,7 @@ class RunRow:
         return None if self.ended_at is None else max(0.0, (self.ended_at - self.created_at).total_seconds())
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class RunPage:
     """Some runs, the newest first."""
 
@@ -139,7 +140,7 @@ class RunPage:
     """All that the filter lets through."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Timeline:
     """When an attempt got how far."""
 
@@ -152,7 +153,7 @@ class Timeline:
     reclaimed: datetime | None = None
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Component:
     """One container of an attempt."""
 
@@ -173,7 +174,7 @@ class Component:
     """Why it ended: OOMKilled, Error, Completed, ..."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Shard:
     """The result of one shard, if it is complete."""
 
@@ -186,7 +187,7 @@ class Shard:
     """summary.json."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Evidence:
     """What was gathered of an attempt's environment."""
 
@@ -194,7 +195,7 @@ class Evidence:
     archived_at: datetime
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class Attempt:
     """One attempt of a run."""
 
@@ -212,7 +213,7 @@ class Attempt:
     evidence: Evidence | None
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class RunDetail(RunRow):
     """All of one run but its tests."""
 
@@ -229,7 +230,7 @@ class RunDetail(RunRow):
 # Tests
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class FailureText:
     """One phase of a test that failed. Texts are bounded."""
 
@@ -246,7 +247,7 @@ class FailureText:
     """The test was run again after it."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class TestRow:
     """One test of one attempt."""
 
@@ -285,7 +286,7 @@ BAD = ("failed", "error", "collection-error", "unfinished")
 """Outcomes that mean that something went wrong."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class TestPage:
     """Some tests of a run."""
 
@@ -297,7 +298,7 @@ class TestPage:
     """All that the filter lets through."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class TestPoint:
     """How one test went in one attempt of one run."""
 
@@ -316,7 +317,7 @@ class TestPoint:
     spec_hash: str
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class TestHistory:
     """How one test went lately, the newest first."""
 
@@ -334,7 +335,7 @@ class TestHistory:
     """Of those that passed."""
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class FlakyTest:
     """A test that passed and failed while nothing had changed."""
 
@@ -357,7 +358,7 @@ class FlakyTest:
         return self.flaked / max(1, self.passed + self.bad)
 
 
-@dataclass(frozen=True, config=_CONFIG)
+@dataclass(frozen=True, config=CONFIG)
 class DurationRow:
     """How long a test takes when it passes."""
 
