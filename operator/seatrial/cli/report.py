@@ -148,7 +148,9 @@ def _excerpt(out: Out, failures: Sequence[FailureText]) -> Section:
     for line in excerpt(final.text, _EXCERPT_LINES) if final else ():
         text = Text(visible(line.expandtabs(4)), "red" if line.startswith("E ") else "dim")
         text.truncate(max(20, out.console.width - 6), overflow="ellipsis")
-        lines.append(Text("      ") + text)
+        line_of_code = Text("      ") + text
+        line_of_code.rstrip()
+        lines.append(line_of_code)
     return lines
 
 
