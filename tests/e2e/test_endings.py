@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Bench, archived
+from seatrial.cluster import POD
+from tests.e2e.conftest import Bench, archived, eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -52,3 +53,40 @@ async def test_a_cancelled_run_gives_back_and_keeps_what_had_finished(
         assert status["tests"]["passed"] == 1
         held = await archived(await bench.uid(name))
         assert status["results"]["digest"] in str(held)
+
+
+@pytest.mark.parametrize("grace", [0, 30])
+@pytest.mark.parametrize("component", ["migrations", "tests"])
+async def test_a_pod_deleted_before_the_first_test_is_noticed_at_once(bench: Bench, component: str, grace: int) -> None:
+    migration = {"name": "schema", "image": "seatrial/pytest:0.1.0", "command": ["sleep", "3600"]}
+    name = await bench.start({"migrations": [migration]}, tests=LONG)
+    environment = (await bench.reach(name, "Starting"))["namespace"]
+
+    async def runs() -> dict[str, Any] | None:
+        pod = await bench.pod(environment, component)
+        return pod if pod and pod["status"]["phase"] == "Running" else None
+
+    pod = await eventually(runs, f"the pod of {component}", 60)
+    await bench.cluster.delete(POD, pod["metadata"]["name"], environment, grace=grace)
+    status = await bench.verdict(name, 60)
+    assert (status["verdict"], status["reason"]) == ("Errored", "EnvironmentLost"), status["message"]
+    assert component in status["message"]
+    await bench.reclaimed(name)
+
+
+@pytest.mark.slow
+async def test_a_test_that_fills_the_disk_is_ended_and_told_so(bench: Bench) -> None:
+    fill = """
+import time
+
+def test_fill():
+    with open("/tmp/big", "wb") as file:
+        for _ in range(150):
+            file.write(bytes(1024 * 1024))
+    time.sleep(3600)
+"""
+    spec = {"tests": {"resources": {"limits": {"ephemeral-storage": "100Mi"}}}}
+    status = await bench.run(spec, {"test_it.py": fill}, seconds=300)  # the kubelet looks about once a minute
+    assert (status["verdict"], status["reason"]) == ("Errored", "Evicted"), status["message"]
+    assert "100Mi" in status["message"]
+    assert "spec.tests.resources.limits.ephemeral-storage" in status["message"]
