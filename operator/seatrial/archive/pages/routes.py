@@ -132,7 +132,7 @@ class Pages:
         )
         self._templates.globals.update(
             {name: getattr(view, name) for name in ("tone", "stamp", "clock", "rfc3339", "ago", "size", "number", "query",
-                                                    "shares", "told", "safe_link", "split_id", "short_digest")},
+                                                    "shares", "told", "safe_link", "split_id", "short_digest", "goes_on")},
             duration=timeline.duration,
             end_of=timeline.end_of,
             version=version,
@@ -269,7 +269,7 @@ class Pages:
         if attempt is None:
             nothing = self._history.tests(run.uid, TestFilter(), 1)
             return {
-                "bad": nothing, "slowest": nothing, "details": (), "hints": (), "chart": None, "logs": {}, "colours": {},
+                "bad": nothing, "slowest": nothing, "details": (), "hints": (), "notes": (), "chart": None, "logs": {}, "colours": {},
                 "groups": (), "outputs": (), "reports": (), "again": view.manifest_again(run) if run.spec else "",
             }  # fmt: skip
         uid, number = run.uid, attempt.attempt
@@ -278,10 +278,11 @@ class Pages:
         manifests = self._manifests(run, attempt)
         evidence = manifests.get(EVIDENCE)
         logs = self._logs_of(uid, attempt, evidence)
-        hints: tuple[view.Hint, ...] = ()
-        if evidence is not None and evidence.file("hints.json") is not None and run.verdict != "Passed":
-            body, _ = self._read(SetKey(uid, number, None), "hints.json")
-            hints = view.hints(body, {file.path for file in evidence.files})
+        gathered = {file.path for file in evidence.files} if evidence is not None else frozenset[str]()
+        told, untold = (
+            self._read(SetKey(uid, number, None), name)[0] if name in gathered else b""
+            for name in ("hints.json", "notes.json")
+        )
         details = [self._detail(test, logs) for test in bad.tests[:_BAD_SHOWN]]
         outputs = [
             (shard.shard, str(shard.summary["outputTail"]))
@@ -292,7 +293,8 @@ class Pages:
             "bad": bad,
             "slowest": slowest,
             "details": details,
-            "hints": hints,
+            "hints": view.hints(told, gathered),
+            "notes": view.notes(untold),
             "chart": timeline.chart(attempt, run.created_at, bad.tests, datetime.now(UTC)),
             "logs": logs,
             "colours": view.colours(list(logs)),

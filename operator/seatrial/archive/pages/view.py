@@ -6,15 +6,15 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import yaml
 
-from seatrial.archive.history.views import Counts, RunDetail, RunFilter, TestHistory
+from seatrial.archive.history.views import Counts, RunDetail, RunFilter, RunRow, TestHistory
 from seatrial.archive.model import Invalid, Manifest
+from seatrial.archive.reports.content import Hint, parse_hints
 
 from .moments import clean, time_of, tone_of
 from .timeline import WIDTH, duration
@@ -23,7 +23,7 @@ VERDICTS = ("Passed", "Failed", "Errored", "Cancelled")
 SPANS = {"1h": "last hour", "24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}
 OUTCOMES = ("bad", "failed", "error", "passed", "skipped", "xfailed", "xpassed", "flaky")
 
-_HINTS = 12
+_HINTS, _NOTES = 12, 50
 _HINT_TEXT = 1_000  # characters
 _TREND_HEIGHT = 100.0
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -52,6 +52,7 @@ _TONES = {
     "Failed": Tone("Failed", "bad", "✗"),
     "Errored": Tone("Errored", "broken", "!"),
     "Cancelled": Tone("Cancelled", "idle", "\N{EN DASH}"),
+    "Deleted": Tone("Deleted", "idle", "\N{EN DASH}"),
     "passed": Tone("passed", "good", "✓"),
     "failed": Tone("failed", "bad", "✗"),
     "error": Tone("error", "bad", "✗"),
@@ -231,40 +232,32 @@ class RunQuestion:
 # One run
 
 
-@dataclass(frozen=True)
-class Hint:
-    """A line of the evidence that tells why, and what to do about it."""
-
-    component: str
-    file: str
-    line: str
-    at: float | None
-    title: str
-    advice: str
-    cause: bool
+def goes_on(run: RunRow) -> bool:
+    """Whether a verdict is still to come."""
+    return run.verdict is None and run.phase != "Deleted"
 
 
 def hints(body: bytes, stored: Collection[str]) -> tuple[Hint, ...]:
-    """The hints in hints.json, causes first; none if it can't be read. `stored` are the files that a hint may point to."""
+    """The hints in hints.json, causes first, as much of them as one reads. `stored` are the files that a hint may point to."""
+    found = sorted(parse_hints(body), key=lambda hint: not hint.cause)[:_HINTS]
+    return tuple(_bounded(hint, hint.file if hint.file in stored else "") for hint in found)
+
+
+def _bounded(hint: Hint, file: str) -> Hint:
+    component, line, title, advice = (
+        clean(text)[:_HINT_TEXT] for text in (hint.component, hint.line, hint.title, hint.advice)
+    )
+    return replace(hint, component=component, line=line, title=title, advice=advice, file=file)
+
+
+def notes(body: bytes) -> tuple[str, ...]:
+    """What could not be gathered, and why: the texts in notes.json; none if it can't be read."""
     try:
-        entries = json.loads(body)
+        found = json.loads(body)
     except (ValueError, RecursionError):
         return ()
-    if not isinstance(entries, list):
-        return ()
-    found = [_hint(entry, stored) for entry in entries if isinstance(entry, dict)]
-    return tuple(sorted(found, key=lambda hint: not hint.cause))[:_HINTS]
-
-
-def _hint(entry: Mapping[str, Any], stored: Collection[str]) -> Hint:
-    names = ("component", "line", "title", "advice")
-    at, file = entry.get("at"), entry.get("file")
-    return Hint(
-        **{name: clean(str(entry.get(name) or ""))[:_HINT_TEXT] for name in names},
-        file=file if isinstance(file, str) and file in stored else "",
-        at=time_of(at.encode()) if isinstance(at, str) else None,
-        cause=entry.get("cause") is True,
-    )
+    texts = found if isinstance(found, list) else ()
+    return tuple(clean(text)[:_HINT_TEXT] for text in texts if isinstance(text, str))[:_NOTES]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def parse_hints(body: bytes) -> tuple[Hint, ...]:
     """The hints in hints.json; those that can't be read are left out."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     adapter, hints = TypeAdapter(Hint), []
     for entry in found if isinstance(found, list) else ():

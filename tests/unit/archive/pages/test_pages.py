@@ -235,6 +235,7 @@ async def test_the_cause_comes_first(browser):
                 "postgres ended: out of memory",
                 "orders: could not reach postgres",
                 "killed: out of memory, exit 137",
+                "the node did not answer in time",
             ],
         ),
         ("not started", ["ImagePullFailed", "can't be pulled: not found", "never started"]),

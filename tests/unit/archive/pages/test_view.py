@@ -103,9 +103,8 @@ def hint(**more: object) -> dict[str, object]:
         ([], []),
         ([hint()], [("db", False, None)]),
         ([hint(component="app"), hint(cause=True)], [("db", True, None), ("app", False, None)]),  # causes come first
-        ([hint(at="2026-11-21T15:03:50Z")], [("db", False, NOW.timestamp())]),
-        ([hint(at=5, cause="yes", component=None)], [("", False, None)]),
-        (["text", None, [hint()]], []),
+        ([hint(at="2026-11-21T15:03:50Z")], [("db", False, NOW)]),
+        (["text", None, [hint()], hint(component=None), hint(at="soon"), hint(cause="perhaps")], []),
         ({"not": "a list"}, []),
     ],
 )
@@ -282,5 +281,20 @@ def test_the_manifest_starts_the_same_run_under_a_new_name(detail):
 
 
 def test_a_hint_points_to_what_is_stored():
-    found = view.hints(json.dumps([hint(), hint(file="../../secret"), hint(file=["x"])]).encode(), {"logs/db.log"})
-    assert [one.file for one in found] == ["logs/db.log", "", ""]
+    found = view.hints(json.dumps([hint(), hint(file="../../secret")]).encode(), {"logs/db.log"})
+    assert [one.file for one in found] == ["logs/db.log", ""]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), [(b'["one", 2, "two"]', ("one", "two")), (b"{}", ()), (b"", ()), (b"[" * 100_000, ())]
+)
+def test_notes_of_what_could_not_be_gathered(body, expected):
+    assert view.notes(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "verdict", "expected"),
+    [("Testing", None, True), ("Deleted", None, False), ("Reclaiming", "Passed", False)],
+)
+def test_runs_that_go_on(detail, phase, verdict, expected):
+    assert view.goes_on(detail(phase=phase, verdict=verdict)) is expected
