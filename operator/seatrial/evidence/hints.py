@@ -83,7 +83,7 @@ RULES = (
     _rule("no space left", r"No space left on device", "no space left on the device",
           "Write less, or raise its resources.limits.ephemeral-storage; a service's data can lie on `storage: Disk`."),
     _rule("does not exist|no such table|undefinedtable|doesn't exist",
-          r"relation \"(?P<what>[^\"]+)\" does not exist|no such table: (?P<what2>\S+)|Table '(?P<what3>[^']+)' doesn't exist|UndefinedTable",
+          r"(?<!of )relation \"(?P<what>[^\"]+)\" does not exist(?!, skipping)|no such table: (?P<what2>\S+)|Table '(?P<what3>[^']+)' doesn't exist|UndefinedTable",
           "table {what} does not exist: a migration is missing",
           "Add the migration that makes it to spec.migrations, and check that it runs against the same database as the app."),
     _rule("does not exist|no such column|undefinedcolumn",
@@ -92,7 +92,7 @@ RULES = (
           "The migrations and the app are of different versions: build both images from the same commit, and add the missing migration."),
     _rule("can't locate revision|multiple head|not up to date|already exists|duplicatetable",
           r"(?P<what>Can't locate revision identified by '[^']+'|Multiple head revisions|Target database is not up to date"
-          r"|relation \"[^\"]+\" already exists|DuplicateTable)",
+          r"|relation \"[^\"]+\" already exists(?!, skipping)|DuplicateTable)",
           "the migrations don't fit the database: {what}",
           "Run them against an empty database; with Alembic, `alembic heads` must name one revision and the image must hold all of them."),
     _rule("database \"", r"database \"(?P<what>[^\"]+)\" does not exist", "database {what} does not exist",
@@ -208,8 +208,8 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
     for rule in RULES:
         for line in _lines(text, lower, rule.signs):
             at, said = _split(line)
-            if match := rule.pattern.search(said[:4000]):
-                what = next((v for v in match.groupdict().values() if v), "")
+            if matches := list(rule.pattern.finditer(said[:4000])):
+                what = next((v for match in matches for v in match.groupdict().values() if v), "")
                 title = " ".join(rule.title.format(what=what).split()).removesuffix(":")
                 hint = Hint(component, path, said.strip()[:_LINE], at, title, rule.advice, symptom=rule.symptom)
                 found.setdefault(title, hint)

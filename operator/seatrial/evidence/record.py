@@ -53,7 +53,12 @@ def _component(pod: Pod, container: Container) -> dict[str, Any]:
 def components(pods: Iterable[Pod]) -> list[dict[str, Any]]:
     """What is known of each container of an environment, services first."""
     ordered = sorted(pods, key=lambda p: (_ROLES.index(p.role) if p.role in _ROLES else 9, p.component, p.name))
-    return [_component(pod, each) for pod in ordered for each in pod.containers if each.name not in _NO_CONTAINERS]
+    return [
+        _component(pod, container)
+        for pod in ordered
+        for container in pod.containers or (Container(pod.component),)  # not even begun
+        if container.name not in _NO_CONTAINERS
+    ]
 
 
 def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, deleted: bool = False) -> dict[str, Any]:

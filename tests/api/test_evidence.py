@@ -1,0 +1,178 @@
+"""What is in the archive after a run that did not pass, by the real operator against an API in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.observed import parse_time
+from seatrial.render import secrets
+from seatrial.settings import Settings
+from tests.api.evidence import KEY
+from tests.api.world import World, living
+from tests.unit import builders
+
+CANARY = "canary-in-the-spec"
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with living(tmp_path, monkeypatch) as made:
+        await made.kube.put(
+            "nodes", {"metadata": {"name": "node-1"}, "status": {"images": ["others'"], "conditions": []}}
+        )
+        yield made
+
+
+def condition(world: World) -> Any:
+    run = world.run()
+    assert run is not None
+    return next((c for c in run.status.conditions if c.type == "EvidenceArchived"), None)
+
+
+async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> None:
+    world.summary = lambda: builders.summary("failed")
+    env = [{"name": "APP_TOKEN", "value": CANARY}]
+    world.hold_tests = True
+    uid = await world.apply(env=env)
+    run = await world.until(lambda: (found := world.run()) and found.status.phase == "Starting" and found, "started")
+    known = secrets.of_run(run, Settings(key=KEY))
+    assert len(known) > 3
+    world.kube.logs |= {
+        "tests": "\n".join(f"using {value}" for value in sorted(known)),
+        "collector": "KeyError: 'S3_BUCKET'",
+    }
+    world.hold_tests = False
+    await world.until(world.settled, "reclaimed")
+
+    files = world.kept.files[uid]
+    assert {
+        "run.json",
+        "pods.json",
+        "jobs.json",
+        "events.json",
+        "nodes.json",
+        "hints.json",
+        "logs/tests.log",
+        "logs/tests.collector.log",
+    } <= set(files)
+    assert sorted(file["path"] for file in json.loads(world.kept.manifests[uid])["files"]) == sorted(files)
+    everywhere = {**files, "record": json.dumps(world.kept.records[uid]).encode(),
+                  "events": json.dumps(world.kube.all("events")).encode(),
+                  "status": json.dumps(world.kube.one("integrationruns", "orders", "team-a")["status"]).encode()}  # type: ignore[index]  # fmt: skip
+    assert [
+        (where, value) for where, content in everywhere.items() for value in known if value.encode() in content
+    ] == []
+    assert files["logs/tests.log"].startswith(b"2026-03-01T12:00:00.123456789Z using ***\n")
+    assert world.kept.json(uid, "run.json")["verdict"] == "Failed"
+    assert [hint["title"] for hint in world.kept.json(uid, "hints.json")] == ["variable S3_BUCKET is not set"]
+    assert "images" not in world.kept.json(uid, "nodes.json")[0]["status"]
+    assert "managedFields" not in files["pods.json"].decode()
+    assert (condition(world).status, condition(world).reason) == ("True", "Archived")
+
+
+async def test_a_passed_run_leaves_its_record_alone(world: World) -> None:
+    uid = await world.apply()
+    await world.until(world.settled, "reclaimed")
+    await world.until(lambda: world.kept.records[uid][-1]["timeline"].get("reclaimed"), "told to the end")
+    assert set(world.kept.files[uid]) == {"run.json"}
+    assert uid in world.kept.manifests
+    assert condition(world).status == "True"
+    phases = [record["phase"] for record in world.kept.records[uid]]
+    assert phases[-1] == "Passed"
+    components = world.kept.records[uid][-1]["components"]
+    assert {"tests", "postgres"} <= {component["name"] for component in components}
+
+
+async def test_an_operator_that_is_killed_while_it_gathers_is_followed_by_one_that_ends_it(world: World) -> None:
+    world.summary = lambda: builders.summary("failed")
+    uid = await world.apply()
+    await world.until(lambda: "pods.json" in world.kept.files.get(uid, {}) or world.settled(), "gathering")
+    await world.kill()
+    world.kube.logs["tests"] = "another log by now\n"
+    await world.start()
+    await world.until(world.settled, "reclaimed")
+    assert uid in world.kept.manifests
+    assert condition(world).status == "True"
+    assert world.kube.left_over() == {"nodes": 1}
+
+
+async def test_an_archive_that_is_away_holds_nothing_up_for_long_and_that_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.plan.ARCHIVE_PATIENCE", timedelta(seconds=0.5))
+    monkeypatch.setattr("seatrial.plan.EVIDENCE_RETRY", timedelta(seconds=0.1))
+    world.summary, world.kept.down = lambda: builders.summary("failed"), True
+    uid = await world.apply()
+    await world.until(world.settled, "reclaimed all the same")
+    assert (condition(world).status, condition(world).reason) == ("False", "ArchiveUnavailable")
+    assert "EvidenceLost" in [event["reason"] for event in world.kube.all("events")]
+    app = world.application
+    assert app is not None
+    assert app.metrics.registry.get_sample_value("seatrial_evidence_lost_total") == 1
+    world.kept.down = False  # and the record is not lost: it has waited
+    await world.until(lambda: uid in world.kept.records, "the record")
+
+
+async def test_the_verdict_waits_for_no_evidence(world: World) -> None:
+    world.summary, world.kept.down = lambda: builders.summary("failed"), True
+    await world.apply()
+    run = await world.until(lambda: (found := world.run()) and found.status.verdict and found, "verdict")
+    assert run.status.phase == "Collecting"
+    world.kept.down = False
+    await world.until(world.settled, "reclaimed")
+    line = world.run().status.timeline  # type: ignore[union-attr]
+    verdict, reclaimed = parse_time(line.verdict), parse_time(line.reclaimed)
+    assert verdict is not None
+    assert reclaimed is not None
+    assert reclaimed > verdict
+
+
+async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World) -> None:
+    world.hold_tests = True
+    uid = await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    environment = world.run().environment_namespace()  # type: ignore[union-attr]
+    await world.until(lambda: world.kube.one("pods", "postgres", environment), "postgres")
+    app = world.application
+    assert app is not None
+    await world.until(lambda: "postgres" in {pod.component for pod in app.store.pods(uid)}, "known")
+    await world.kube.remove("pods", "postgres", environment)
+    await world.until(lambda: "postgres" not in {pod.component for pod in app.store.pods(uid)}, "missed")
+    await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
+    await world.until(world.settled, "reclaimed")
+    (postgres,) = [pod for pod in world.kept.json(uid, "pods.json") if pod["metadata"]["name"] == "postgres"]
+    assert postgres["metadata"]["annotations"] == {"seatrial.dev/gone": "as it was known last"}
+    assert any("postgres" in note for note in world.kept.json(uid, "notes.json"))
+
+
+async def test_a_run_that_is_deleted_is_told_as_deleted(world: World) -> None:
+    world.hold_tests = True
+    uid = await world.apply()
+    await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
+    await world.kube.remove("integrationruns", "orders", "team-a")
+    await world.until(lambda: world.kept.records[uid][-1]["phase"] == "Deleted", "told")
+
+
+async def test_after_a_restart_all_runs_are_told_again(world: World) -> None:
+    uid = await world.apply()
+    await world.until(world.settled, "reclaimed")
+    await world.kill()
+    world.kept.records.clear()
+    await world.start()
+    await world.until(lambda: uid in world.kept.records, "told again")
+    assert "components" not in world.kept.records[uid][-1]
+
+
+async def test_many_failing_runs_at_once(world: World) -> None:
+    world.summary = lambda: builders.summary("failed")
+    uids = await asyncio.gather(*(world.apply(f"orders-{i}") for i in range(12)))
+    for i in range(12):
+        await world.until(lambda name=f"orders-{i}": world.settled(name), f"orders-{i}", seconds=60)
+    assert set(uids) <= set(world.kept.manifests)

@@ -1,0 +1,162 @@
+"""What logs say about the cause: real lines of real programs, and which of several hints comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from seatrial.evidence.hints import Context, context_of, of_log, of_pods, ranked, to_json
+from tests.unit import builders as b
+
+CONTEXT = Context(
+    "pr-7",
+    {
+        "postgres": "service",
+        "temporal": "service",
+        "api": "app",
+        "worker": "app",
+        "migrations": "migrations",
+        "tests": "tests",
+    },
+    frozenset({"api"}),
+    {5432: "postgres", 7233: "temporal", 8000: "api", 9000: "worker"},
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    line: str
+    title: str
+    advice: str = ""
+    component: str = "worker"
+
+
+LINES = {
+    "psycopg, no table": Case(
+        'psycopg.errors.UndefinedTable: relation "orders" does not exist', "table orders does not exist: a migration is missing",
+        "spec.migrations",
+    ),
+    "sqlalchemy, no table": Case(
+        'sqlalchemy.exc.ProgrammingError: (sqlalchemy.dialects.postgresql.asyncpg.ProgrammingError) <class '
+        "'asyncpg.exceptions.UndefinedTableError'>: relation \"episodes\" does not exist", "table episodes does not exist: a migration is missing",
+    ),
+    "sqlite": Case("sqlite3.OperationalError: no such table: parts", "table parts does not exist: a migration is missing"),
+    "column": Case('asyncpg.exceptions.UndefinedColumnError: column orders.currency does not exist',
+                   "column orders.currency does not exist: schema and code don't fit together", "same commit"),
+    "column of relation": Case('ERROR:  column "total" of relation "orders" does not exist at character 30', "column total does not exist"),
+    "alembic, unknown revision": Case(
+        "alembic.util.exc.CommandError: Can't locate revision identified by 'a1b2c3'", "the migrations don't fit the database", "alembic heads",
+    ),
+    "alembic, two heads": Case("FAILED: Multiple head revisions are present for given argument 'head'", "the migrations don't fit"),
+    "module": Case("ModuleNotFoundError: No module named 'httpx'", "module httpx is missing", "Install it in the image"),
+    "import": Case("ImportError: cannot import name 'Order' from 'shared.models'", "module Order is missing"),
+    "node module": Case("Error: Cannot find module 'express'", "module express is missing"),
+    "variable": Case("KeyError: 'S3_BUCKET_NAME'", "variable S3_BUCKET_NAME is not set", "spec.env"),
+    "variable, in words": Case("RuntimeError: environment variable OPENAI_API_KEY is not set", "variable OPENAI_API_KEY is not set"),
+    "pydantic": Case("pydantic_core._pydantic_core.ValidationError: 2 validation errors for Settings", "a setting is missing or wrong: Settings"),
+    "memory": Case("MemoryError", "out of memory", "limits.memory"),
+    "port": Case("[Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use", "the port is in use already"),
+    "read-only": Case("OSError: [Errno 30] Read-only file system: '/app/cache'", "a write outside the places that can be written /app/cache", "/tmp"),
+    "permission": Case("PermissionError: [Errno 13] Permission denied: '/data/x'", "permission denied /data/x", "uid 65532"),
+    "disk": Case("OSError: [Errno 28] No space left on device", "no space left on the device"),
+    "password": Case('FATAL:  password authentication failed for user "postgres"', "the credentials are refused postgres", "PGPASSWORD"),
+    "database": Case('FATAL:  database "test_db" does not exist', "database test_db does not exist", "services.postgres.databases"),
+    "bucket": Case("botocore.errorfactory.NoSuchBucket: The specified bucket does not exist", "a bucket does not exist", "services.minio.buckets"),
+    "temporal's namespace": Case(
+        "temporalio.service.RPCError: Namespace orders is not found.", "Temporal namespace orders is not found", "services.temporal.namespaces",
+    ),
+    "temporal not ready": Case("RuntimeError: Failed client connect: `get_system_info` call error after connection", "Temporal could not be reached"),
+    "frontend": Case("playwright._impl._errors.Error: Page.goto: net::ERR_CONNECTION_REFUSED at http://frontend:3000/",
+                     "the frontend did not serve http://frontend:3000/", component="tests"),
+    "frontend not built": Case("Error: ENOENT: no such file or directory, stat '/app/dist/index.html'", "the frontend's build is missing"),
+    "name": Case('psycopg.OperationalError: could not translate host name "db" to address', "the name db is not known", "PGHOST"),
+    "name, node": Case("Error: getaddrinfo ENOTFOUND api.openai.com", "the name api.openai.com is not known", "nothing outside"),
+    "name, go": Case("dial tcp: lookup redis on 10.96.0.10:53: no such host", "the name redis is not known"),
+    "outside": Case("OSError: [Errno 101] Network is unreachable", "no answer from the network", "no way out"),
+    "422": Case('INFO: 10.0.0.1:5 - "POST /benchmark/simulate HTTP/1.1" 422 Unprocessable Entity', "a request does not fit the API (422)"),
+    "refused, by libpq": Case(
+        'connection to server at "postgres" (10.96.1.2), port 5432 failed: Connection refused', "connection refused to postgres", "seatrial logs pr-7 postgres",
+    ),
+    "refused, by port": Case("ConnectionRefusedError: [Errno 111] Connect call failed ('10.96.1.9', 9000)", "connection refused to worker"),
+    "refused by what had ended": Case(
+        "HTTPConnectionPool(host='api', port=8000): Max retries exceeded (Caused by: [Errno 111] Connection refused)",
+        "connection refused to api, which had ended", "`seatrial logs pr-7 api`", "tests",
+    ),
+    "refused on localhost": Case("connect ECONNREFUSED 127.0.0.1:5432", "connection refused to 127.0.0.1:5432", "localhost"),
+}  # fmt: skip
+
+
+def log(*lines: str, second: int = 1) -> bytes:
+    return "".join(f"2026-03-01T12:00:{second + i:02d}.123456789Z {line}\n" for i, line in enumerate(lines)).encode()
+
+
+@pytest.mark.parametrize("case", LINES.values(), ids=LINES.keys())
+def test_one_line(case: Case) -> None:
+    content = log("INFO: starting", case.line, "INFO: bye")
+    (hint,) = of_log(case.component, f"logs/{case.component}.log", content, CONTEXT)
+    assert hint.title.startswith(case.title)
+    assert case.advice in hint.advice
+    assert (hint.line, hint.at) == (case.line, "2026-03-01T12:00:02.123456Z")
+    assert (hint.component, hint.file) == (case.component, f"logs/{case.component}.log")
+
+
+CALM = (
+    'INFO: 10.0.0.1:5 - "GET /health HTTP/1.1" 200 OK',
+    "LOG:  database system is ready to accept connections",
+    "WARNING: CREATE EXTENSION IF NOT EXISTS: extension already exists, skipping",
+    "waiting for postgres (attempt 1)",
+    'NOTICE:  table "x" does not exist, skipping',
+)
+
+
+def test_a_calm_log_says_nothing() -> None:
+    assert of_log("worker", "logs/worker.log", log(*CALM), CONTEXT) == []
+
+
+def test_of_a_component_that_ended_its_last_word_is_better_than_nothing() -> None:
+    (hint,) = of_log("api", "logs/api.previous.log", log("starting", "giving up: bad licence"), CONTEXT)
+    assert (hint.title, hint.line) == ("the last that api said", "giving up: bad licence")
+
+
+def titles(*found: object) -> list[tuple[str, bool]]:
+    return [(hint.title, hint.cause) for hint in ranked(list(found), CONTEXT)]  # type: ignore[arg-type]
+
+
+def test_the_cause_comes_before_its_consequences_whatever_the_order() -> None:
+    """A migration is missing, so the app ends, so the tests are refused."""
+    tests = of_log(
+        "tests", "logs/tests.log", log("httpx.ConnectError: All connection attempts failed api:8000", second=1), CONTEXT
+    )
+    api = of_log("api", "logs/api.previous.log", log('relation "orders" does not exist', second=5), CONTEXT)
+    server = of_log(
+        "postgres",
+        "logs/postgres.log",
+        log('ERROR:  relation "orders" does not exist at character 15', second=4),
+        CONTEXT,
+    )
+    assert titles(*tests, *server, *api) == [
+        ("table orders does not exist: a migration is missing", True),
+        ("connection refused to api, which had ended", False),
+    ]  # fmt: skip
+    assert ranked([*tests, *server, *api], CONTEXT)[0].component == "api"
+
+
+def test_what_was_killed_comes_first() -> None:
+    pods = [b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))]
+    refused = of_log(
+        "api", "logs/api.log", log('connection to server at "postgres", port 5432 failed: Connection refused'), CONTEXT
+    )
+    run = b.run({"services": {"postgres": {}}, "apps": {"api": {"image": "i", "port": 8000}}})
+    context = context_of(run, pods)
+    assert context.broken == {"postgres"}
+    found = ranked([*refused, *of_pods(pods, context)], context)
+    assert found[0].title == "postgres was killed for using more memory than its limit"
+    assert [hint.cause for hint in found] == [True, False]
+    assert set(to_json(found)[0]) == {"component", "file", "line", "at", "title", "advice", "cause"}
+
+
+def test_a_large_log_is_read_quickly_enough_to_be_read_at_all() -> None:
+    content = log(*(f"INFO: request {i} took 3 ms" for i in range(40))) * 500 + log("KeyError: 'TOKEN_FILE'")
+    (hint,) = of_log("api", "logs/api.log", content, CONTEXT)
+    assert hint.title == "variable TOKEN_FILE is not set"
