@@ -300,7 +300,9 @@ class Reconciler:
 
     async def _finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> dict[str, Any]:
         of = run.metadata
-        current = self._store.runs[(of.namespace, of.name)]["metadata"]
+        current = self._store.runs.get((of.namespace, of.name), {}).get("metadata", {})
+        if current.get("uid") != of.uid:  # the watch has told meanwhile that it is gone, or of its successor
+            raise NotFoundError(f"run {of.namespace}/{of.name} is gone", 404)
         change = {"metadata": {"finalizers": list(wanted), "resourceVersion": current["resourceVersion"]}}
         return await self._cluster.patch(RUN, of.name, of.namespace, change)
 

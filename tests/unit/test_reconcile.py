@@ -1,0 +1,48 @@
+"""One pass over a run that changes under its hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from seatrial.cluster import Kind, NotFoundError
+from seatrial.metrics import Metrics
+from seatrial.reconcile import Reconciler
+from seatrial.settings import Settings
+from seatrial.store import Store
+from tests.unit import builders as b
+
+
+class Cluster:
+    """Has no environment any more; something happens while it is asked."""
+
+    def __init__(self, meanwhile: Callable[[], Any]) -> None:
+        self._meanwhile, self.patched = meanwhile, 0
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> dict[str, Any]:
+        self._meanwhile()
+        raise NotFoundError("no such namespace", 404)
+
+    async def patch(self, *_: Any) -> dict[str, Any]:
+        self.patched += 1
+        return b.body()
+
+
+@pytest.mark.parametrize(
+    ("happens", "patched"),
+    [
+        (lambda store: None, 1),
+        (lambda store: store.remove_run(b.body()), 0),
+        (lambda store: store.put_run(b.body(uid="successor")), 0),
+    ],
+    ids=["nothing", "the run is gone", "the run has a successor"],
+)
+async def test_the_finalizer_is_taken_from_this_run_alone(happens: Callable[[Store], Any], patched: int) -> None:
+    store = Store()
+    store.put_run(b.body())
+    cluster = Cluster(lambda: happens(store))
+    reconciler = Reconciler(cluster, None, store, Settings(), Metrics(), None)  # type: ignore[arg-type]
+    await reconciler._remove_finalizer(b.run())
+    assert cluster.patched == patched
