@@ -133,8 +133,29 @@ def test_every_pod_passes_pod_security_restricted_with_a_read_only_root(render: 
             assert container["resources"]["limits"]["memory"], name
 
 
-def test_the_archive_has_no_token_of_the_api_server(render: Render) -> None:
-    assert render().pods()["seatrial-archive"]["automountServiceAccountToken"] is False
+def test_the_archive_may_ask_who_its_readers_are_and_nothing_else(render: Render) -> None:
+    objects = render()
+    assert rights(objects.get("ClusterRole", "seatrial-archive")) == {
+        ("authentication.k8s.io", "tokenreviews", "create"),
+        ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    }
+    account = {"kind": "ServiceAccount", "name": "seatrial-archive", "namespace": NAMESPACE}
+    bound = [
+        (o["kind"], o["roleRef"]["name"])
+        for o in objects
+        if o["kind"] in ("RoleBinding", "ClusterRoleBinding") and account in o["subjects"]
+    ]
+    assert bound == [("ClusterRoleBinding", "seatrial-archive")]
+
+
+@pytest.mark.parametrize(("value", "count"), [("true", 1), ("false", 0)])
+def test_the_way_to_the_archive_is_open_on_wish(render: Render, value: str, count: int) -> None:
+    bindings = [
+        o
+        for o in render(f"archive.openToAuthenticated={value}")
+        if o["kind"] == "RoleBinding" and o["roleRef"]["name"] == "seatrial-archive-reader"
+    ]
+    assert [o["subjects"][0]["name"] for o in bindings] == ["system:authenticated"] * count
 
 
 def test_the_operator_is_told_what_the_chart_says(render: Render, tmp_path: Path) -> None:
