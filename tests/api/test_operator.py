@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from seatrial.api.v1alpha1 import environment_namespace
+from seatrial.archive_client import FeedResult
 from seatrial.observed import format_time
 from seatrial.reconcile import BURSTS
 from tests.api.kube import Write, failure
@@ -439,6 +440,30 @@ async def test_a_run_of_which_no_watch_has_told_is_found(world: World) -> None:
     app.wake(builders.UID)
     app.queue.start()
     await world.until(world.settled, "reclaimed")
+
+
+async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
+    world.hold_tests = True
+    uid = await world.apply()
+    environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
+    await world.until(lambda: world.kube.one("pods", "tests-0-x", environment), "tests")
+    world.archive.results[uid] = builders.summary("died", signal="SIGTERM", running="t.py::test_fill")
+    world.archive.tell(FeedResult(uid, 1, 0, "sha256:x", world.archive.results[uid]))
+    app = world.application
+    assert app is not None
+    await world.until(lambda: app.store.observe(uid).result, "told")
+    app.wake(uid)
+    evicted = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "message": 'Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". ',
+    }
+    await world.kube.change("pods", "tests-0-x", environment, {"status": evicted})
+    await world.until(world.settled, "reclaimed")
+    status = world.run().status  # type: ignore[union-attr]
+    assert status.reason == "Evicted"
+    assert 'the limit "1Gi"' in status.message
+    assert "spec.tests.resources.limits.ephemeral-storage" in status.message
 
 
 async def test_many_orphans_cost_one_look_at_the_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
