@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import socket
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -19,132 +24,158 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seatrial.archive.files import HEADERS, shown_as
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
-from seatrial.archive.live import Hub, Limits
-from seatrial.archive.model import set_key
-from seatrial.archive.pages.routes import Pages
+from seatrial import tokens
+from seatrial.archive.access import User
+from seatrial.archive.server import running
+from seatrial.archive.settings import Settings
 from tests.pages import demo
 
+T = TypeVar("T")
+
 PREFIX = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
+KEY = b"k" * 32
 
 
-class Everybody:
-    async def may_read(self, namespace: str) -> bool:
-        return True
+class Nobody:
+    """The API server that knows no token; those who test come over the loopback interface."""
 
-    async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
+    async def who(self, token: str) -> User | None:
         return None
 
+    async def may_read(self, user: User, namespace: str | None) -> bool:
+        return False
 
-async def everybody(request: Request) -> Everybody:
-    return Everybody()
+    async def close(self) -> None:
+        pass
 
 
 @dataclass
 class Site:
-    """The pages, served, with what lies behind them."""
+    """A real archive and what feeds it: the operator and the collectors."""
 
     base: str
-    history: History
-    files: demo.Memory
-    hub: Hub
-    loop: asyncio.AbstractEventLoop
+    proxy: str
+    """An address whose prefix the archive never sees, as with the API server's proxy."""
+    upload: httpx.Client
+    read: httpx.Client
+
+    def record(self, run: demo.Run) -> None:
+        """The operator tells of the run."""
+        authorization = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
+        answer = self.read.put(f"/v1/runs/{run.uid}/record", json=run.record, headers=authorization)
+        assert answer.status_code == 204, answer.text
+
+    def live(self, run: demo.Run, *events: dict[str, Any]) -> None:
+        """The collector of shard 0 tells what happens."""
+        body = "".join(json.dumps(event) + "\n" for event in events)
+        self._send("POST", run, "0", "live", body.encode())
+
+    def results(self, run: demo.Run) -> None:
+        """All sets of the run are uploaded."""
+        for part, files in run.sets.items():
+            for path, body in files.items():
+                self._send("PUT", run, part, f"files/{quote(path)}", body)
+            self._send("PUT", run, part, "manifest", demo.manifest(run, part))
 
     def add(self, *runs: demo.Run) -> None:
-        demo.fill(self.history, self.files, list(runs))
+        """Runs that are over, and in the history."""
+        for run in runs:
+            self.record(run)
+            self.results(run)
+        for run in runs:
+            self._wait_for_history(run)
 
-    def on_loop(self, what: Callable[..., Any], *args: Any) -> None:
-        """The hub belongs to the server's loop."""
-        done: Future[None] = Future()
+    def _send(self, method: str, run: demo.Run, part: str, what: str, body: bytes) -> None:
+        key = run.key(part)
+        where = "evidence" if key.shard is None else f"shards/{part}"
+        token = (
+            tokens.evidence_token(KEY, run.uid, key.attempt)
+            if key.shard is None
+            else tokens.upload_token(KEY, run.uid, key.attempt, key.shard)
+        )
+        headers = {"Authorization": f"Bearer {token}", "Content-SHA256": hashlib.sha256(body).hexdigest()}
+        address = f"/v1/runs/{run.uid}/attempts/{key.attempt}/{where}/{what}"
+        answer = self.upload.request(method, address, content=body, headers=headers)
+        assert answer.is_success, answer.text
 
-        def call() -> None:
-            what(*args)
-            done.set_result(None)
+    def _wait_for_history(self, run: demo.Run) -> None:
+        wanted = sum(
+            line.count(b'"event": "end"') for line in run.sets.get("0", {}).get("events.jsonl", b"").splitlines()
+        )
+        until = time.monotonic() + 60
+        while self.read.get(f"/v1/runs/{run.uid}/tests?limit=1").json().get("total") != wanted:
+            assert time.monotonic() < until, f"the tests of {run.record['name']} never came into the history"
+            time.sleep(0.05)
 
-        self.loop.call_soon_threadsafe(call)
-        done.result(10)
 
+def in_a_thread(serving: Callable[[], AbstractAsyncContextManager[T]]) -> tuple[T, Callable[[], None]]:
+    """What the context gives, served by a loop of its own, and what ends it."""
+    started: Future[tuple[T, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
-def serve(app: ASGIApp) -> tuple[str, Callable[[], None]]:
-    """Serves in a thread; the address, and what ends it."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    async def main() -> None:
+        async with serving() as given:
+            stop = asyncio.Event()
+            started.set_result((given, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run)
     thread.start()
+    given, loop, stop = started.result(60)
 
-    def stop() -> None:
-        server.should_exit = True
+    def end() -> None:
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
 
-    return f"http://127.0.0.1:{listening.getsockname()[1]}", stop
+    return given, end
 
 
-def behind_prefix(app: ASGIApp) -> ASGIApp:
-    """As the API server's proxy does it: what is behind it never sees the prefix."""
+@asynccontextmanager
+async def proxy(target: str) -> AsyncIterator[str]:
+    """Passes on what comes under PREFIX, without the prefix."""
+    async with httpx.AsyncClient(base_url=target) as client:
 
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
-            path = scope["path"].removeprefix(PREFIX)
-            scope = scope | {"path": path, "raw_path": scope["raw_path"].removeprefix(PREFIX.encode())}
-        await app(scope, receive, send)
+        async def forward(request: Request) -> Response:
+            path = request.url.path.removeprefix(PREFIX)
+            answer = await client.get(path, params=request.query_params, headers={"Host": "localhost"})
+            kept = {
+                name: value for name, value in answer.headers.items() if name not in ("content-length", "connection")
+            }
+            return Response(answer.content, answer.status_code, kept)
 
-    return call
+        app = Starlette(routes=[Route(f"{PREFIX}/{{path:path}}", forward)])
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}{PREFIX}"
+        server.should_exit = True
+        await task
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    history = History(database_url("", tmp_path_factory.mktemp("archive")))
-    history.migrate()
-    files, hub = demo.Memory(), Hub(Limits())
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def file(request: Request) -> Response:
-        uid, attempt, shard, path = (
-            request.path_params.get(name, "evidence") for name in ("uid", "attempt", "shard", "path")
-        )
-        body = b"".join(files.chunks(set_key(uid, attempt, shard), path))
-        disposition = "inline" if shown_as(path) else "attachment"
-        media_type = shown_as(path) or "application/octet-stream"
-        return Response(body, headers=HEADERS | {"Content-Disposition": disposition}, media_type=media_type)
-
-    async def live(request: Request) -> Response:
-        return StreamingResponse(events(request.path_params["uid"]), media_type="text/event-stream")
-
-    async def events(uid: str) -> AsyncIterator[bytes]:
-        loops.append(asyncio.get_running_loop())
-        async for message in hub.follow(uid, None, []):
-            yield message
-
-    async def healthy(request: Request) -> Response:
-        loops.append(asyncio.get_running_loop())
-        return Response()
-
-    v1 = "/v1/runs/{uid}/attempts/{attempt}"
-    app = Starlette(
-        routes=[
-            Route(v1 + "/shards/{shard}/files/{path:path}", file),
-            Route(v1 + "/evidence/files/{path:path}", file),
-            Route("/v1/runs/{uid}/live", live),
-            Route("/healthz", healthy),
-            *Pages(history, files, everybody).routes(),
-        ]
-    )
-    base, stop = serve(behind_prefix(app))
-    assert httpx.get(f"{base}/healthz").status_code == 200
-    served = Site(base, history, files, hub, loops[0])
-    served.add(*demo.everything(datetime.now(UTC)))
-    yield served
-    served.on_loop(hub.close)
+    folder = tmp_path_factory.mktemp("archive")
+    (folder / "key").write_bytes(KEY)
+    settings = Settings(folder / "data", folder / "key", host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=1)
+    ports, stop = in_a_thread(lambda: running(settings, reviewer=Nobody()))
+    base, upload = (f"http://127.0.0.1:{port}" for port in (ports.read_port, ports.upload_port))
+    prefixed, stop_proxy = in_a_thread(lambda: proxy(base))
+    with httpx.Client(base_url=upload, timeout=60) as sender, httpx.Client(base_url=base, timeout=60) as asker:
+        served = Site(base, prefixed, sender, asker)
+        served.add(*demo.everything(datetime.now(UTC)))
+        yield served
+    stop_proxy()
     stop()
-    history.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from seatrial.archive.live import Hub
-from seatrial.archive.model import SetKey
 from tests.pages import demo
-from tests.pages.conftest import PREFIX, Open, Site
+from tests.pages.conftest import Open, Site
 
 NARROW = {"width": 390, "height": 844}
 FAILED, HOSTILE = f"/runs/{demo.uid(23)}", f"/runs/{demo.uid(24)}"
@@ -80,8 +78,8 @@ def test_nothing_needs_scripts(open_page: Open) -> None:
     expect(page.get_by_role("row")).to_have_count(13)
 
 
-def test_all_works_behind_the_prefix_of_a_proxy(open_page: Open) -> None:
-    page = open_page(f"{PREFIX}/")
+def test_all_works_behind_the_prefix_of_a_proxy(open_page: Open, site: Site) -> None:
+    page = open_page(f"{site.proxy}/")
     assert page.evaluate("getComputedStyle(document.body).margin") == "0px"  # the style sheet is there
     page.get_by_role("link", name="pr-1223", exact=True).click()
     page.get_by_role("link", name="All logs on one time axis").click()
@@ -90,7 +88,7 @@ def test_all_works_behind_the_prefix_of_a_proxy(open_page: Open) -> None:
     page.get_by_role("link", name="test_payments_is_stored").click()
     page.get_by_role("link", name="pr-1223", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("test_payments_is_stored")
-    assert page.url.startswith(page.evaluate("location.origin") + PREFIX + "/runs/")
+    assert page.url.startswith(f"{site.proxy}/runs/")
 
 
 # Nothing hostile runs
@@ -150,22 +148,20 @@ def test_a_new_run_appears_in_the_list(open_page: Open, site: Site) -> None:
 def test_a_run_fills_its_page_as_tests_end_and_then_says_how_it_ended(open_page: Open, site: Site) -> None:
     began = datetime.now(UTC)
     run = demo.running(61, began)
-    site.add(run)
+    site.record(run)
     page = open_page(f"/runs/{run.uid}")
-    key = SetKey(run.uid, 1, 0)
     tests = [demo.Test(demo.HOSTILE, "failed"), *(demo.Test(name) for name in demo.names(7))]
     events = list(demo.events_of(tests, began.timestamp()))
-    tell = Hub.events
-    site.on_loop(tell, site.hub, key, [event for event in events[:8] if event["event"] != "finish"])
+    site.live(run, *events[:8])
     expect(page.get_by_role("status")).to_contain_text("of 8 tests")
-    site.on_loop(tell, site.hub, key, events[8:-1])
+    site.live(run, *events[8:-1])
     expect(page.get_by_role("status")).to_contain_text("8 of 8 tests: 1 failed, 7 passed")
     expect(page.locator("#live-tests tbody tr")).to_have_count(8)
     expect(page.locator("#live-tests tbody tr").last).to_contain_text("<script>")
     assert page.evaluate("typeof window.pwned") == "undefined"
     ended = demo.failed(61, began)
-    site.add(ended)
-    site.on_loop(Hub.result, site.hub, site.files.result(key))
+    site.results(ended)
+    site.record(ended)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Failed", timeout=20_000)
     expect(page.get_by_role("heading", name="Failures in detail")).to_be_visible()
 
