@@ -16,7 +16,7 @@ from .progress import counts_text, one_line, seconds, visible
 _SAID_BY_THE_HEADLINE = ("TestsPassed", "TestsFailed")
 _BAR_WIDTH = 24
 _FAILURES_SHOWN = 20
-_EXCERPT_LINES = 8
+_EXCERPT_LINES = 10
 _HINTS_SHOWN = 5
 
 

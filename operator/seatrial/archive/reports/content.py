@@ -113,15 +113,21 @@ def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def excerpt(text: str, lines: int) -> list[str]:
-    """The most telling lines of a traceback: where pytest shows what it raised (`E   ...`), with the line of code before."""
-    all_lines = [line.rstrip() for line in _COLOURS.sub("", text).splitlines()]
-    raised = next((number for number, line in enumerate(all_lines) if line.startswith("E ")), None)
-    start = 0 if raised is None else max(0, raised - 3)
-    told = all_lines[start : start + lines]
-    while told and not told[0]:
-        del told[0]
-    while told and not told[-1]:
-        del told[-1]
-    if start + lines < len(all_lines) and all_lines[-1] and all_lines[-1] not in told:
-        told = [*told[: lines - 2], "...", all_lines[-1]]  # where it was raised
-    return told
+    """The most telling lines of a traceback: what pytest shows as raised first (`E   ...`) with the code before it, and how it ends."""
+    whole = [line.rstrip() for line in _COLOURS.sub("", text).strip("\n").splitlines()]
+    raised = [number for number, line in enumerate(whole) if line.startswith("E ")]
+    start = max(0, raised[0] - 3) if raised else 0
+    if len(whole) - start <= lines:
+        return whole[start:]
+    end = [whole[-1]]
+    if raised and raised[-1] > start + lines:
+        end.insert(0, whole[_first_of_last(raised)])
+    return [*whole[start : start + lines - len(end) - 1], "...", *end]
+
+
+def _first_of_last(raised: list[int]) -> int:
+    """Of lines that stand together the first, of the last such group."""
+    first = raised[-1]
+    while first - 1 in raised:
+        first -= 1
+    return first
