@@ -34,6 +34,10 @@ class Mask:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = tuple(secret.encode("utf-8", "surrogatepass") for secret in secrets)
+        self._signs: list[bytes] = []  # those that hold no other: where none of these is, no secret is
+        for secret in sorted(self._secrets, key=len):
+            if not any(sign in secret for sign in self._signs):
+                self._signs.append(secret)
         self.longest = max(map(len, self._secrets), default=0)
         """Bytes of the longest one."""
 
@@ -54,6 +58,8 @@ class Mask:
 
     def __call__(self, data: bytes, *, same_size: bool = False) -> bytes:
         """The same bytes without secrets; of the same size on wish, for files in which places count."""
+        if not any(sign in data for sign in self._signs):
+            return data
         for secret in self._secrets:
             if secret in data:
                 data = data.replace(secret, b"*" * len(secret) if same_size else MASK)

@@ -56,3 +56,11 @@ def test_nothing_of_a_run_s_secrets_is_left_in_a_tree() -> None:
 
 def test_variables_with_secret_names_are_masked_even_when_nobody_knows_them() -> None:
     assert Masker().tree([{"name": "X_TOKEN", "value": "ab"}]) == [{"name": "X_TOKEN", "value": "***"}]
+
+
+def test_an_abbreviated_secret_is_one_too() -> None:
+    masker = Masker(forms(["5zipd9bxad0rq7w2mmk09a37m0hbba2d"]))
+    assert masker.text("assert '5zipd9bxad0r...7m0hbba2d' == 'x'").count("*") == 3
+    assert masker.data(b"assert '5zipd9bxad0rq...9a37m0hbba2d' == 'x'") == b"assert '***...***' == 'x'"
+    words = Masker(forms(["https://api.example.com/hooks/in/7"]))
+    assert words.text("see https://api.example.com/docs") == "see https://api.example.com/docs"
