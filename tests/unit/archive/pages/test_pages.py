@@ -240,7 +240,7 @@ async def test_the_cause_comes_first(browser):
         ),
         ("not started", ["ImagePullFailed", "can't be pulled: not found", "never started"]),
         ("cancelled", ["cancelled by spec.cancel"]),
-        ("running", ["Right now", "no tests", "so far"]),
+        ("running", ["Right now", "No test has begun", "so far"]),
         ("passed", ["40 passed, 1 skipped", "1 of them flaky", "verdict after"]),
     ],
 )
