@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey
-from seatrial.archive.reports.content import Report
+from seatrial.archive.reports.content import Report, instant
 from seatrial.archive_client import ArchiveCorrupt, ArchiveError
 from seatrial.cluster import RUN, ClusterError, NotFoundError
 
@@ -33,6 +34,9 @@ MARKER = "seatrial.json"
 """Says whose results a folder holds."""
 MERGED = ("junit.xml", "ctrf.json", "summary.md", "report.json")
 """Reports of the whole run, which stand beside the folders of its shards."""
+EVIDENCE_SECONDS = 20.0
+"""So long after a verdict its evidence may still be on the way."""
+_LOOK_SECONDS = 0.5
 _AT_ONCE = 4
 _LISTED = 30
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -74,6 +78,8 @@ async def show(
 ) -> Exit:
     """Prints what is known of a run, by its name or uid; with a folder also downloads its files into it."""
     run, told, missing = await _known(session, name)
+    if missing is None and (told := await _settled(session, run, told)) is None and form is not None:
+        raise CliError(f"the archive knows nothing of run {name}", code=Exit.INFRASTRUCTURE)
     metadata, status = run["metadata"], run.get("status") or {}
     if form is not None:
         with _trouble():
@@ -98,9 +104,9 @@ async def show(
     with _trouble():
         parts = await _parts(session, run)
     if folder is not None:
-        if not parts and told is None:
+        if told is None:
             raise CliError(
-                f"the archive holds no files of run {name}: {status.get('message') or 'none were delivered'}",
+                f"the archive knows nothing of run {name}: {status.get('message') or 'nothing was delivered'}",
                 code=Exit.INFRASTRUCTURE,
             )
         await _download(session, out, run, parts, folder)
@@ -140,6 +146,25 @@ async def _known(session: Session, name: str) -> tuple[Object, Report | None, Ar
             raise CliError(f"the archive knows no run with the uid {name}, or you may not see it")
         return await find(session, name), None, None  # says what there is
     return run or report.of_archive(told), told, None  # type: ignore[arg-type]
+
+
+async def _settled(session: Session, run: Object, told: Report | None) -> Report | None:
+    """What the archive tells once all has reached it: after a verdict the evidence takes a moment."""
+    verdict_at = instant(((run.get("status") or {}).get("timeline") or {}).get("verdict"))
+    if verdict_at is None:
+        return told
+    until = verdict_at + EVIDENCE_SECONDS
+    # A clock that goes wrong must not make this long.
+    tries = min(EVIDENCE_SECONDS, max(0.0, until - time.time())) / _LOOK_SECONDS
+    for _ in range(int(tries)):
+        if told is not None and told.run.verdict and told.run.last and told.run.last.evidence:
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            told = await session.archive.report(run["metadata"]["uid"])
+        except ArchiveError:
+            break  # what is known is told
+    return told
 
 
 async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:

@@ -10,14 +10,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seatrial.archive.history.views import Counts
+from seatrial.archive.history.views import Counts, Evidence
 from seatrial.archive.model import Manifest, digest_of
+from seatrial.archive.reports.content import Report
 from seatrial.archive_client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.cli import results
 from seatrial.cli.follow import Follower
 from seatrial.cluster import ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from tests.unit.cli.conftest import RUN, Command
@@ -493,6 +497,29 @@ def test_diagnosis_and_evidence_come_first(seatrial: Command, cluster: FakeClust
         "  ! orders: connection refused to postgres (the probable cause)",
     ]
     assert [line for line in seatrial.out.splitlines() if len(line) > 80] == []
+
+
+def test_evidence_that_is_still_on_its_way_is_waited_for(
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(cluster, archive, FILES)
+    status = cluster.find("IntegrationRun", "pr-1")["status"]
+    status["timeline"] = {"verdict": datetime.now(UTC).isoformat()}
+    come = archive.told_of
+    assert come is not None
+    (attempt,) = come.run.attempts
+    evidence = Evidence("sha256:1", samples.BEGAN)
+    with_evidence = replace(come, run=replace(come.run, attempts=(replace(attempt, evidence=evidence),)))
+    answers = [None, come, replace(with_evidence, hints=(samples.HINT,))]
+
+    async def report(uid: str) -> Report | None:
+        return answers.pop(0)
+
+    monkeypatch.setattr(archive, "report", report)
+    monkeypatch.setattr(results, "_LOOK_SECONDS", 0.001)
+    assert seatrial("results", "pr-1") == 0
+    assert answers == []
+    assert "What the evidence says" in seatrial.out
 
 
 def test_a_uid_that_nobody_knows(seatrial: Command) -> None:
