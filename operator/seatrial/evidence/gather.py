@@ -171,7 +171,7 @@ class Gatherer:
         return logs.kept(content, lines)
 
     async def _store(self, gathered: _Set, path: str, value: Any) -> None:
-        await self._put(gathered, path, encode(gathered.masker.tree(value)))
+        await self._put(gathered, path, await asyncio.to_thread(lambda: encode(gathered.masker.tree(value))))
 
     async def _put(self, gathered: _Set, path: str, content: bytes) -> None:
         of = gathered.run
