@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from bench.counters import OPERATOR_NAMESPACE, Counters, Counts, text_of
 from bench.watching import Change, Watched
+from seatrial.cli.way import Way
 from seatrial.cluster import NAMESPACE, POD, RUN, Cluster
 from seatrial.observed import parse_time
 from seatrial.render import meta
@@ -259,5 +262,6 @@ class Bench:
         )
 
     async def _gates(self, uid: str) -> list[dict[str, Any]]:
-        proxy = self._cluster.service_proxy(OPERATOR_NAMESPACE, "seatrial-archive", "read")
-        return json_lines(await text_of(self._cluster, f"{proxy}/v1/runs/{uid}/attempts/1/shards/0/files/gates.jsonl"))
+        async with httpx.AsyncClient(transport=Way(self._cluster, OPERATOR_NAMESPACE)) as archive:
+            answer = await archive.get(f"http://archive/v1/runs/{uid}/attempts/1/shards/0/files/gates.jsonl")
+        return json_lines(answer.raise_for_status().text)

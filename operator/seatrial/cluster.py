@@ -243,11 +243,12 @@ class Cluster:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109  (aiohttp's own, with its parts)
+        checked: bool = True,
     ) -> aiohttp.ClientResponse:
         """Sends a request and gives the answer unread, for streams; the caller closes it.
 
         Raises:
-            ClusterError: of the kind that fits a status of 400 or more, or no answer.
+            ClusterError: of the kind that fits a status of 400 or more (unless it is not `checked`), or no answer.
         """
         url = self._client.configuration.host + path + (f"?{urlencode(query, doseq=True)}" if query else "")
         sent = {
@@ -267,7 +268,7 @@ class Cluster:
             raise UnavailableError(f"the API server at {self._client.configuration.host} gave no answer: "
                                    f"{str(error) or type(error).__name__}") from error  # fmt: skip
         response: aiohttp.ClientResponse = answer.response
-        if response.status >= 400:
+        if checked and response.status >= 400:
             try:
                 text = await response.text(errors="replace")
             except (aiohttp.ClientError, TimeoutError):
@@ -485,6 +486,71 @@ class Cluster:
             if event["type"] != "BOOKMARK":
                 yield event["type"], event["object"]
 
+    async def token(self) -> str | None:
+        """The bearer token that the API server knows this identity by; None if it knows it by a certificate."""
+        auth = (await self._client.configuration.auth_settings()).get("BearerToken")
+        return str(auth["value"]).removeprefix("Bearer ") if auth else None
+
+    async def forward(
+        self, namespace: str, pod: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Joins a connection with a port of a pod, until one side ends it.
+
+        Raises:
+            ClusterError: it can't be opened or breaks off.
+        """
+        from kubernetes.aio.stream import WsApiClient
+
+        client: Any = WsApiClient(self._client.configuration)  # type: ignore[no-untyped-call]
+        token = await self.token()
+        try:
+            opening = await client.request(
+                "GET",
+                self._client.configuration.host + POD.path(namespace, pod, "portforward"),
+                query_params=[("ports", port)],
+                headers={"User-Agent": self._agent} | ({"authorization": f"Bearer {token}"} if token else {}),
+                _preload_content=False,
+            )
+            async with opening as socket:
+                await _join(socket, reader, writer)
+        except aiohttp.WSServerHandshakeError as error:
+            raise error_of(error.status, f"{error.message}: no port of {pod} can be reached", "GET") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnavailableError(f"the way to {pod} broke off: {str(error) or type(error).__name__}") from error
+        finally:
+            await client.close()
+
     def service_proxy(self, namespace: str, service: str, port: str) -> str:
         """The path under which the API server passes requests on to a Service."""
         return f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
+
+
+_DATA, _ERROR = 0, 1
+"""Channels of a forwarded port: the first byte of each message. The first message of each channel is the port's number."""
+_FORWARDED_BYTES = 64 * 1024
+
+
+async def _join(
+    socket: aiohttp.ClientWebSocketResponse, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    async def send() -> None:
+        while data := await reader.read(_FORWARDED_BYTES):
+            await socket.send_bytes(bytes([_DATA]) + data)
+        await socket.close()
+
+    sending = asyncio.create_task(send())
+    begun = set[int]()
+    try:
+        async for message in socket:
+            channel, data = message.data[0], message.data[1:]
+            if channel not in begun:
+                begun.add(channel)
+            elif channel == _ERROR:
+                raise UnavailableError(f"the port can't be reached: {data.decode(errors='replace').strip()}")
+            else:
+                writer.write(data)
+                await writer.drain()
+    finally:
+        sending.cancel()
+        writer.close()
+        await asyncio.gather(sending, return_exceptions=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from seatrial.cli.connect import Target, connect
 from seatrial.cluster import DEPLOYMENT, NAMESPACE, POD, RUN, Cluster, ClusterError, NotFoundError
 
 OPERATOR_NAMESPACE = "seatrial-system"
@@ -164,9 +165,9 @@ class Bench:
 
 
 async def archived(uid: str) -> dict[str, Any]:
-    """What the archive holds of a run, asked through the API server."""
-    path = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/seatrial-archive:read/proxy/v1/runs/{uid}"
-    return dict(yaml.safe_load(await kubectl("get", "--raw", path)))
+    """What the archive holds of a run, asked as the command asks."""
+    async with connect(Target()) as session:
+        return dict(await session.archive.run(uid) or {})
 
 
 async def scale(cluster: Cluster, deployment: str, replicas: int) -> None:

@@ -205,6 +205,33 @@ def results(
     _do(target, work)
 
 
+@app.command("open")
+def open_(
+    context: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Name of the run; the list of all without it.", show_default=False),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print where it is.")] = True,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of this machine; 0: any free one.")] = 0,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Show a run, or all runs, in a browser."""
+    target = _target(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from .open import show
+
+        try:
+            return await show(session, out, run, port, browser)
+        except OSError as error:
+            raise CliError(f"port {port} can't be opened: {error.strerror}", hint="leave --port out") from error
+
+    _do(target, work)
+
+
 @app.command()
 def cancel(
     context: typer.Context,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from seatrial.cli import connect
@@ -45,7 +46,8 @@ def seatrial(
 ) -> Command:
     @asynccontextmanager
     async def fake(target: Target) -> AsyncIterator[Session]:
-        yield Session(cluster, archive, target.namespace or cluster.default_namespace)
+        way = httpx.MockTransport(lambda request: httpx.Response(200, text=request.url.path))
+        yield Session(cluster, archive, target.namespace or cluster.default_namespace, way)
 
     monkeypatch.setattr(connect, "connect", fake)
     return Command(capsys)

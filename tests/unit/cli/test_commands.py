@@ -642,6 +642,7 @@ def test_help_tells_the_exit_status(seatrial: Command) -> None:
 def test_output_that_nobody_reads_any_more_is_neither_passed_nor_failed(tmp_path: Path) -> None:
     program = f"""
 import asyncio, sys
+import httpx
 from contextlib import asynccontextmanager
 from seatrial.cli import connect
 from seatrial.cli.main import main
@@ -650,7 +651,7 @@ from tests.unit.cli.fakes import FakeArchive, FakeCluster
 @asynccontextmanager
 async def fake(target):
     cluster = FakeCluster(script=[{ended()!r}])
-    yield connect.Session(cluster, FakeArchive(), "default")
+    yield connect.Session(cluster, FakeArchive(), "default", httpx.AsyncHTTPTransport())
 
 connect.connect = fake
 sys.exit(main(["run", {str(tmp_path / "run.yaml")!r}, "--wait"]))

@@ -1,12 +1,14 @@
-"""The way to the archive: through an API server's service proxy, with the cluster's own client. The server here is a real one."""
+"""The way to the archive: through an API server, with the cluster's own client. The server here is a real one."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +20,8 @@ from seatrial.cli.connect import Target, connect
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
 SHARD = f"{PROXY}/v1/runs/u1/attempts/1/shards/0"
-Serve = Callable[[dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]], Awaitable[Target]]
+PODS = "/api/v1/namespaces/seatrial-system/pods"
+Serve = Callable[..., Awaitable[Target]]
 
 
 @pytest.fixture
@@ -26,7 +29,9 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     """Starts an API server that answers some paths; gives the way to it."""
     runners = []
 
-    async def start(routes: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]]) -> Target:
+    async def start(
+        routes: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]], user: str = "{token: secret}"
+    ) -> Target:
         app = web.Application()
         for path, handler in routes.items():
             app.router.add_get(path, handler)
@@ -39,7 +44,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
         config.write_text(yaml.safe_dump({
             "apiVersion": "v1", "kind": "Config", "current-context": "c",
             "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-            "users": [{"name": "u", "user": {"token": "secret"}}],
+            "users": [{"name": "u", "user": yaml.safe_load(user)}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}}],
         }))  # fmt: skip
         return Target(kubeconfig=str(config))
@@ -57,10 +62,10 @@ def answer(status: int, body: object) -> Callable[[web.Request], Awaitable[web.S
 
 
 async def test_live_events_come_with_the_users_credentials(serve: Serve) -> None:
-    seen: list[str | None] = []
+    seen: list[tuple[str | None, str | None]] = []
 
     async def live(request: web.Request) -> web.StreamResponse:
-        seen.append(request.headers.get("Authorization"))
+        seen.append((request.headers.get("Authorization"), request.headers.get("X-Seatrial-Token")))
         if request.headers.get("Last-Event-ID") == "b-1":
             return web.Response(status=204)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -74,7 +79,7 @@ async def test_live_events_come_with_the_users_credentials(serve: Serve) -> None
         events = [event async for event in session.archive.live("u1")]
         assert session.namespace == "team-a"
     assert [(event.name, event.event["seconds"]) for event in events] == [("open", 1.5)]
-    assert seen == ["Bearer secret", "Bearer secret"]
+    assert seen == [("Bearer secret", "secret")] * 2  # the API server keeps the one and passes on the other
 
 
 async def test_files_come_whole_or_not_at_all(serve: Serve, tmp_path: Path) -> None:
@@ -115,4 +120,92 @@ async def test_an_api_server_that_is_gone(serve: Serve) -> None:
     config.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", config.read_text()))
     async with connect(target) as session:
         with pytest.raises(ArchiveUnavailable, match="can't be reached"):
+            await session.archive.run("u1")
+
+
+# With a client certificate, which can be shown to nobody but the API server
+
+
+def pods(ready: str = "True") -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    pod = {"metadata": {"name": "archive-1"}, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    return answer(200, {"items": [pod]})
+
+
+def forwarding(port: int | None, trouble: str = "") -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """As the kubelet forwards a port: each message begins with its channel, each channel with the port's number."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.query["ports"] == "8081"
+        socket = web.WebSocketResponse(protocols=["v4.channel.k8s.io"])
+        await socket.prepare(request)
+        for channel in (0, 1):
+            await socket.send_bytes(bytes([channel, 0x91, 0x1F]))
+        if port is None:
+            await socket.send_bytes(b"\x01" + trouble.encode())
+            await socket.close()
+            return socket
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+        async def back() -> None:
+            while data := await reader.read(1000):
+                await socket.send_bytes(b"\x00" + data)
+            await socket.close()
+
+        task = asyncio.create_task(back())
+        async for message in socket:
+            assert message.data[0] == 0
+            writer.write(message.data[1:])
+        writer.close()
+        await task
+        return socket
+
+    return handler
+
+
+async def test_a_port_is_forwarded_for_who_has_a_certificate(serve: Serve, tmp_path: Path) -> None:
+    body, seen = bytes(range(256)) * 4096, list[tuple[str | None, str | None]]()
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        seen.append((request.headers.get("Host"), request.headers.get("X-Seatrial-Token")))
+        return web.Response(body=body)
+
+    archive = web.Application()
+    archive.router.add_get("/v1/runs/u1/attempts/1/shards/0/files/a.bin", file)
+    runner = web.AppRunner(archive)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    target = await serve({PODS: pods(), f"{PODS}/archive-1/portforward": forwarding(runner.addresses[0][1])}, user="{}")
+    right = ManifestFile(path="a.bin", size=len(body), sha256=hashlib.sha256(body).hexdigest())
+    async with connect(target) as session:
+        for folder in ("1", "2"):
+            found = await session.archive.download("u1", 1, 0, right, tmp_path / folder)
+            assert found.read_bytes() == body
+    assert seen == [("localhost", None)] * 2  # the archive answers to everybody who can forward its port
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("routes", "error", "message"),
+    [
+        ({PODS: answer(200, {"items": []})}, ArchiveUnavailable, "no pod of the archive is ready"),
+        ({PODS: pods("False")}, ArchiveUnavailable, "no pod of the archive is ready"),
+        ({PODS: answer(403, {"message": "pods is forbidden"})}, ArchiveRefused, "pods is forbidden"),
+        (
+            {PODS: pods(), f"{PODS}/archive-1/portforward": answer(403, {"message": "no"})},
+            ArchiveRefused,
+            "no port of archive-1 can be reached",
+        ),
+        (
+            {PODS: pods(), f"{PODS}/archive-1/portforward": forwarding(None, "connection refused")},
+            ArchiveUnavailable,
+            "connection refused",
+        ),
+    ],
+)
+async def test_a_port_that_is_not_forwarded(
+    serve: Serve, routes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    target = await serve(routes, user="{}")
+    async with connect(target) as session:
+        with pytest.raises(error, match=message):
             await session.archive.run("u1")

@@ -1,0 +1,139 @@
+"""`seatrial open`: the archive's pages in a browser, as the user of the kubeconfig.
+
+A server on this machine passes the browser's requests on, the way that all of the command's own requests go. It asks nobody who they
+are, so it answers only to 127.0.0.1, and only to requests that are meant for it: a page of the web can have its own name stand for
+127.0.0.1, and would otherwise read results through the user's browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from seatrial.cluster import RUN, NotFoundError
+
+from .connect import Session
+from .errors import Exit
+from .output import Out
+from .runs import find
+from .way import passed_on
+
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_LAST_WORDS_SECONDS = 1
+
+
+async def show(session: Session, out: Out, name: str | None, port: int, browse: bool) -> Exit:
+    """Serves until it is interrupted.
+
+    Args:
+        session: cluster and archive.
+        out: says where.
+        name: of the run to show; None: the list of all.
+        port: of this machine; 0: any free one.
+        browse: whether to open a browser.
+
+    Raises:
+        CliError: there is no such run.
+        ArchiveError: the archive can't be read.
+        OSError: the port can't be opened.
+    """
+    path = f"/runs/{await _uid(session, name)}" if name else "/"
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with relaying(session.way, port) as address:
+        out.line((f"{address}{path}", "bold"))
+        out.line(("Ctrl-C ends it", "dim"))
+        if browse:
+            await asyncio.to_thread(webbrowser.open, f"{address}{path}")
+        await stop.wait()
+    return Exit.PASSED
+
+
+async def _uid(session: Session, name: str) -> str:
+    try:
+        run = await session.cluster.get(RUN, name, session.namespace)
+    except NotFoundError:
+        if uid := await session.archive.find(session.namespace, name):
+            return uid
+        run = await find(session, name)  # says what there is
+    return str(run["metadata"]["uid"])
+
+
+@contextlib.asynccontextmanager
+async def relaying(way: httpx.AsyncBaseTransport, port: int) -> AsyncIterator[str]:
+    """Serves the archive on this machine while the context is open; gives the address.
+
+    Raises:
+        OSError: the port can't be opened.
+    """
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        here = f"127.0.0.1:{listening.getsockname()[1]}"
+        app = Starlette(routes=[Route("/{path:path}", _Relay(way, here).answer)])
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield f"http://{here}"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+class _Relay:
+    def __init__(self, way: httpx.AsyncBaseTransport, here: str) -> None:
+        self._way = way
+        self._names = (here, here.replace("127.0.0.1", "localhost"))
+
+    async def answer(self, request: Request) -> Response:
+        if request.headers.get("Host") not in self._names:
+            return PlainTextResponse(f"this is for {self._names[0]} alone", 421)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        asked = httpx.Request(
+            request.method,
+            f"http://archive{path}",
+            headers=dict(request.headers),
+            extensions={"timeout": _TIMEOUT.as_dict()},
+        )
+        try:
+            answer = await self._way.handle_async_request(asked)
+        except httpx.TransportError as error:
+            return PlainTextResponse(f"the archive can't be reached: {error}", 502)
+        return StreamingResponse(_pieces(answer), answer.status_code, passed_on(answer.headers))
+
+
+async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    assert isinstance(answer.stream, httpx.AsyncByteStream)
+    try:
+        async for piece in answer.stream:
+            yield piece
+    finally:
+        await answer.aclose()
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
