@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z ?")
+_MARGIN, _LINES_BEFORE, _LINES_AFTER = 1.0, 5, 15  # seconds around a test, and how many lines of these
 _LONGEST_LINE = 4_000  # characters shown of one line
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR = re.compile(
@@ -39,20 +40,15 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What was logged in a stretch of time, all components together, in order."""
+    """What was logged in a stretch of time and a little around it, all components together, in order."""
 
     since: float
     until: float
     lines: tuple[LogLine, ...]
     left_out: int
-    """Lines of the stretch that are not among `lines`: the earliest ones of the components that said most."""
+    """Lines of the stretch itself that are not among `lines`: the earliest ones of the components that said most."""
     more: bool = False
     """Whether there are lines after the last one (of a page that begins at `since`)."""
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """Who said something, by name."""
-        return tuple(sorted({line.component for line in self.lines}))
 
 
 def tone_of(text: str) -> str:
@@ -62,22 +58,27 @@ def tone_of(text: str) -> str:
     return "warning" if _WARNING.search(text) else ""
 
 
-def moment(logs: Mapping[str, bytes], since: float, until: float, each: int = 200) -> Moment:
-    """What the components logged between two times (unix seconds, both included).
+def moment(logs: Mapping[str, bytes], begin: float, end: float, each: int = 200) -> Moment:
+    """What the components logged while a test ran, with a few lines of the second before and of the one after.
 
     Args:
         logs: each component's log.
-        since: unix seconds.
-        until: unix seconds.
+        begin: unix seconds.
+        end: unix seconds; belongs to it.
         each: how many lines of one component are kept; the last ones, since what matters is close to the end.
     """
-    kept: list[list[LogLine]] = []
-    left_out = 0
+    before, after = list[list[LogLine]](), list[list[LogLine]]()
+    kept, left_out = list[list[LogLine]](), 0
     for component, log in logs.items():
-        lines = list(_between(component, log, since, until))
-        left_out += max(0, len(lines) - each)
-        kept.append(lines[-each:])
-    return Moment(since, until, tuple(heapq.merge(*kept, key=_when)), left_out)
+        lines = list(_between(component, log, begin - _MARGIN, end + _MARGIN))
+        inside = [line for line in lines if begin <= line.at <= end]
+        left_out += max(0, len(inside) - each)
+        kept.append(inside[-each:])
+        before.append([line for line in lines if line.at < begin])
+        after.append([line for line in lines if line.at > end])
+    lead = list(heapq.merge(*before, key=_when))[-_LINES_BEFORE:]
+    rest = list(heapq.merge(*after, key=_when))[:_LINES_AFTER]
+    return Moment(begin, end, (*lead, *heapq.merge(*kept, key=_when), *rest), left_out)
 
 
 def page(logs: Mapping[str, bytes], since: float, limit: int, text: str = "") -> Moment:

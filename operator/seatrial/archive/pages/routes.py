@@ -503,12 +503,12 @@ def _attempt(run: RunDetail, wanted: str | None) -> Attempt | None:
 
 
 def _moment(test: TestRow, logs: Mapping[str, bytes], lines: int) -> moments.Moment | None:
-    """What was logged while the test ran, and a second before and after; None if nothing can be known of it."""
+    """What was logged while the test ran; None if nothing can be known of it."""
     if not logs or test.started_at is None:
         return None
     begin = test.started_at.timestamp()
     end = test.ended_at.timestamp() if test.ended_at else begin + 3600  # it never ended: what came after it
-    return moments.moment(logs, begin - 1, end + 1, each=max(10, lines // len(logs)))
+    return moments.moment(logs, begin, end, each=max(10, lines // len(logs)))
 
 
 def _logs_address(test: TestRow) -> str:

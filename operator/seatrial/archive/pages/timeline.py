@@ -27,6 +27,7 @@ _PHASES = (
     ("verdict", "environment is given back"),
 )
 _FINE_ENDS = ("", "Completed")
+_PYTEST_ENDS = range(1, 6)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Scale:
     def bar(self, kind: str, since: datetime, until: datetime, what: str) -> Bar:
         x, end = self.x(since), self.x(until)
         width = round(max(_NARROWEST, end - x), 1)
-        return Bar(kind, round(min(x, WIDTH - width), 1), width, f"{what} {duration(_between(since, until))}")
+        return Bar(kind, round(min(x, WIDTH - width), 1), width, f"{what} {_took(since, until)}")
 
 
 def _phases(
@@ -186,21 +187,21 @@ def _component(part: Component, scale: _Scale, stop: datetime, failed: Iterable[
     bars, words = list[Bar](), list[str]()
     end = part.ended_at or stop
     bad = part.restarts > 0 or part.ended not in _FINE_ENDS or bool(part.exit_code)
+    if part.role == "tests" and part.exit_code in _PYTEST_ENDS and part.ended != "OOMKilled":
+        bad = False  # what pytest found is told by the tests
     first, ready = part.started_at, part.ready_at
     if part.created_at is not None:
         until = first or end
         bars.append(scale.bar("wait", part.created_at, until, "pod is scheduled, image pulled"))
-        words.append(
-            f"process after {duration(_between(part.created_at, until))}" if first is not None else "never started"
-        )
+        words.append(f"process after {_took(part.created_at, until)}" if first is not None else "never started")
     if first is not None and part.role in ("tests", "migrations"):
         bars.append(scale.bar("run", first, end, "runs"))
-        words.append(f"ran {duration(_between(first, end))}")
+        words.append(f"ran {_took(first, end)}")
     elif first is not None:
         until = ready or end
         bars.append(scale.bar("start", first, until, "starts"))
         if ready is not None:
-            words.append(f"ready after {duration(_between(first, ready))} more")
+            words.append(f"ready after {_took(first, ready)} more")
             bars.append(scale.bar("run", ready, end, "runs"))
         else:
             words.append("never ready")
@@ -212,7 +213,8 @@ def _component(part: Component, scale: _Scale, stop: datetime, failed: Iterable[
         words.append(said)
         if part.ended_at is not None:
             marks.append(Mark(scale.x(part.ended_at), said))
-    return Row(part.name, part.role, tuple(bars), tuple(marks), ", ".join(words), bad)
+    name = part.name if part.container in ("", part.name) else f"{part.name} {part.container}"
+    return Row(name, part.role, tuple(bars), tuple(marks), ", ".join(words), bad)
 
 
 def end_of(part: Component) -> str:
@@ -239,6 +241,14 @@ def _axis(seconds: float) -> tuple[float, tuple[str, ...]]:
 
 def _rank(role: str) -> int:
     return _ROLES.index(role) if role in _ROLES else len(_ROLES)
+
+
+def _took(since: datetime, until: datetime) -> str:
+    """The time between two moments; Kubernetes tells most of them in whole seconds, and no more precision is claimed then."""
+    seconds = _between(since, until)
+    if since.microsecond or until.microsecond or seconds >= 60:
+        return duration(seconds)
+    return f"{seconds:.0f} s" if seconds else "less than 1 s"
 
 
 def _between(since: datetime, until: datetime) -> float:

@@ -14,7 +14,9 @@ LOG = (
 
 
 def texts(log: bytes, since: float, until: float) -> list[str]:
-    return [line.text for line in moments.moment({"app": log}, BEGAN + since, BEGAN + until).lines]
+    """Those of the stretch itself."""
+    moment = moments.moment({"app": log}, BEGAN + since, BEGAN + until)
+    return [line.text for line in moment.lines if moment.since <= line.at <= moment.until]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,8 @@ def test_a_large_log_is_searched_not_read():
     )
     for at in (0, 1, 40_000, 79_999):
         start = BEGAN - 54_230 + at  # 15:03:50 is so many seconds after midnight
-        assert [line.text for line in moments.moment({"app": log}, start, start).lines] == [f"line {at}"]
+        around = [f"line {n}" for n in (at - 1, at, at + 1) if 0 <= n < 80_000]
+        assert [line.text for line in moments.moment({"app": log}, start, start).lines] == around
 
 
 def test_pages_of_all_logs():
@@ -126,3 +129,11 @@ def test_an_endless_line_is_cut():
 )
 def test_time_of_a_line(line, seconds):
     assert moments.time_of(line) == seconds
+
+
+def test_a_little_of_what_was_before_and_after():
+    ticks = b"".join(b"2026-11-21T15:03:%02d.%dZ tick %d\n" % (50 + n // 10, n % 10, n) for n in range(60))
+    lines = [line.text for line in moments.moment({"app": ticks}, BEGAN + 2, BEGAN + 3).lines]
+    assert lines == [f"tick {n}" for n in range(15, 41)]
+    few = [line.text for line in moments.moment({"app": LOG}, BEGAN + 0.9, BEGAN + 1.2).lines]
+    assert few == ["one", "two", "three"]  # no more than a second away

@@ -77,30 +77,42 @@ def test_an_attempt_that_goes_on_says_so():
         (
             Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(4)),
             ["wait", "start", "run"],
-            "process after 1.0 s, ready after 2.0 s more",
+            "process after 1 s, ready after 2 s more",
             False,
         ),
         (Component("db", "service", created_at=at(1)), ["wait"], "never started", False),
-        (Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start"], "process after 1.0 s, never ready", False),
+        (Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start"], "process after 1 s, never ready", False),
         (
             Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(3), ended_at=at(9), exit_code=137, ended="OOMKilled"),
             ["wait", "start", "run"],
-            "process after 1.0 s, ready after 1.0 s more, killed: out of memory, exit 137",
+            "process after 1 s, ready after 1 s more, killed: out of memory, exit 137",
             True,
         ),
         (
             Component("schema", "migrations", created_at=at(1), started_at=at(2), ended_at=at(5), exit_code=0, ended="Completed"),
             ["wait", "run"],
-            "process after 1.0 s, ran 3.0 s",
+            "process after 1 s, ran 3 s",
             False,
         ),
         (
             Component("app", "app", created_at=at(1), started_at=at(2), ready_at=at(3), restarts=1),
             ["wait", "start", "run"],
-            "process after 1.0 s, ready after 1.0 s more, restarted 1 time",
+            "process after 1 s, ready after 1 s more, restarted 1 time",
             True,
         ),
         (Component("app", "app"), [], "", False),
+        (
+            Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(9.5), exit_code=1, ended="Error"),
+            ["wait", "run"],
+            "process after less than 1 s, ran 8.5 s",
+            False,  # tests that failed are told by themselves
+        ),
+        (
+            Component("tests", "tests", created_at=at(1), started_at=at(2), ended_at=at(9), exit_code=137, ended="OOMKilled"),
+            ["wait", "run"],
+            "process after 1 s, ran 7 s, killed: out of memory, exit 137",
+            True,
+        ),
     ],
 )  # fmt: skip
 def test_components(part, bars, text, bad):
@@ -161,3 +173,8 @@ def test_the_axis_is_long_enough_and_its_ticks_are_few(seconds):
     assert drawn.seconds >= seconds
     assert 2 <= len(drawn.ticks) <= 10
     assert drawn.ticks[0].startswith("0 ")
+
+
+def test_further_containers_are_told_apart():
+    parts = (Component("tests", "tests", container="tests"), Component("tests", "tests", container="collector"))
+    assert [row.name for row in chart(attempt(parts, **WHOLE)).rows[1:]] == ["tests", "tests collector"]
