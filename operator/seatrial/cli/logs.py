@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -22,6 +23,8 @@ COMPONENT_LABEL = "seatrial.dev/component"
 TESTS = "tests"
 OUTPUT = "output.log"
 """The archived file with pytest's own output."""
+_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[0-9:.]+Z ")
+"""How a line of the evidence's logs begins."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,20 @@ async def show(session: Session, out: Out, name: str, component: str, follow: bo
     if follow and not _over(run):
         run = await _environment_of(session, run)
     environment = (run.get("status") or {}).get("namespace") or ""
+    refused: CliError | None = None
     try:
         pods = await _pods(session, environment, place, wait=follow and not _over(run)) if environment else []
     except ForbiddenError as error:
-        if not (_over(run) and component == TESTS):
-            hint = f"reading logs of environments needs rights in their namespaces; here in {environment}"
-            raise CliError(error.message, hint=hint, code=Exit.INFRASTRUCTURE) from error
-        pods = []
+        hint = f"reading logs of environments needs rights in their namespaces; here in {environment}"
+        refused, pods = CliError(error.message, hint=hint, code=Exit.INFRASTRUCTURE), []
     if pods:
         await asyncio.gather(
             *(_print(session, out, environment, source, follow) for source in sources(component, pods))
         )
         return Exit.PASSED
-    if component == TESTS and await _archived(session, out, run):
+    if _over(run) and await _archived(session, out, run, component):
         return Exit.PASSED
-    raise CliError(_nothing(run, name, component), hint=_what_then(run, component))
+    raise refused or CliError(_nothing(run, name, component), hint=_what_then(run, component))
 
 
 def components(run: Mapping[str, Any]) -> list[str]:
@@ -154,25 +156,37 @@ async def _print(session: Session, out: Out, environment: str, source: Source, f
         # The environment was taken down while we listened: that was all.
 
 
-async def _archived(session: Session, out: Out, run: Mapping[str, Any]) -> bool:
-    """Prints pytest's output from the archive, if it is there."""
-    kept = await session.archive.run(run["metadata"]["uid"])
-    shards = [
-        (a["attempt"], s["shard"]) for a in (kept or {}).get("attempts") or () for s in a["shards"] if s["complete"]
-    ]
-    printed = False
-    for attempt, shard in shards:
-        found = await session.archive.manifest(run["metadata"]["uid"], attempt, shard)
-        file = found[1].file(OUTPUT) if found else None
-        if file is None:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            path = await session.archive.download(run["metadata"]["uid"], attempt, shard, file, Path(folder))
-            with path.open(encoding="utf-8", errors="replace") as text:
-                for line in text:
-                    out.console.file.write(line)
-        printed = True
-    return printed
+async def _archived(session: Session, out: Out, run: Mapping[str, Any], component: str) -> bool:
+    """Prints what the archive has: pytest's own output, or the component's logs among the evidence of the last attempt."""
+    uid = run["metadata"]["uid"]
+    keys = await session.archive.sets(uid)
+    outputs = [key for key in keys if key.shard is not None] if component == TESTS else []
+    evidence = sorted((key for key in keys if key.shard is None), key=lambda key: key.attempt)[-1:]
+    for part, wanted in ((outputs, re.compile(re.escape(OUTPUT))), (evidence, logs_of(component, run))):
+        found = [
+            (key, file)
+            for key in part
+            if (manifest := await session.archive.manifest(uid, key.attempt, key.shard)) is not None
+            for file in sorted(manifest[1].files, key=lambda file: (".previous." not in file.path, file.path))
+            if wanted.fullmatch(file.path) and file.size
+        ]
+        for key, file in found:
+            if len(found) > 1:
+                out.line((f"==> {'' if key.shard is None else f'shard-{key.shard}/'}{file.path} <==", "dim"))
+            with tempfile.TemporaryDirectory() as folder:
+                path = await session.archive.download(uid, key.attempt, key.shard, file, Path(folder))
+                with path.open(encoding="utf-8", errors="replace") as text:
+                    for line in text:
+                        out.console.file.write(line if key.shard is not None else _STAMP.sub("", line))
+        if found:
+            return True
+    return False
+
+
+def logs_of(component: str, run: Mapping[str, Any]) -> re.Pattern[str]:
+    """The files of the evidence with a component's logs: of all its replicas and containers, and of earlier starts."""
+    word = component if component in components(run) else f"migrations.{component}"
+    return re.compile(rf"logs/{re.escape(word)}(\.[^/]+)?\.log")
 
 
 def _nothing(run: Mapping[str, Any], name: str, component: str) -> str:
@@ -180,7 +194,7 @@ def _nothing(run: Mapping[str, Any], name: str, component: str) -> str:
         return f"run {name} has no environment yet"
     if not _over(run):
         return f"{component} of run {name} has not started yet"
-    return f"the environment of run {name} is gone" + (", and the archive has no output of its tests" if component == TESTS else "")  # fmt: skip
+    return f"the environment of run {name} is gone, and the archive has no log of {component}"
 
 
 def _what_then(run: Mapping[str, Any], component: str) -> str:

@@ -381,6 +381,40 @@ def test_the_output_of_tests_outlives_the_environment(
     assert seatrial.out == "== 2 passed ==\n"
 
 
+AT = "2026-01-01T00:00:00.123456789Z "
+
+
+def test_the_logs_of_components_outlive_the_environment(
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive
+) -> None:
+    keep(cluster, archive, {"output.log": b""})
+    cluster.find("IntegrationRun", "pr-1")["status"]["namespace"] = "st-pr-1-abcde"
+    cluster.find("IntegrationRun", "pr-1")["spec"] = {
+        "services": {"postgres": {}}, "apps": {"web": {}, "worker": {}}, "migrations": [{"name": "schema"}],
+    }  # fmt: skip
+    logs = {
+        "logs/postgres.log": f"# truncated: the first 10 MiB\n{AT}ready\n",
+        "logs/web.log": f"{AT}second\n",
+        "logs/web.previous.log": f"{AT}first\n",
+        "logs/worker.log": "",
+        "logs/migrations.schema.log": f"{AT}done\n",
+        "logs/tests.log": f"{AT}1 passed\n",
+    }
+    archive.files = {path: text.encode() for path, text in logs.items()}
+    archive.evidence = manifest(archive.files)
+    assert seatrial("logs", "pr-1", "postgres") == 0
+    assert seatrial.out == "# truncated: the first 10 MiB\nready\n"
+    assert seatrial("logs", "pr-1", "web") == 0
+    assert seatrial.out == "==> logs/web.previous.log <==\nfirst\n==> logs/web.log <==\nsecond\n"
+    for name in ("schema", "migrations"):
+        assert seatrial("logs", "pr-1", name) == 0
+        assert seatrial.out == "done\n"
+    assert seatrial("logs", "pr-1") == 0  # pytest's own output is empty
+    assert seatrial.out == "1 passed\n"
+    assert seatrial("logs", "pr-1", "worker") == 4
+    assert "the environment of run pr-1 is gone, and the archive has no log of worker" in seatrial.err
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 

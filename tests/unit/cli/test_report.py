@@ -161,12 +161,15 @@ def test_where_the_time_went() -> None:
     [
         ({}, []),
         ({"queued": "2026-01-01T00:00:00Z"}, []),
-        ({"queued": "2026-01-01T00:00:00Z", "verdict": "2026-01-01T00:00:05Z"}, [Span("results and verdict", 5.0)]),
+        (
+            {"queued": "2026-01-01T00:00:00Z", "verdict": "2026-01-01T00:00:05Z"},
+            [Span("waiting for the operator", 5.0)],
+        ),
         (
             {"queued": "2026-01-01T00:00:00Z", "started": "2026-01-01T00:00:01.5Z", "verdict": "2026-01-01T00:00:03Z"},
-            [Span("waiting for the operator", 1.5), Span("results and verdict", 1.5)],
+            [Span("waiting for the operator", 1.5), Span("environment", 1.5)],
         ),
-        ({"started": "2026-01-01T00:00:05Z", "verdict": "2026-01-01T00:00:04Z"}, [Span("results and verdict", 0.0)]),
+        ({"started": "2026-01-01T00:00:05Z", "verdict": "2026-01-01T00:00:04Z"}, [Span("environment", 0.0)]),
         ({"queued": "yesterday", "started": None, "verdict": "2026-01-01T00:00:04Z"}, []),
     ],
 )

@@ -20,14 +20,15 @@ _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _POINTS = (
-    ("queued", ""),
-    ("started", "waiting for the operator"),
-    ("environmentReady", "environment"),
-    ("firstTest", "pytest: start and collection"),
-    ("lastTest", "tests"),
-    ("verdict", "results and verdict"),
-    ("reclaimed", "reclaim"),
+    ("queued", "waiting for the operator"),
+    ("started", "environment"),
+    ("environmentReady", "pytest: start and collection"),
+    ("firstTest", "tests"),
+    ("lastTest", "results and verdict"),
+    ("verdict", "reclaim"),
+    ("reclaimed", ""),
 )
+"""What goes on from each point of a timeline."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -94,7 +95,7 @@ def instant(value: object) -> float | None:
 
 def spans(timeline: Mapping[str, Any]) -> list[Span]:
     """Where the time went: from each point of a run's timeline (as its status has it) that is known to the next one."""
-    return [Span(name, max(0.0, at - before)) for (_, before), (name, at) in pairwise(_known(timeline))]
+    return [Span(name, max(0.0, at - before)) for (name, before), (_, at) in pairwise(_known(timeline))]
 
 
 def took(timeline: Mapping[str, Any]) -> float | None:
