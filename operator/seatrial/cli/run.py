@@ -61,7 +61,7 @@ async def start(session: Session, target: Target, out: Out, ask: Ask) -> Exit:
     run = bundle.run
     for assignment in ask.assignments:
         run = documents.set_value(run, assignment)
-    run = starter.stamped(run, starter.annotations(os.environ, _user(), platform.node() or "localhost"))
+    run = starter.stamped(run, starter.origin(os.environ, _user(), platform.node() or "localhost"))
     bundle = documents.placed(replace(bundle, run=run), ask.name, target.namespace, session.cluster.default_namespace)
     created, began = await _create(session, target, out, bundle, ask.replace)
     metadata = created["metadata"]

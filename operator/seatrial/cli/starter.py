@@ -10,7 +10,7 @@ from seatrial.evidence.record import LINK, STARTED_BY
 _LONGEST = 500
 
 
-def annotations(env: Mapping[str, str], user: str, machine: str) -> dict[str, str]:
+def origin(env: Mapping[str, str], user: str, machine: str) -> dict[str, str]:
     """The annotations of a run that is started with these variables by this user on this machine."""
     by, link = f"{user}@{machine}", ""
     if env.get("GITHUB_ACTIONS") and env.get("GITHUB_ACTOR"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.cli.starter import annotations, stamped
+from seatrial.cli.starter import origin, stamped
 
 BY, LINK = "seatrial.dev/started-by", "seatrial.dev/link"
 GITHUB = {
@@ -25,7 +25,7 @@ GITHUB = {
     ],
 )  # fmt: skip
 def test_who_and_where(env: dict[str, str], expected: dict[str, str]) -> None:
-    assert annotations(env, "me", "laptop") == expected
+    assert origin(env, "me", "laptop") == expected
 
 
 def test_what_the_file_says_stays() -> None:
