@@ -60,6 +60,8 @@ def last_line(text: str, limit: int = 300) -> str:
     return lines[-1][:limit] if lines else ""
 
 
+KILLED = 128 + 9
+"""The exit status after a SIGKILL. The container runtime does not always notice that the kernel sent it for memory."""
 LAST_SIGNAL = 64
 """Above it an exit code of more than 128 is the program's own, such as 255."""
 
@@ -70,6 +72,8 @@ def _how(ended: Ended, *, say: bool = True) -> str:
         how = "killed for using more memory than its limit"
     elif 128 < ended.exit_code <= 128 + LAST_SIGNAL:
         how = f"ended by signal {ended.exit_code - 128}"
+        if ended.exit_code == KILLED and ended.reason == "Error":
+            how += ", most likely for using more memory than its limit"
     else:
         how = f"exit {ended.exit_code}"
     line = last_line(ended.message) if say else ""

@@ -35,8 +35,8 @@ class Hint:
     advice: str
     cause: bool = False
     """It is what the others follow from."""
-    symptom: bool = False
-    """It usually follows from something else."""
+    rank: int = 1
+    """0: nothing comes before it; 2: a symptom, which usually follows from something else."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,22 @@ class Rule:
     pattern: re.Pattern[str]
     title: str
     advice: str
-    symptom: bool = False
-    """It is usually the consequence of something else."""
+    rank: int = 1
+    """Of the hint."""
 
 
-def _rule(signs: str, pattern: str, title: str, advice: str, *, symptom: bool = False) -> Rule:
-    return Rule(tuple(signs.split("|")), re.compile(pattern, re.IGNORECASE), title, advice, symptom)
+def _rule(signs: str, pattern: str, title: str, advice: str, *, rank: int = 1) -> Rule:
+    return Rule(tuple(signs.split("|")), re.compile(pattern, re.IGNORECASE), title, advice, rank)
 
 
 RULES = (
     _rule("out of memory|memoryerror|outofmemory|cannot allocate memory",
           r"\bout of memory\b|\bMemoryError\b|OutOfMemoryError|Cannot allocate memory",
           "out of memory", "Raise its resources.limits.memory, or use less."),
+    _rule("terminated by signal 9", r"server process \(PID \d+\) was terminated by signal 9", "a server process of the database was killed",
+          "Most often for memory: raise its resources.limits.memory; its data are in memory too, unless `storage: Disk`.", rank=0),
+    _rule("server closed the connection|because of crash of another", r"server closed the connection unexpectedly|because of crash of another server process",
+          "the database closed the connection", "See why in the database's own log.", rank=2),
     _rule("no space left", r"No space left on device", "no space left on the device",
           "Write less, or raise its resources.limits.ephemeral-storage; a service's data can lie on `storage: Disk`."),
     _rule("does not exist|no such table|undefinedtable|doesn't exist",
@@ -127,25 +131,26 @@ RULES = (
           r"exec(?:utable)?[^\n]*(?:file not found|no such file or directory|format error)", "the command can't be started",
           "Check `command` and the image: the program must be on its PATH, and built for the node's architecture."),
     _rule("err_connection_refused", r"net::ERR_CONNECTION_REFUSED(?: at (?P<what>\S+))?", "the frontend did not serve {what}",
-          "Give the tests the address of the app that serves it ($(FRONTEND_URL) for an app `frontend`), and look at that app's log.", symptom=True),
+          "Give the tests the address of the app that serves it ($(FRONTEND_URL) for an app `frontend`), and look at that app's log.", rank=2),
     _rule("failed reaching server|failed client connect|temporal", r"failed reaching server|Failed client connect|temporal[^\n]*(?:not ready|unavailable|deadline exceeded)",
-          "Temporal could not be reached", "Use $(TEMPORAL_ADDRESS), and add `temporal` to spec.services.", symptom=True),
+          "Temporal could not be reached", "Use $(TEMPORAL_ADDRESS), and add `temporal` to spec.services.", rank=2),
     _rule("name or service not known|name resolution|enotfound|eai_again|no such host|nodename nor servname|could not translate",
           r"could not translate host name \"(?P<what>[^\"]+)\"|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<what2>\S+)|lookup (?P<what3>[\w.-]+)[^\n]*no such host"
           r"|Name or service not known|(?:Temporary failure in )?name resolution|nodename nor servname|no such host",
           "the name {what} is not known",
-          "An environment knows the names of its own services and apps, and nothing outside: use the variables that are told (PGHOST, ORDERS_URL), not localhost's or the outside's.", symptom=True),
+          "An environment knows the names of its own services and apps, and nothing outside: use the variables that are told (PGHOST, ORDERS_URL), not localhost's or the outside's.", rank=2),
     _rule("network is unreachable|timed out|connecttimeout", r"Network is unreachable|Connection timed out|ConnectTimeout",
-          "no answer from the network", "An environment has no way out, only to its own services and apps: give it what it needs as a service.", symptom=True),
+          "no answer from the network", "An environment has no way out, only to its own services and apps: give it what it needs as a service.", rank=2),
     _rule("422 unprocessable", r"422 Unprocessable", "a request does not fit the API (422)",
-          "Tests and app are of different versions: build both from the same commit; the response names the field.", symptom=True),
+          "Tests and app are of different versions: build both from the same commit; the response names the field.", rank=2),
 )  # fmt: skip
 _REFUSED = re.compile(
     r"connection refused|ECONNREFUSED|ConnectionRefusedError|Connect call failed|All connection attempts failed", re.I
 )
+_NOBODY = "connection refused"
 _REFUSED_SIGNS = ("connection refused", "econnrefused", "connectionrefusederror", "connect call failed", "all connection attempts failed")  # fmt: skip
 _ADDRESS = re.compile(
-    r"host='(?P<a>[\w.-]+)', port=(?P<ap>\d+)|\('(?P<b>[\w.:-]+)', (?P<bp>\d+)|(?P<c>[A-Za-z0-9][\w.-]*):(?P<cp>\d{2,5})\b"
+    r"host='(?P<a>[\w.-]+)', port=(?P<ap>\d+)|\('(?P<b>[\w.:-]+)', (?P<bp>\d+)|(?!\S*\.(?:py|js|ts|go):)(?P<c>\b[A-Za-z0-9][\w.-]*):(?P<cp>\d{2,5})\b"
     r"|server at \"(?P<d>[^\"]+)\"[^\n]*port (?P<dp>\d+)"
 )
 
@@ -174,7 +179,9 @@ def of_pods(pods: Iterable[Pod], context: Context) -> Iterator[Hint]:
                     line = f"{container.name}: OOMKilled, exit status {end.exit_code}"
                     advice = f"Raise the resources.limits.memory of {pod.component}, or use less."
                     title = f"{pod.component} was killed for using more memory than its limit"
-                    yield Hint(pod.component, "pods.json", line, format_time(end.at) if end.at else None, title, advice)
+                    yield Hint(
+                        pod.component, "pods.json", line, format_time(end.at) if end.at else None, title, advice, rank=0
+                    )
 
 
 def _lines(text: str, lower: str, signs: Iterable[str]) -> Iterator[str]:
@@ -211,13 +218,13 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
             if matches := list(rule.pattern.finditer(said[:4000])):
                 what = next((v for match in matches for v in match.groupdict().values() if v), "")
                 title = " ".join(rule.title.format(what=what).split()).removesuffix(":")
-                hint = Hint(component, path, said.strip()[:_LINE], at, title, rule.advice, symptom=rule.symptom)
+                hint = Hint(component, path, said.strip()[:_LINE], at, title, rule.advice, rank=rule.rank)
                 found.setdefault(title, hint)
     for line in _lines(text, lower, _REFUSED_SIGNS):
         at, said = _split(line)
         if _REFUSED.search(said[:4000]):
             title, advice = _refused(said, context)
-            hint = Hint(component, path, said.strip()[:_LINE], at, title, advice, symptom=True)
+            hint = Hint(component, path, said.strip()[:_LINE], at, title, advice, rank=2)
             found.setdefault(title, hint)
     if not found and component in context.broken and (last := _last(text)):
         at, said = _split(last)
@@ -248,7 +255,7 @@ def _refused(said: str, context: Context) -> tuple[str, str]:
         advice = f"Check that {name} listens on 0.0.0.0 and on the port of the manifest: {context.log_of(name)}."
         return f"connection refused to {name}", advice
     where = f" to {host}:{port}" if host else ""
-    return f"connection refused{where}", "Look at the log of the component that should have answered there."
+    return f"{_NOBODY}{where}", "Look at the log of the component that should have answered there."
 
 
 def ranked(found: Sequence[Hint], context: Context) -> list[Hint]:
@@ -261,29 +268,21 @@ def ranked(found: Sequence[Hint], context: Context) -> list[Hint]:
 
     def place(hint: Hint) -> tuple[Any, ...]:
         role = roles.get(context.roles.get(hint.component, ""), 3)
-        states = 0 if hint.file == "pods.json" and hint.component != "tests" else 1
+        rank = 1 if hint.rank == 0 and role == 3 else hint.rank
         fallback = hint.title.startswith("the last that")
-        client_said_it = 1 if role == 0 and states else 0  # a database logs the errors of its clients
+        of_a_client = role == 0 and rank > 0  # a database logs the errors of its clients
         broken = hint.component not in context.broken
-        return (
-            states,
-            fallback,
-            hint.symptom,
-            broken,
-            client_said_it,
-            role == 3,
-            hint.at or "9",
-            role,
-            hint.title,
-        )
+        return (rank + (rank > 0 and fallback), broken, of_a_client, role == 3, hint.at or "9", role, hint.title)
 
     best: dict[str, Hint] = {}
     for hint in sorted(found, key=place):
         best.setdefault(hint.title, hint)
+    if any(title.startswith(f"{_NOBODY} to") for title in best):
+        best.pop(_NOBODY, None)  # another line names who did not answer
     kept = list(best.values())[:MOST]
     return [replace(kept[0], cause=True), *kept[1:]] if kept else []
 
 
 def to_json(hints: Sequence[Hint]) -> list[dict[str, Any]]:
     """As hints.json holds them."""
-    return [{k: v for k, v in asdict(hint).items() if k != "symptom"} for hint in hints]
+    return [{k: v for k, v in asdict(hint).items() if k != "rank"} for hint in hints]

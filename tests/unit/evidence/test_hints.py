@@ -83,6 +83,11 @@ LINES = {
         "HTTPConnectionPool(host='api', port=8000): Max retries exceeded (Caused by: [Errno 111] Connection refused)",
         "connection refused to api, which had ended", "`seatrial logs pr-7 api`", "tests",
     ),
+    "killed, by Postgres": Case(
+        "2026-11-21 16:04:45.1 UTC [1] LOG:  server process (PID 42) was terminated by signal 9: Killed",
+        "a server process of the database was killed", "limits.memory", "postgres",
+    ),
+    "not an address": Case("/usr/lib/python3.13/socket.py:849: ConnectionRefusedError", "connection refused"),
     "refused on localhost": Case("connect ECONNREFUSED 127.0.0.1:5432", "connection refused to 127.0.0.1:5432", "localhost"),
 }  # fmt: skip
 
