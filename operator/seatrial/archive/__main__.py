@@ -1,26 +1,53 @@
-"""`python -m seatrial.archive`: the archive, set up by environment variables (see `settings`)."""
+"""`python -m seatrial.archive`: the archive, set up by environment variables (see `settings`); with `verify` the check of what it holds."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import sys
 
-from .model import Unavailable
-from .server import log_as_json, serve
+from .history.database import database_url
+from .history.queries import History
+from .model import Invalid, Unavailable, check_uid
+from .server import log_as_json, serve, storage_of
 from .settings import Settings
+from .store import Store
+from .verify import State, all_runs, as_line, check
 
 
 def main() -> int:
-    """Runs the archive until it is told to end; 1 if it can't start."""
+    """Runs the archive until it is told to end; 1 if it can't start, or if what is verified is damaged."""
+    parser = argparse.ArgumentParser(prog="python -m seatrial.archive")
+    commands = parser.add_subparsers(dest="command")
+    verifying = commands.add_parser("verify", help="read every file again, also while the archive runs")
+    verifying.add_argument("--run", metavar="UID", help="only of this run")
+    given = parser.parse_args()
     log_as_json()
     try:
-        asyncio.run(serve(Settings.from_environment(os.environ)))
-    except (ValueError, OSError, RuntimeError, Unavailable) as error:
+        settings = Settings.from_environment(os.environ)
+        if given.command == "verify":
+            return verify(settings, given.run)
+        asyncio.run(serve(settings))
+    except (ValueError, OSError, RuntimeError, Invalid, Unavailable) as error:
         logging.getLogger(__package__).critical("the archive can't run: %s", error)
         return 1
     return 0
+
+
+def verify(settings: Settings, uid: str | None) -> int:
+    """Tells on standard output what is not whole, then how many sets are; 1 if any is damaged."""
+    store = Store(settings.folder, storage_of(settings), settings.max_file_bytes)
+    history = History(database_url(settings.database, settings.folder))
+    counts = dict.fromkeys(State, 0)
+    for checked in check(store, history, [check_uid(uid)] if uid else all_runs(store, history)):
+        counts[checked.state] += 1
+        if checked.state is not State.WHOLE:
+            sys.stdout.write(as_line(checked).decode())
+    history.close()
+    print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    return 1 if counts[State.DAMAGED] else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seatrial import __version__
 
-from . import api
+from . import api, verify
 from .context import Archive
 from .errors import broken, error_answer, http_error, refused
 from .model import ArchiveRule
@@ -48,6 +48,7 @@ def read_app(archive: Archive) -> ASGIApp:
     )
     app.state.archive = archive
     app.include_router(api.router)
+    app.include_router(verify.router())
     app.include_router(reports)
     app.router.routes.extend(Pages(archive.history, archive.store, archive.access.reader).routes())
     return _Heads(app)

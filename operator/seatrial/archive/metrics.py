@@ -63,6 +63,18 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._runs = Gauge(
+            "seatrial_archive_runs", "Runs of which files are kept, at the last look.", registry=self.registry
+        )
+        self._bytes = Gauge(
+            "seatrial_archive_kept_bytes", "What these files take, in bytes, at the last look.", registry=self.registry
+        )
+        self._deleted = Counter(
+            "seatrial_archive_deleted_runs",
+            "Runs that were removed, by the limit that they broke: age, size; interrupted: an earlier removal was ended.",
+            ["limit"],
+            registry=self.registry,
+        )
         self._gauge("seatrial_archive_feed_subscribers", "Open feeds (operators).", lambda: hub.feed_subscribers)
         self._gauge("seatrial_archive_followers", "Open streams of people who follow a run.", lambda: hub.followers)
         self._gauge("seatrial_archive_live_runs", "Runs of which events are in memory.", lambda: hub.kept_runs)
@@ -80,6 +92,15 @@ class Metrics:
         """Counts a complete result."""
         outcome = summary.get("outcome")
         self.results.labels(outcome if isinstance(outcome, str) and outcome in _OUTCOMES else "other").inc()
+
+    def kept(self, runs: int, size: int) -> None:
+        """Takes how many runs are kept, and their size in bytes."""
+        self._runs.set(runs)
+        self._bytes.set(size)
+
+    def deleted(self, limit: str) -> None:
+        """Counts a run that was removed."""
+        self._deleted.labels(limit).inc()
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(value)

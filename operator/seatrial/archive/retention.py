@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .history.queries import History
+from .metrics import Metrics
 from .model import Unavailable
-from .store import Store
+from .store import Store, in_thread
 
 log = logging.getLogger(__name__)
 
@@ -68,17 +69,19 @@ def choose(kept: Iterable[Kept], limits: Limits, now: float) -> dict[str, str]:
 class Retention:
     """Holds the archive to its limits, in the background."""
 
-    def __init__(self, store: Store, history: History, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        history: History,
+        limits: Limits,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._history = history
         self._limits = limits
+        self._metrics = metrics
         self._clock = clock
-        self.runs = 0
-        """Runs of which something is kept, at the last look."""
-        self.size = 0
-        """What they take, in bytes."""
-        self.on_deleted: Callable[[str], None] = lambda why: None
-        """Called for each run that is gone, with the limit that it broke, or `interrupted` when an earlier pass began it."""
 
     async def run(self) -> None:
         """Works until it is cancelled."""
@@ -97,17 +100,17 @@ class Retention:
         Raises:
             Unavailable, OSError: the storage or the history can't be reached; what is done is done.
         """
-        for uid in await asyncio.to_thread(self._history.marked_deleted):
+        for uid in await in_thread(self._history.marked_deleted):
             await self._remove(uid, "interrupted")
-        kept = await asyncio.to_thread(self._kept)
+        kept = await in_thread(self._kept)
         chosen = list(choose(kept, self._limits, self._clock()).items())
         for some in (chosen[at : at + _RUNS_AT_ONCE] for at in range(0, len(chosen), _RUNS_AT_ONCE)):
-            await asyncio.to_thread(self._history.mark_deleted, [uid for uid, _ in some])
+            await in_thread(self._history.mark_deleted, [uid for uid, _ in some])
             for uid, why in some:
                 await self._remove(uid, why)
         gone = dict(chosen)
         left = [run for run in kept if run.uid not in gone and run.size]
-        self.runs, self.size = len(left), sum(run.size for run in left)
+        self._metrics.kept(len(left), sum(run.size for run in left))
 
     def _kept(self) -> list[Kept]:
         """What the storage holds and what the history knows of, which may be more or less."""
@@ -121,8 +124,8 @@ class Retention:
         return kept
 
     async def _remove(self, uid: str, why: str) -> None:
-        while await asyncio.to_thread(self._store.remove_some, uid, _FILES_AT_ONCE):
+        while await in_thread(self._store.remove_some, uid, _FILES_AT_ONCE):
             pass
-        await asyncio.to_thread(self._history.forget, uid)
-        self.on_deleted(why)
+        await in_thread(self._history.forget, uid)
+        self._metrics.deleted(why)
         log.info("removed a run from the archive", extra={"uid": uid, "limit": why})

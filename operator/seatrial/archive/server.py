@@ -26,6 +26,7 @@ from .history.ingest import Ingest
 from .history.queries import History
 from .live import Hub
 from .metrics import Metrics
+from .retention import Limits, Retention
 from .settings import Settings
 from .storage import Storage
 from .storage.bucket import Bucket
@@ -67,11 +68,15 @@ async def running(
     history = History(database_url(settings.database, settings.folder))
     ingest = Ingest(store, history)
     access = Access(key, reviewer or Kubernetes())
-    archive = Archive(settings, key, store, hub, Metrics(store, hub), history, ingest, access)
+    metrics = Metrics(store, hub)
+    archive = Archive(settings, key, store, hub, metrics, history, ingest, access)
+    retention = Retention(store, history, Limits(settings.keep_seconds, settings.keep_bytes), metrics)
+    removing: asyncio.Task[None] | None = None
     servers: list[_Server] = []
     tasks: list[asyncio.Task[None]] = []
     try:
         await ingest.start()
+        removing = asyncio.create_task(retention.run())
         with contextlib.ExitStack() as sockets:
             upload = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.upload_port)))
             read = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.read_port)))
@@ -87,6 +92,9 @@ async def running(
                     server.should_exit = True
                 await asyncio.gather(*tasks)
     finally:
+        if removing is not None:
+            removing.cancel()
+            await asyncio.wait([removing])
         await ingest.stop()
         await access.close()
         history.close()

@@ -46,10 +46,10 @@ from .model import (
 from .storage import Entry, Storage
 from .storage.folder import full_volume_said
 
-# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 50 MiB) and the number of thread hops.
-_BATCH_BYTES = 256 * 1024
+# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of thread hops.
+_BATCH_BYTES = 128 * 1024
 # Files on their way to the storage at once: bounds memory, each may be held whole, and what a slow bucket can take of other work.
-_TRANSFERS = 8
+_TRANSFERS = 4
 _DIGESTS_REMEMBERED = 20_000
 _PROBLEMS_NAMED = 20
 
@@ -153,9 +153,9 @@ class Store:
             async for chunk in chunks:
                 batch += chunk
                 if len(batch) >= _BATCH_BYTES:
-                    await in_thread(incoming.write, bytes(batch))
-                    batch.clear()
-            found = await in_thread(incoming.finish, bytes(batch))
+                    await in_thread(incoming.write, batch)
+                    batch = bytearray()
+            found = await in_thread(incoming.finish, batch)
             if found != sha256:
                 raise WrongDigest(
                     f"{path} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
@@ -402,7 +402,7 @@ class _Incoming:
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         self.size += len(data)
         if self.size > self._max_bytes:
             raise TooLarge(
@@ -417,7 +417,7 @@ class _Incoming:
             while view:  # a nearly full volume takes a part of the bytes, and refuses with the next write
                 view = view[self._file.write(view) :]
 
-    def finish(self, rest: bytes) -> str:
+    def finish(self, rest: bytes | bytearray) -> str:
         """Takes the last bytes and returns the SHA-256 (hex) of all."""
         self.write(rest)
         assert self._file is not None

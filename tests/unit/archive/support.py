@@ -46,7 +46,14 @@ def manifest(files: dict[str, bytes], uid: str = UID) -> bytes:
 
 
 def record(uid: str = UID, attempt: int = 1, **more: Any) -> bytes:
-    return json.dumps({"uid": uid, "attempt": attempt, "name": "pr-1234", "namespace": "team-a"} | more).encode()
+    told = {
+        "uid": uid,
+        "attempt": attempt,
+        "name": "pr-1234",
+        "namespace": "team-a",
+        "createdAt": "2026-05-04T12:00:00Z",
+    }
+    return json.dumps(told | more).encode()
 
 
 @dataclass
@@ -147,8 +154,8 @@ async def stored(server: Server, uploads: Uploads, path: str) -> bytes | None:
 async def connected(upload_port: int, read_port: int, folder: Path) -> AsyncIterator[Server]:
     limits = httpx.Limits(max_connections=None)
     async with (
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{upload_port}", limits=limits, timeout=60) as upload,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{read_port}", limits=limits, timeout=60) as read,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{upload_port}", limits=limits, timeout=300) as upload,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{read_port}", limits=limits, timeout=300) as read,
     ):
         yield Server(upload_port, read_port, folder, upload, read)
 

@@ -13,6 +13,7 @@ from obstore.store import MemoryStore
 from seatrial.archive.history.database import database_url
 from seatrial.archive.history.queries import History
 from seatrial.archive.history.views import RunFilter
+from seatrial.archive.metrics import Metrics, unattached
 from seatrial.archive.model import SetKey, Unavailable
 from seatrial.archive.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Kept, Limits, Retention, choose
 from seatrial.archive.storage import Storage
@@ -95,24 +96,40 @@ def shown(history: History) -> set[str]:
     return {run.uid for run in history.runs(RunFilter(), 100).runs}
 
 
-def retention(store: Store, history: History, seconds: float = 0, size: int = 0, later: float = 2 * DAY) -> Retention:
-    return Retention(store, history, Limits(seconds, size), lambda: time.time() + later)
+def retention(
+    store: Store,
+    history: History,
+    seconds: float = 0,
+    size: int = 0,
+    later: float = 2 * DAY,
+    metrics: Metrics | None = None,
+) -> Retention:
+    limits = Limits(seconds, size)
+    return Retention(store, history, limits, metrics or unattached(), lambda: time.time() + later)
+
+
+def values(metrics: Metrics) -> dict[str, float]:
+    wanted = ("seatrial_archive_runs", "seatrial_archive_kept_bytes", "seatrial_archive_deleted_runs_total")
+    samples = (sample for family in metrics.registry.collect() for sample in family.samples)
+    return {"/".join((one.name, *one.labels.values())): one.value for one in samples if one.name in wanted}
 
 
 async def test_a_run_that_is_too_old_goes_with_all_that_is_of_it(
     store: Store, history: History, tmp_path: Path
 ) -> None:
     await whole(store, history, "a")
-    held = retention(store, history, seconds=3 * DAY)
-    await held.hold()
-    assert (shown(history), store.uids(), held.runs) == ({"a"}, ["a"], 1)
-    assert held.size > 200
-    deleted: list[str] = []
-    held = retention(store, history, seconds=DAY)
-    held.on_deleted = deleted.append
-    await held.hold()
-    assert (shown(history), store.uids(), store.usage(), held.runs, held.size) == (set(), [], [], 0, 0)
-    assert deleted == ["age"]
+    metrics = unattached()
+    await retention(store, history, seconds=3 * DAY, metrics=metrics).hold()
+    assert (shown(history), store.uids()) == ({"a"}, ["a"])
+    assert values(metrics)["seatrial_archive_runs"] == 1
+    assert values(metrics)["seatrial_archive_kept_bytes"] > 200
+    await retention(store, history, seconds=DAY, metrics=metrics).hold()
+    assert (shown(history), store.uids(), store.usage()) == (set(), [], [])
+    assert values(metrics) == {
+        "seatrial_archive_runs": 0,
+        "seatrial_archive_kept_bytes": 0,
+        "seatrial_archive_deleted_runs_total/age": 1,
+    }
     assert list((tmp_path / "archive").rglob("a")) == []
 
 

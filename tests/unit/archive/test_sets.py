@@ -103,8 +103,8 @@ async def test_evidence_is_a_set_of_its_attempt(server: Server) -> None:
     assert (answer.content, answer.headers["Seatrial-Digest"]) == (manifest(files), digest)
     assert (await evidence.put("late.log", b"late")).status_code == 409
     # It needs no results, and results come after it all the same.
-    run = (await server.read.get(f"/v1/runs/{UID}")).json()
-    assert [(one["shards"], one["evidence"]["digest"]) for one in run["attempts"]] == [([], digest)]
+    sets = (await server.read.get(f"/v1/runs/{UID}/files")).json()["sets"]
+    assert [(one["attempt"], one["shard"], one["digest"]) for one in sets] == [(1, None, digest)]
     await server.shard().whole()
     await server.evidence(attempt=2).whole()
 
@@ -233,7 +233,7 @@ async def test_a_file_is_whole_or_refused_when_the_manifest_comes_at_the_same_ti
 async def test_two_hundred_shards_at_once(server: Server) -> None:
     shards = [server.shard(shard=number) for number in range(200)]
     digests = await asyncio.gather(*(shard.whole({"a.log": f"{shard.shard}".encode()}) for shard in shards))
-    run = (await server.read.get(f"/v1/runs/{UID}")).json()
-    found = {shard["shard"]: shard["digest"] for shard in run["attempts"][0]["shards"]}
+    sets = (await server.read.get(f"/v1/runs/{UID}/files")).json()["sets"]
+    found = {one["shard"]: one["digest"] for one in sets}
     assert found == dict(enumerate(digests))
     assert [await stored(server, shard, "a.log") for shard in shards] == [f"{n}".encode() for n in range(200)]
