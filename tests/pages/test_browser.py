@@ -150,7 +150,7 @@ def test_a_run_fills_its_page_as_tests_end_and_then_says_how_it_ended(open_page:
     run = demo.running(61, began)
     site.record(run)
     page = open_page(f"/runs/{run.uid}")
-    tests = [demo.Test(demo.HOSTILE, "failed"), *(demo.Test(name) for name in demo.names(7))]
+    tests = [demo.Test(demo.HOSTILE, "failed", message=f"assert {demo.HOSTILE}"), *(demo.Test(name) for name in demo.names(7))]
     events = list(demo.events_of(tests, began.timestamp()))
     site.live(run, *events[:8])
     expect(page.get_by_role("status")).to_contain_text("of 8 tests")
@@ -158,6 +158,7 @@ def test_a_run_fills_its_page_as_tests_end_and_then_says_how_it_ended(open_page:
     expect(page.get_by_role("status")).to_contain_text("8 of 8 tests: 1 failed, 7 passed")
     expect(page.locator("#live-tests tbody tr")).to_have_count(8)
     expect(page.locator("#live-tests tbody tr").last).to_contain_text("<script>")
+    expect(page.locator("#live-tests .why")).to_contain_text("assert <script>")
     assert page.evaluate("typeof window.pwned") == "undefined"
     ended = demo.failed(61, began)
     site.results(ended)

@@ -14,6 +14,7 @@
   const counts = new Map();
   const totals = new Map();
   const began = new Map();
+  const messages = new Map();
   let due = false;
 
   const duration = (seconds) => (seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
@@ -22,13 +23,20 @@
     const td = row.insertCell();
     td.textContent = text;
     td.className = css;
+    return td;
   };
 
   const ended = (event) => {
     counts.set(event.outcome, (counts.get(event.outcome) || 0) + 1);
     const row = rows.insertRow(0);
     cell(row, `${SIGNS[event.outcome] || "–"} ${event.outcome}`, TONES[event.outcome] || "idle");
-    cell(row, String(event.id), "name");
+    const name = cell(row, String(event.id), "name");
+    if (messages.has(event.id)) {
+      const why = name.appendChild(document.createElement("div"));
+      why.className = "why";
+      why.textContent = messages.get(event.id);
+      messages.delete(event.id);
+    }
     cell(row, duration(Number(event.seconds) || 0), "num");
     while (rows.rows.length > MOST_ROWS) rows.deleteRow(-1);
     table.hidden = false;
@@ -51,22 +59,34 @@
     const { attempt, shard, event } = JSON.parse(message.data);
     if (message.type === "collected") totals.set(`${attempt}/${shard}`, Number(event.count) || 0);
     if (message.type === "start") began.set(`${shard}/${event.id}`, String(event.id));
+    if (message.type === "phase" && event.outcome === "failed") messages.set(event.id, String(event.message || ""));
     if (message.type === "end") { began.delete(`${shard}/${event.id}`); ended(event); }
     if (!due) { due = true; requestAnimationFrame(show); }
   };
 
-  // The verdict is written a moment after the last result; until the page tells it, look again.
-  const reload = async () => {
+  // What only the record tells is looked up now and then: how far the components are, and the verdict, which is written a moment
+  // after the last result. A run can also end without any result.
+  let pause = 5000;
+  const look = async () => {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (answer.ok && !page.getElementById("live")) { location.reload(); return; }
+      for (const id of ["facts", "time"]) {
+        const [old, now] = [document.getElementById(id), page.getElementById(id)];
+        if (old && now && !old.contains(document.activeElement)) old.replaceChildren(...document.adoptNode(now).childNodes);
+      }
     } catch { /* the archive is away for a moment */ }
-    setTimeout(reload, 2000);
+    timer = setTimeout(look, pause);
   };
+  let timer = setTimeout(look, pause);
 
   const source = new EventSource(box.dataset.live);
-  for (const name of ["collected", "start", "end"]) source.addEventListener(name, take);
-  source.addEventListener("result", () => { source.close(); setTimeout(reload, 300); });
-  setTimeout(reload, 10000); // a run can also end without any result
+  for (const name of ["collected", "start", "phase", "end"]) source.addEventListener(name, take);
+  source.addEventListener("result", () => {
+    source.close();
+    pause = 1000;
+    clearTimeout(timer);
+    timer = setTimeout(look, 300);
+  });
 })();
