@@ -63,6 +63,11 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.history_pending = Gauge(
+            "seatrial_archive_history_pending",
+            "Complete sets that the history does not have yet: more than a few for long means that its database is away.",
+            registry=self.registry,
+        )
         self._runs = Gauge(
             "seatrial_archive_runs", "Runs of which files are kept, at the last look.", registry=self.registry
         )

@@ -66,9 +66,9 @@ async def running(
         log.warning("removed uploads that an earlier end interrupted", extra={"files": leftovers})
     hub = Hub(settings.live)
     history = History(database_url(settings.database, settings.folder))
-    ingest = Ingest(store, history)
     access = Access(key, reviewer or Kubernetes())
     metrics = Metrics(store, hub)
+    ingest = Ingest(store, history, metrics.history_pending.set)
     archive = Archive(settings, key, store, hub, metrics, history, ingest, access)
     retention = Retention(store, history, Limits(settings.keep_seconds, settings.keep_bytes), metrics)
     removing: asyncio.Task[None] | None = None

@@ -159,6 +159,7 @@ async def test_results_are_taken_while_the_history_is_away_and_told_once_it_is_b
         assert (answer.status_code, "can't be used" in answer.json()["error"]) == (503, True)
         assert (await server.read.get("/readyz")).status_code == 200
         digest = await server.shard().whole()
+        assert "seatrial_archive_history_pending 1.0" in (await server.read.get("/metrics")).text
         async with server.client() as operator:
             result = await operator.result(UID, 1, 0)
             assert result is not None
@@ -166,6 +167,7 @@ async def test_results_are_taken_while_the_history_is_away_and_told_once_it_is_b
         history.parent.mkdir()
         await server.caught_up()
         assert (await get(server, "/v1/runs"))["total"] == 1
+        assert "seatrial_archive_history_pending 0.0" in (await server.read.get("/metrics")).text
 
 
 async def test_a_lost_history_is_made_again_from_what_is_stored(serve: Serve, settings: Any) -> None:

@@ -129,7 +129,7 @@ async def test_metrics_count_what_happened(server: Server) -> None:
     assert values[("seatrial_archive_results_total", "passed")] == 1
     assert values[("seatrial_archive_feed_subscribers",)] == 0
     assert 0 < values[("seatrial_archive_disk_free_bytes",)] < values[("seatrial_archive_disk_size_bytes",)]
-    assert all(name.startswith("seatrial_archive_") for name, *_ in values)
+    assert all(name.startswith(("seatrial_archive_", "process_")) for name, *_ in values)
 
 
 async def test_outcomes_from_outside_make_no_metrics_of_their_own(server: Server) -> None:

@@ -45,7 +45,14 @@ Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 class Ingest:
     """Takes sets one after the other, in the background."""
 
-    def __init__(self, store: Store, history: History) -> None:
+    def __init__(self, store: Store, history: History, pending: Callable[[int], object] = lambda sets: None) -> None:
+        """Begins nothing yet.
+
+        Args:
+            store: where the sets are.
+            history: where they go.
+            pending: is told how many the history does not have yet.
+        """
         self._store = store
         self._history = history
         self._waiting: asyncio.Queue[SetKey] = asyncio.Queue()
@@ -53,8 +60,8 @@ class Ingest:
         self._compared = asyncio.Event()
         self._stopping = threading.Event()
         self._thread = ThreadPoolExecutor(1, "history")  # its own: uploads wait for no thread that works here
-        self.pending = 0
-        """Sets that are not in the history yet, as far as is known."""
+        self._tell_pending = pending
+        self._pending = 0
 
     async def start(self) -> None:
         """Makes the history ready if it can be reached, and begins.
@@ -78,7 +85,7 @@ class Ingest:
 
     def sealed(self, key: SetKey) -> None:
         """A set is complete."""
-        self.pending += 1
+        self._count(1)
         self._waiting.put_nowait(key)
 
     async def caught_up(self) -> None:
@@ -98,8 +105,12 @@ class Ingest:
                 await self._insist(what, Unavailable, ingest, self._store, self._history, key, self._stopping.is_set)
             except Exception:
                 log.exception("a result can't be taken into the history; it is in the store", extra=asdict(key))
-            self.pending -= 1
+            self._count(-1)
             self._waiting.task_done()
+
+    def _count(self, change: int) -> None:
+        self._pending += change
+        self._tell_pending(self._pending)
 
     def _missing(self) -> list[SetKey]:
         known = self._history.ingested()
