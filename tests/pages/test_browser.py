@@ -167,6 +167,17 @@ def test_a_run_fills_its_page_as_tests_end_and_then_says_how_it_ended(open_page:
     expect(page.get_by_role("heading", name="Failures in detail")).to_be_visible()
 
 
+def test_who_opens_a_long_run_late_sees_how_far_it_is(open_page: Open, site: Site) -> None:
+    run = demo.running(62, datetime.now(UTC))
+    site.record(run)
+    ends = [{"event": "end", "id": f"t.py::t[{n}]", "outcome": "passed", "seconds": 0.1} for n in range(3_000)]
+    site.live(run, {"event": "collected", "count": 5_000}, *ends)
+    page = open_page(f"/runs/{run.uid}")
+    expect(page.get_by_role("status")).to_contain_text("3000 of 5000 tests: 3000 passed")
+    site.live(run, {"event": "end", "id": "t.py::last", "outcome": "error", "seconds": 0.1})
+    expect(page.get_by_role("status")).to_contain_text("3001 of 5000 tests: 3000 passed, 1 with errors")
+
+
 def test_twenty_thousand_tests_do_not_make_a_page_heavy(
     open_page: Open, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

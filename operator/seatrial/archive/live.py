@@ -30,6 +30,8 @@ GATE_EVENTS = frozenset({"waiting", "ready", "open", "timeout"})
 MILESTONES = frozenset({"open", "start"})
 """Told to the operator once a shard: the gates are open, the first test has started."""
 RESULT_EVENT = "result"
+PROGRESS_EVENT = "progress"
+"""Counts of tests: told to the operator, and to people who come when the first events are not kept any more."""
 
 _MAX_TEXT = 8 * 1024  # characters of one text in an event; the whole is in the results
 _MAX_EVENT_BYTES = 64 * 1024
@@ -120,6 +122,7 @@ class _Run:
     kept: deque[tuple[int, bytes]] = field(default_factory=deque)
     size: int = 0
     last: int = 0  # number of the last event
+    forgot: bool = False  # some of its events are not kept any more
     shards: dict[SetKey, _Shard] = field(default_factory=dict)
     results: set[SetKey] = field(default_factory=set)
     listeners: set[Listener] = field(default_factory=set)
@@ -219,6 +222,8 @@ class Hub:
             listener.close()
         after = self._after(last_id)
         replay = [message for number, message in run.kept if number > after]
+        if run.forgot:  # who counts what is replayed would miss the first tests
+            replay += [self._so_far(run, key, shard) for key, shard in run.shards.items() if key not in run.results]
         self._evict(uid)
         try:
             yield b"retry: 2000\n\n"
@@ -271,15 +276,25 @@ class Hub:
     def _keep(self, run: _Run, name: str, key: SetKey, event: Event) -> None:
         self._number += 1
         run.last = self._number
-        data = _json({"attempt": key.attempt, "shard": key.shard, "event": event})
-        message = b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (self._boot.encode(), run.last, name.encode(), data)
+        message = self._message(run.last, name, key, event)
         run.kept.append((run.last, message))
         self._resize(run, len(message))
         while len(run.kept) > self._limits.run_events or (run.size > self._limits.run_bytes and len(run.kept) > 1):
             self._resize(run, -len(run.kept.popleft()[1]))
+            run.forgot = True
         for listener in list(run.listeners):
             if not listener.push(message):
                 self._drop(run.listeners, listener)
+
+    def _so_far(self, run: _Run, key: SetKey, shard: _Shard) -> bytes:
+        """How many tests of a shard have ended until the run's last event, and how many there are."""
+        return self._message(
+            run.last, PROGRESS_EVENT, key, {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total}
+        )
+
+    def _message(self, number: int, name: str, key: SetKey, event: Event) -> bytes:
+        data = _json({"attempt": key.attempt, "shard": key.shard, "event": event})
+        return b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (self._boot.encode(), number, name.encode(), data)
 
     def _resize(self, run: _Run, change: int) -> None:
         run.size += change
@@ -340,7 +355,7 @@ class Hub:
     def _tell_progress(self, key: SetKey, shard: _Shard) -> None:
         shard.progress_due = None
         shard.progress_at = self._clock()
-        self._live_to_feed(key, {"event": "progress", **shard.counts, "total": shard.total})
+        self._live_to_feed(key, {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total})
 
     def _live_to_feed(self, key: SetKey, event: Event) -> None:
         self._to_feed(_live(key, event))

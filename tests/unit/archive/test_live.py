@@ -96,6 +96,16 @@ async def test_a_forgotten_run_ends_the_streams_of_those_who_follow_it() -> None
         assert [message async for message in messages] == []
 
 
+async def test_who_comes_late_to_a_long_run_is_told_how_far_it_is() -> None:
+    hub = Hub(Limits(run_events=3))
+    hub.events(SHARD, [{"event": "collected", "count": 9}, *(end(f"t{n}") for n in range(6)), end("last", "failed")])
+    told = [message async for message in parsed(limited(hub.follow(UID, None, []), 5))]
+    assert [event["event"] for event in told] == ["end", "end", "end", "progress"]
+    assert told[-1]["id"] == told[-2]["id"]  # who comes back after it has seen all until then
+    counts = told[-1]["data"]["event"]
+    assert [counts[name] for name in ("passed", "failed", "total")] == [6, 1, 9]
+
+
 async def test_heartbeats_are_not_kept() -> None:
     hub = Hub(Limits())
     hub.events(SHARD, [{"event": "heartbeat"}] * 10)

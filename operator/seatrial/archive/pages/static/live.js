@@ -11,7 +11,9 @@
   const MOST_ROWS = 200;
   const TONES = { passed: "good", xpassed: "good", failed: "bad", error: "bad" };
   const SIGNS = { passed: "✓", xpassed: "✓", failed: "✗", error: "✗" };
-  const counts = new Map();
+  const WORDS = { error: "with errors" };
+  const OUTCOMES = { passed: "passed", failed: "failed", errors: "error", skipped: "skipped", xfailed: "xfailed", xpassed: "xpassed" };
+  const shards = new Map(); // for each attempt and shard: how many tests had which outcome
   const totals = new Map();
   const began = new Map();
   const messages = new Map();
@@ -26,7 +28,7 @@
     return td;
   };
 
-  const ended = (event) => {
+  const ended = (counts, event) => {
     counts.set(event.outcome, (counts.get(event.outcome) || 0) + 1);
     const row = rows.insertRow(0);
     cell(row, `${SIGNS[event.outcome] || "–"} ${event.outcome}`, TONES[event.outcome] || "idle");
@@ -44,9 +46,11 @@
 
   const show = () => {
     due = false;
+    const counts = new Map();
+    for (const shard of shards.values()) for (const [outcome, count] of shard) counts.set(outcome, (counts.get(outcome) || 0) + count);
     const done = [...counts.values()].reduce((sum, count) => sum + count, 0);
     const total = [...totals.values()].reduce((sum, count) => sum + count, 0);
-    const words = [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(", ");
+    const words = [...counts].map(([outcome, count]) => `${count} ${WORDS[outcome] || outcome}`).join(", ");
     const now = [...began.values()].at(-1);
     status.textContent = (done || total ? `${done} of ${Math.max(total, done)} tests: ${words || "none has ended"}` : "the environment starts")
       + (now ? `. Now: ${now}` : "");
@@ -57,10 +61,16 @@
 
   const take = (message) => {
     const { attempt, shard, event } = JSON.parse(message.data);
-    if (message.type === "collected") totals.set(`${attempt}/${shard}`, Number(event.count) || 0);
+    const key = `${attempt}/${shard}`;
+    if (!shards.has(key)) shards.set(key, new Map());
+    if (message.type === "collected") totals.set(key, Number(event.count) || 0);
+    if (message.type === "progress") { // it tells of all until now; what came before may be forgotten
+      totals.set(key, Number(event.total) || 0);
+      shards.set(key, new Map(Object.entries(OUTCOMES).map(([name, outcome]) => [outcome, Number(event[name]) || 0]).filter(([, count]) => count)));
+    }
     if (message.type === "start") began.set(`${shard}/${event.id}`, String(event.id));
     if (message.type === "phase" && event.outcome === "failed") messages.set(event.id, String(event.message || ""));
-    if (message.type === "end") { began.delete(`${shard}/${event.id}`); ended(event); }
+    if (message.type === "end") { began.delete(`${shard}/${event.id}`); ended(shards.get(key), event); }
     if (!due) { due = true; requestAnimationFrame(show); }
   };
 
@@ -82,7 +92,7 @@
   let timer = setTimeout(look, pause);
 
   const source = new EventSource(box.dataset.live);
-  for (const name of ["collected", "start", "phase", "end"]) source.addEventListener(name, take);
+  for (const name of ["collected", "progress", "start", "phase", "end"]) source.addEventListener(name, take);
   source.addEventListener("result", () => {
     source.close();
     pause = 1000;
