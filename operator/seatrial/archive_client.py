@@ -38,6 +38,7 @@ from seatrial.archive.reports.content import Report
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.
 _STREAM_TIMEOUT = httpx.Timeout(25.0, connect=5.0)
+_VERIFY_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # it is silent while it reads a set
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5.0
 
@@ -261,6 +262,21 @@ class ArchiveClient:
         finally:
             partial.unlink(missing_ok=True)
         return target
+
+    async def verify(self, uid: str | None) -> AsyncGenerator[dict[str, Any], None]:
+        """Has every file of a run read again (None: of all runs): what was found of each set, see `archive.verify.Checked`.
+
+        Raises:
+            ArchiveUnavailable: it ended before all was read.
+        """
+        url = f"{_run_url(uid)}/verify" if uid else "v1/verify"
+        async with self._stream(url, _VERIFY_TIMEOUT) as response:
+            async for line in response.aiter_lines():
+                found = json.loads(line)
+                if found["state"] == "done":
+                    return
+                yield found
+        raise ArchiveUnavailable("the archive ended before everything was verified; its log tells more")
 
     async def feed(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything that the operator acts upon, of all runs, for as long as it is read.

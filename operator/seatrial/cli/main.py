@@ -31,6 +31,9 @@ app = typer.Typer(
     "5 nothing collected, 124 --timeout was over, 130 interrupted.",
 )
 
+archive = typer.Typer(help="Look after the archive.", no_args_is_help=True)
+app.add_typer(archive, name="archive")
+
 NamespaceOption = Annotated[str | None, typer.Option("--namespace", "-n", metavar="NS", help="Namespace of the run.")]
 ContextOption = Annotated[str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")]
 KubeconfigOption = Annotated[str | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig to use.")]
@@ -267,6 +270,27 @@ def delete(
         from .runs import delete as remove
 
         return await remove(session, out, run, wait)
+
+    _do(target, work)
+
+
+@archive.command("verify")
+def archive_verify(
+    context: typer.Context,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Only this run, by its name or uid.", show_default=False)
+    ] = None,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Read every file in the archive again and compare its digest; 1 if something is damaged or missing."""
+    target = _target(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from .archive import verify
+
+        return await verify(session, out, run)
 
     _do(target, work)
 

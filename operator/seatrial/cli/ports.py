@@ -101,3 +101,6 @@ class ArchivePort(Protocol):
 
     def live(self, uid: str, patience_seconds: float = 30.0) -> AsyncGenerator[LiveEvent, None]:
         """What a run tells: what is kept, then what comes; ends after its result."""
+
+    def verify(self, uid: str | None) -> AsyncGenerator[Object, None]:
+        """Has every file of a run read again (None: of all runs): what was found of each set."""

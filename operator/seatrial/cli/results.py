@@ -39,7 +39,7 @@ EVIDENCE_SECONDS = 20.0
 _LOOK_SECONDS = 0.5
 _AT_ONCE = 4
 _LISTED = 30
-_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Format(StrEnum):
@@ -122,7 +122,7 @@ async def _known(session: Session, name: str) -> tuple[Object, Report | None, Ar
     """
     run: Object | None = None
     absent: ClusterError | None = None
-    uid: str | None = name if _UID.fullmatch(name) else None
+    uid: str | None = name if UID.fullmatch(name) else None
     if uid is None:
         try:
             run = await session.cluster.get(RUN, name, session.namespace)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.archive.support import UID, Server, Uploads
+from seatrial.archive.access import User
+from tests.unit.archive.support import UID, Serve, Server, Uploads
 
 
 async def lines(server: Server, path: str = "/v1/verify") -> list[dict[str, Any]]:
@@ -82,9 +83,34 @@ async def test_a_manifest_that_is_damaged_lost_or_exchanged_is_told(server: Serv
     assert "not the one that was sealed" in (await told(server, shards[2]))[1]
 
 
-async def test_who_may_not_read_all_can_not_ask_for_all(server: Server) -> None:
-    answer = await server.read.get("/v1/verify", headers={"X-Seatrial-Token": "nobody's"})
-    assert answer.status_code in (401, 503)
+async def test_the_client_tells_each_set(server: Server) -> None:
+    await server.shard().whole()
+    async with server.client() as client:
+        found = [one async for one in client.verify(None)]
+        assert [(one["uid"], one["part"], one["state"]) for one in found] == [(UID, "0", "whole")]
+        assert [one async for one in client.verify(UID)] == found
+
+
+class Ann:
+    """In the API server's place: may read team-a alone."""
+
+    async def who(self, token: str) -> User:
+        return User(token)
+
+    async def may_read(self, user: User, namespace: str | None) -> bool:
+        return namespace == "team-a"
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_who_may_not_read_all_can_not_have_all_verified(serve: Serve) -> None:
+    async with serve(reviewer=Ann()) as server:
+        await server.put_record()
+        await server.put_record("theirs", namespace="team-b")
+        paths = ("/v1/verify", f"/v1/runs/{UID}/verify", "/v1/runs/theirs/verify")
+        statuses = [(await server.read.get(path, headers={"X-Seatrial-Token": "ann"})).status_code for path in paths]
+        assert statuses == [403, 200, 404]
 
 
 async def test_the_program_tells_the_same_beside_the_running_archive(server: Server, key_file: Path) -> None:

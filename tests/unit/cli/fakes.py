@@ -158,6 +158,7 @@ class FakeArchive:
     manifest_: tuple[str, Manifest] | None = None
     evidence: tuple[str, Manifest] | None = None
     told_of: Report | None = None
+    verified: Sequence[Object] = ()
     told: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once all events were told."""
 
@@ -190,6 +191,13 @@ class FakeArchive:
             raise self.error
         shards = [SetKey(uid, 1, 0)] if self.manifest_ else []
         return shards + ([SetKey(uid, 1, None)] if self.evidence else [])
+
+    async def verify(self, uid: str | None) -> AsyncGenerator[Object, None]:
+        if self.error:
+            raise self.error
+        for found in self.verified:
+            if uid in (None, found["uid"]):
+                yield found
 
     async def run(self, uid: str) -> Object | None:
         if self.error:

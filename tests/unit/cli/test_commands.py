@@ -699,3 +699,30 @@ sys.exit(main(["run", {str(tmp_path / "run.yaml")!r}, "--wait"]))
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+# --- archive ----------------------------------------------------------------------------------------------------------
+
+
+def checked(uid: str, state: str, *problems: str, part: str = "0") -> dict[str, Any]:
+    return {"uid": uid, "attempt": 1, "part": part, "state": state, "problems": list(problems)}
+
+
+def test_a_damaged_archive_is_told_file_by_file(seatrial: Command, archive: FakeArchive) -> None:
+    archive.verified = [
+        checked("u-1", "whole"),
+        checked("u-1", "damaged", "logs/web.log is missing", "run.json has other bytes", part="evidence"),
+        checked("u-2", "incomplete"),
+    ]
+    assert seatrial("archive", "verify") == 1
+    assert "run u-1 attempt 1 evidence: logs/web.log is missing; run.json has other bytes" in seatrial.out
+    assert "1 set damaged, 1 as they were, 1 set never completed" in seatrial.out
+
+
+def test_a_whole_archive_is_told_so(seatrial: Command, archive: FakeArchive) -> None:
+    archive.kept = [{"uid": "u-1", "name": "pr-1", "namespace": "default"}]
+    archive.verified = [checked("u-1", "whole"), checked("u-2", "damaged", "x")]
+    assert seatrial("archive", "verify", "--run", "pr-1") == 0
+    assert "1 set, all as they were" in seatrial.out
+    assert seatrial("archive", "verify", "--run", "unknown") == 4
+    assert "the archive knows no run unknown in namespace default" in seatrial.err
