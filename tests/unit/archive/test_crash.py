@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from seatrial import tokens
-from tests.unit.archive.support import KEY, UID, Process, Uploads, connected, manifest, sha256, summary
+from tests.unit.archive.minio import MinIO
+from tests.unit.archive.support import KEY, UID, Process, Server, Uploads, connected, manifest, sha256, summary
 
 Spawn = Callable[..., Process]
 
@@ -61,39 +62,64 @@ async def test_killed_in_the_middle_of_an_upload_nothing_of_it_is_there(spawn: S
         assert (await shard.seal(manifest(files))).status_code == 201
 
 
+@pytest.fixture(params=["folder", "minio"])
+def place(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Where the bytes lie, as the archive is told."""
+    if request.param == "folder":
+        return {}
+    minio: MinIO = request.getfixturevalue("minio")
+    return minio.environment | {"SEATRIAL_ARCHIVE_BUCKET": minio.url()}
+
+
 @pytest.mark.parametrize("moment", range(4))
-async def test_killed_at_any_moment_each_shard_is_complete_or_not_there(
-    spawn: Spawn, tmp_path: Path, moment: int
+async def test_killed_at_any_moment_each_set_is_complete_or_not_there(
+    spawn: Spawn, tmp_path: Path, place: dict[str, str], moment: int
 ) -> None:
-    """What was answered with 201 is there after the restart, and whatever is complete is whole."""
-    answered: dict[int, str] = {}
-    first = spawn()
+    """What was answered with 201 is there after the restart, and whatever is complete is whole. Sent again, all of it comes."""
+    answered: dict[str, str] = {}
+    first = spawn(**place)
     ports = await asyncio.to_thread(first.wait_for, "listening")
+
+    def sets(server: Server) -> dict[str, tuple[Uploads, dict[str, bytes]]]:
+        """Results of 20 shards, evidence of 5 attempts; some with files that a bucket takes in parts."""
+        some = [server.shard(shard=number) for number in range(20)] + [server.evidence(attempt=n) for n in range(1, 6)]
+        sizes = [9_000_000 if number % 8 == 7 else 300_000 for number in range(len(some))]
+        return {
+            one.path: (one, {"a.bin": one.path.encode() * (size // 64)}) for one, size in zip(some, sizes, strict=True)
+        }
+
     async with connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server:
 
-        async def upload(number: int) -> None:
-            answered[number] = await server.shard(shard=number).whole({"a.bin": os.urandom(300_000)})
-            if len(answered) == 1 + 5 * moment:
+        async def upload(uploads: Uploads, files: dict[str, bytes]) -> None:
+            answered[uploads.path] = await uploads.whole(files)
+            if len(answered) == 1 + 6 * moment:
                 first.process.send_signal(signal.SIGKILL)
 
-        await asyncio.gather(*(upload(number) for number in range(20)), return_exceptions=True)
+        await asyncio.gather(*(upload(*one) for one in sets(server).values()), return_exceptions=True)
     assert first.process.wait() == -signal.SIGKILL
+    assert answered
 
-    second = spawn()
+    second = spawn(**place)
     ports = await asyncio.to_thread(second.wait_for, "listening")
     async with (
         connected(ports["uploadPort"], ports["readPort"], tmp_path / "archive") as server,
         server.client() as client,
     ):
-        assert answered
-        for number in range(20):
-            result = await client.result(UID, 1, number)
-            if number in answered:
-                assert result is not None
-                assert result.digest == answered[number]
-            if result is not None:
-                for file in result.manifest.files:
-                    await client.download(UID, 1, number, file, tmp_path / "out" / str(number))
+        assert server.incoming() == []
+        for path, (uploads, files) in sets(server).items():
+            found = await client.manifest(uploads.uid, uploads.attempt, uploads.shard)
+            if path in answered:
+                assert found is not None
+                assert found[0] == answered[path]
+            if found is not None:
+                for file in found[1].files:
+                    await client.download(
+                        uploads.uid, uploads.attempt, uploads.shard, file, tmp_path / "out" / path[1:]
+                    )
+            for name, body in (uploads.vital | files).items():
+                assert (await uploads.put(name, body)).status_code in (200, 201)
+            assert (await uploads.seal(manifest(uploads.vital | files))).status_code == (200 if found else 201)
+        assert {one["state"] async for one in client.verify(None)} == {"whole"}
 
 
 async def test_asked_to_end_it_lets_uploads_finish_and_ends_streams(spawn: Spawn, tmp_path: Path) -> None:
