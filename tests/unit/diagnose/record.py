@@ -200,7 +200,7 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
     print(f"{name:40} {status['reason']:22} {status['message']}", flush=True)
     files = {}
     base = f"/v1/runs/{uid}/attempts/1"
-    for key, path in {k: f"{base}/evidence/files/{k}.json" for k in ("pods", "jobs", "events", "hints")}.items():
+    for key, path in {k: f"{base}/evidence/files/{k}.json" for k in ("pods", "jobs", "events")}.items():
         answer = await archive.get(path)
         files[key] = answer.json() if answer.is_success else []
     summary = await archive.get(f"{base}/shards/0/files/summary.json")
@@ -218,7 +218,6 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
         "pods": [_pod(pod) for pod in files["pods"]],
         "jobs": [{"metadata": _named(job), "status": job.get("status")} for job in files["jobs"]],
         "events": [_event(event) for event in files["events"]],
-        "hints": files["hints"],
         # a result may have come after the verdict, from tests that were ended with their environment
         "summary": summary.json() if summary.is_success and finished else None,
     }
@@ -248,6 +247,7 @@ async def main(names: list[str]) -> None:
             "kubectl", "-n", "seatrial-system", "port-forward", "deployment/seatrial-archive", f"{port}:8081",
             stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
+        stack.push_async_callback(forward.wait)
         stack.callback(forward.terminate)
         archive = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
         namespace = f"record-{uuid.uuid4().hex[:6]}"
