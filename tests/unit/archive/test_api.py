@@ -170,6 +170,14 @@ async def test_results_are_taken_while_the_history_is_away_and_told_once_it_is_b
         assert "seatrial_archive_history_pending 0.0" in (await server.read.get("/metrics")).text
 
 
+async def test_a_set_that_makes_no_sense_holds_up_no_other(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    await server.evidence("odd").whole({"run.json": b'{"uid": "odd", "attempt": 1, "namespace": 7}'})
+    await server.shard().whole()
+    await server.caught_up()
+    assert [run["uid"] for run in (await get(server, "/v1/runs"))["runs"]] == [UID]
+    assert "can't be taken into the history" in caplog.text
+
+
 async def test_a_lost_history_is_made_again_from_what_is_stored(serve: Serve, settings: Any) -> None:
     async with serve() as server:
         await server.shard().whole({"events.jsonl": events((NODE, "failed"))})

@@ -11,7 +11,7 @@ import alembic.command
 import alembic.config
 import alembic.util
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, TimeoutError
 
 from seatrial.archive.model import Unavailable
 
@@ -110,8 +110,8 @@ class Database:
     def _said(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, TimeoutError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
+        except (OperationalError, InterfaceError, TimeoutError) as error:  # others are errors of ours
+            cause = error if isinstance(error, TimeoutError) else error.orig
             first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
             raise Unavailable(
                 f"the history in {self._where} can't be used: {first_line}", "results are kept all the same; try again"
