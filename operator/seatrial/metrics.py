@@ -46,10 +46,9 @@ class Metrics:
         self.finished = Counter(
             "seatrial_runs_finished", "Runs that got a verdict.", ["verdict", "reason"], registry=registry
         )
-        for reason in set(Reason) - {
-            Reason.NAMESPACE_STUCK
-        }:  # there from the beginning, so that the first one counts as rise
-            self.finished.labels(_VERDICTS.get(reason, Verdict.ERRORED), reason)
+        for reason in Reason:  # there from the beginning, so that the first one counts as rise
+            if reason is not Reason.NAMESPACE_STUCK:  # no verdict has it
+                self.finished.labels(_VERDICTS.get(reason, Verdict.ERRORED), reason)
         self.environments = Gauge(
             "seatrial_environments",
             "Environments there are, by state: live, ending (being deleted), stuck (being deleted for more than two "

@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
+from seatrial.archive.metrics import unattached
+from seatrial.metrics import Metrics
 from tests.unit.chart.rendering import CHART
 from tests.unit.chart.test_rules import ALERTS, expressions
 
@@ -53,6 +57,7 @@ QUIET = {
     UPLOADS % "error": "0x120",
     "seatrial_archive_disk_free_bytes": "60x120",
     "seatrial_archive_disk_size_bytes": "100x120",
+    "seatrial_archive_history_pending": "0x120",
 }
 
 
@@ -124,6 +129,8 @@ CASES = [
         ("SeatrialArchiveFull", "SeatrialArchiveNearlyFull"),
     ),
     Case("a file does not fit", 63, {UPLOADS % "volume_full": "0x60 1x60"}, ("SeatrialArchiveFull",)),
+    Case("many results come at once", 72, {"seatrial_archive_history_pending": "0x60 90x10 0x50"}),
+    Case("the history's database is away", 80, {"seatrial_archive_history_pending": "0x60 1+1x60"}, ("SeatrialHistoryBehind",)),
     Case("Prometheus is away", 71, {"seatrial_archive_disk_size_bytes": "100x59 _x12 100x60"}),
     Case(
         "Prometheus may not ask the archive", 90, {
@@ -147,10 +154,9 @@ def promtool() -> str:
     return done.stdout.strip()
 
 
-def run(promtool: str, *arguments: str | Path) -> str:
-    done = subprocess.run([promtool, *arguments], capture_output=True, text=True, timeout=120, check=False)
+def run(promtool: str, *arguments: str | Path, given: str = "") -> None:
+    done = subprocess.run([promtool, *arguments], input=given, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def series(name: str) -> str:
@@ -229,3 +235,8 @@ def test_prometheus_can_read_every_expression(promtool: str, tmp_path: Path) -> 
     file.write_text(json.dumps({"groups": [{"name": "all", "rules": rules}]}))
     run(promtool, "check", "rules", "--lint=none", file)
     run(promtool, "check", "rules", CHART / "files" / "rules.yaml")
+
+
+@pytest.mark.parametrize("metrics", [Metrics, unattached])
+def test_metrics_keep_to_prometheus_conventions(promtool: str, metrics: Callable[[], Any]) -> None:
+    run(promtool, "check", "metrics", given=generate_latest(metrics().registry).decode())
