@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,32 +162,52 @@ async def proxy(target: str) -> AsyncIterator[str]:
         await task
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("archive")
+@contextmanager
+def archive(folder: Path) -> Iterator[Site]:
+    """A real archive, and a proxy before it."""
     (folder / "key").write_bytes(KEY)
     settings = Settings(folder / "data", folder / "key", host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=1)
     ports, stop = in_a_thread(lambda: running(settings, reviewer=Nobody()))
     base, upload = (f"http://127.0.0.1:{port}" for port in (ports.read_port, ports.upload_port))
     prefixed, stop_proxy = in_a_thread(lambda: proxy(base))
     with httpx.Client(base_url=upload, timeout=60) as sender, httpx.Client(base_url=base, timeout=60) as asker:
-        served = Site(base, prefixed, sender, asker)
-        served.add(*demo.everything(datetime.now(UTC)))
-        yield served
+        yield Site(base, prefixed, sender, asker)
     stop_proxy()
     stop()
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium.
+
+    Raises:
+        LookupError: there is none, and none can be installed.
+    """
     found = subprocess.run([Path(__file__).parent / "chromium"], capture_output=True, text=True, check=False)
     if found.returncode:
-        pytest.skip(found.stderr.strip().splitlines()[-1])
+        raise LookupError(found.stderr.strip().splitlines()[-1])
     with sync_playwright() as playwright:
         # Tests run as root in containers, where Chromium's own sandbox can't be set up.
-        browser = playwright.chromium.launch(executable_path=found.stdout.strip(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        started = playwright.chromium.launch(executable_path=found.stdout.strip(), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with archive(tmp_path_factory.mktemp("archive")) as served:
+        served.add(*demo.everything(datetime.now(UTC)))
+        yield served
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(browser())
+        except LookupError as error:
+            pytest.skip(str(error))
+        yield started
 
 
 Open = Callable[..., Page]

@@ -150,7 +150,10 @@ def test_a_run_fills_its_page_as_tests_end_and_then_says_how_it_ended(open_page:
     run = demo.running(61, began)
     site.record(run)
     page = open_page(f"/runs/{run.uid}")
-    tests = [demo.Test(demo.HOSTILE, "failed", message=f"assert {demo.HOSTILE}"), *(demo.Test(name) for name in demo.names(7))]
+    tests = [
+        demo.Test(demo.HOSTILE, "failed", message=f"assert {demo.HOSTILE}"),
+        *(demo.Test(name) for name in demo.names(7)),
+    ]
     events = list(demo.events_of(tests, began.timestamp()))
     site.live(run, *events[:8])
     expect(page.get_by_role("status")).to_contain_text("of 8 tests")
