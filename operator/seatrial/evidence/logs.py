@@ -75,8 +75,9 @@ def logs_of(pods: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
 
 def kept(answer: bytes, lines_asked: int) -> bytes:
     """What is kept of an answer: its end, beginning with a whole line, and with a first line that says so when the rest is missing."""
-    cut = len(answer) > KEPT_BYTES
-    if cut:
+    cut = lines_asked < LINES  # the first answer was
+    if len(answer) > KEPT_BYTES:
+        cut = True
         answer = answer[-KEPT_BYTES:]
         answer = answer[answer.find(b"\n") + 1 :]
     if not cut and answer.count(b"\n") < lines_asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.evidence.logs import KEPT_BYTES, kept, logs_of
+from seatrial.evidence.logs import KEPT_BYTES, LINES, LONG_LINES, kept, logs_of
 
 RUNNING: dict[str, Any] = {"state": {"running": {}}}
 
@@ -46,12 +46,16 @@ def test_a_short_log_is_kept_whole() -> None:
 
 def test_of_a_long_log_the_end_is_kept_beginning_with_a_whole_line_and_that_is_said() -> None:
     answer = b"".join(b"%08d %s\n" % (i, b"x" * 90) for i in range(50_000))
-    first, _, rest = kept(answer, 60_000).partition(b"\n")
+    first, _, rest = kept(answer, LINES).partition(b"\n")
     assert first.startswith(b"# truncated: ")
     assert len(rest) <= KEPT_BYTES
     assert rest.splitlines()[0].split()[0].isdigit()
     assert rest.endswith(answer[-100:])
 
 
-def test_more_lines_than_were_asked_for_are_said_to_be_missing_too() -> None:
-    assert kept(b"a\n" * 10, 10).startswith(b"# truncated: ")
+def test_as_many_lines_as_were_asked_for_may_not_be_all() -> None:
+    assert kept(b"a\n" * LINES, LINES).startswith(b"# truncated: ")
+
+
+def test_lines_so_long_that_fewer_had_to_be_asked_for_are_not_all() -> None:
+    assert kept(b"a\n", LONG_LINES).startswith(b"# truncated: ")
