@@ -80,6 +80,8 @@ e2e: install ## end-to-end tests on the real cluster
 	$(PY) -m pytest tests/e2e -m "not disruptive and not slow" -n 4
 	echo "== end-to-end tests: one after the other, since they break things"
 	$(PY) -m pytest tests/e2e tests/cluster -m "cluster and (disruptive or slow)"
+	echo "== the archive on a real MinIO, out of the image"
+	SEATRIAL_MINIO_IMAGE=$$(tests/cluster/images/build minio) $(PY) -m pytest tests/unit/archive -k minio
 	echo "== images and cluster"
 	$(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
 
