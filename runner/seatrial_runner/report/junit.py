@@ -38,7 +38,7 @@ class JUnit:
     Args:
         path: where the report shall be. ``path + ".cases"`` is used on the way.
         strict: for readers that refuse what the schema doesn't know: tests have no ``file``, ``line`` and properties,
-            and the catalogue ids are properties of the suite.
+            and the catalogue ids, which are held until then, are properties of the suite.
     """
 
     def __init__(self, path: str, *, strict: bool = False) -> None:

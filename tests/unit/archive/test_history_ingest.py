@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from seatrial.archive.history import ingest as module
-from seatrial.archive.history.ingest import cases, rows
+from seatrial.archive.history.ingest import rows
+from seatrial.archive.reports.merge import of_events
 
 Told = list[dict[str, Any]]
 
@@ -36,7 +37,7 @@ def test_events_become_rows() -> None:
         {"event": "start", "id": "a.py::hangs"},
     )
     half = len(data) // 2
-    ((tests, texts),) = rows(cases([data[:half], data[half:]]))
+    ((tests, texts),) = rows(of_events([data[:half], data[half:]]))
     told = [(row["test_id"], row["outcome"], row["bad"], row["flaky"]) for row in tests]
     assert told == [
         ("bad.py", "collection-error", True, False),
@@ -59,7 +60,7 @@ def test_what_makes_no_sense_is_left_out() -> None:
             lines({"event": "end", "id": "nul\0\ud800", "outcome": "passed", "seconds": 1, "reruns": 10**30}),
         ]
     )
-    ((tests, _),) = rows(cases([data]))
+    ((tests, _),) = rows(of_events([data]))
     odd, nul = (row for row in tests if row["test_id"] != "3")
     assert (odd["seconds"], odd["line"], odd["ended_at"], len(odd["outcome"])) == (0.0, None, None, 32)
     assert (nul["test_id"], nul["reruns"]) == ("nul\ufffd?", 2**31 - 1)
@@ -74,7 +75,7 @@ def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
         failed = {"event": "phase", "id": name, "when": "call", "outcome": "failed", "text": "x" * 100_000}
         events += [failed, {"event": "end", "id": name, "outcome": "failed", "seconds": 1, "markers": ["m"] * 1000}]
     with caplog.at_level(logging.WARNING):
-        ((tests, texts),) = rows(cases([lines(*events)]))
+        ((tests, texts),) = rows(of_events([lines(*events)]))
     assert len(tests) == 5
     assert "more than 5 tests" in caplog.text
     assert len(tests[0]["markers"]) == 100

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from seatrial.archive.model import NotThere, SetKey, Unavailable
+from seatrial.archive.reports.merge import of_events
 from seatrial.archive.store import Store
-from seatrial_runner.events import Lines
-from seatrial_runner.report import FAILED, Assembly, Case
+from seatrial_runner.report import FAILED, Case
 
 from .queries import History, bounded_id, clean
 from .record import parse_record
@@ -147,30 +147,13 @@ def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bo
         return
     set_id = history.begin_set(key, result.digest, archived_at, result.summary)
     try:
-        for tests, texts in rows(cases(store.chunks(key, EVENTS))):
+        for tests, texts in rows(of_events(store.chunks(key, EVENTS))):
             if stopped():
                 return
             history.add_tests(set_id, tests, texts)
     except NotThere:
         pass  # pytest never began
     history.end_set(set_id)
-
-
-def cases(chunks: Iterable[bytes]) -> Iterator[Case]:
-    """The tests that these events tell of, in the order in which they ended; at last those that never did."""
-    lines, assembly = Lines(), Assembly()
-
-    def told(events: Iterable[dict[str, Any]]) -> Iterator[Case]:
-        for event in events:
-            try:
-                yield from assembly.add(event)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                continue  # not as the plugin writes it
-
-    for chunk in chunks:
-        yield from told(lines.feed(chunk))
-    yield from told(lines.end())
-    yield from assembly.abandon()
 
 
 def rows(found: Iterable[Case]) -> Iterator[Rows]:

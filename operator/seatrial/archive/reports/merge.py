@@ -79,7 +79,7 @@ def cases(parts: Iterable[Part]) -> Iterator[Case]:
     last, earlier = _attempts(ordered) if len(attempts) > 1 else ({}, {})
     not_collected: set[str] = set()
     for part in ordered:
-        for case in _of_part(part):
+        for case in of_events(part.events()):
             if last.get(case.id, part.attempt) != part.attempt:
                 continue
             if case.outcome == "collection-error":  # each shard of an attempt tells of it
@@ -108,7 +108,7 @@ def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tup
     last: dict[str, int] = {}
     failed: dict[str, list[tuple[int, Failure]]] = {}
     for part in parts:
-        for case in _of_part(part):
+        for case in of_events(part.events()):
             last[case.id] = part.attempt
             if case.outcome in FAILED and case.failures:
                 failure = case.final[0]
@@ -117,12 +117,15 @@ def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tup
     return last, failed
 
 
-def _of_part(part: Part) -> Iterator[Case]:
-    """The tests of one shard, as its own reports have them."""
+def of_events(pieces: Iterable[bytes]) -> Iterator[Case]:
+    """The tests that a shard's events.jsonl tells of, in the order in which they ended; at last those that never did.
+
+    As the shard's own reports have them: what is written after the session's end counts for nothing.
+    """
     lines, assembly = Lines(), Assembly()
 
     def events() -> Iterator[dict[str, Any]]:
-        for piece in part.events():
+        for piece in pieces:
             yield from lines.feed(piece)
         yield from lines.end()
 
@@ -130,7 +133,7 @@ def _of_part(part: Part) -> Iterator[Case]:
         try:
             yield from assembly.add(event)
         except (KeyError, TypeError, ValueError, AttributeError):
-            continue  # the collector has noted it in the summary
+            continue  # not as the plugin writes it; the collector has noted it in the summary
         if event["event"] == "finish":
             break
     yield from assembly.abandon()
