@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +50,7 @@ _HISTORY_POINTS, _FLAKY_TESTS = 100, 100
 _BAD_LISTED, _BAD_SHOWN, _SLOWEST, _FILES_SHOWN = 30, 10, 5, 200
 _LINES_BESIDE, _LINES_ALONE = 120, 2_000  # of all components, on a run's page and on a test's own
 _READ = 16 * 2**20  # bytes of a file that a page looks at
+_READERS_OF_LOGS = 2  # at the same time
 _FORM = 64 * 2**10  # bytes of a form
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _ORDERS: Mapping[TestOrder, str] = {"bad-first": "failed first", "duration": "slowest first", "id": "by id"}
@@ -121,6 +124,7 @@ class Pages:
         self._history = history
         self._files = files
         self._reader = reader
+        self._reading = threading.BoundedSemaphore(_READERS_OF_LOGS)
         self._static = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
         version = hashlib.sha256(b"".join(self._static.values())).hexdigest()[:12]
         self._templates = Environment(
@@ -269,7 +273,7 @@ class Pages:
         if attempt is None:
             nothing = self._history.tests(run.uid, TestFilter(), 1)
             return {
-                "bad": nothing, "slowest": nothing, "details": (), "hints": (), "notes": (), "chart": None, "logs": {}, "colours": {},
+                "bad": nothing, "slowest": nothing, "details": (), "hints": (), "notes": (), "chart": None, "logs": (), "colours": {},
                 "groups": (), "outputs": (), "reports": (), "again": view.manifest_again(run) if run.spec else "",
             }  # fmt: skip
         uid, number = run.uid, attempt.attempt
@@ -277,13 +281,14 @@ class Pages:
         slowest = self._history.tests(uid, TestFilter(attempt=number), _SLOWEST, order="duration")
         manifests = self._manifests(run, attempt)
         evidence = manifests.get(EVIDENCE)
-        logs = self._logs_of(uid, attempt, evidence)
         gathered = {file.path for file in evidence.files} if evidence is not None else frozenset[str]()
         told, untold = (
             self._read(SetKey(uid, number, None), name)[0] if name in gathered else b""
             for name in ("hints.json", "notes.json")
         )
-        details = [self._detail(test, logs) for test in bad.tests[:_BAD_SHOWN]]
+        with self._logs_of(uid, attempt, evidence) as logs:
+            details = [self._detail(test, logs) for test in bad.tests[:_BAD_SHOWN]]
+            names = list(logs)
         outputs = [
             (shard.shard, str(shard.summary["outputTail"]))
             for shard in attempt.shards
@@ -296,8 +301,8 @@ class Pages:
             "hints": view.hints(told, gathered),
             "notes": view.notes(untold),
             "chart": timeline.chart(attempt, run.created_at, bad.tests, datetime.now(UTC)),
-            "logs": logs,
-            "colours": view.colours(list(logs)),
+            "logs": names,
+            "colours": view.colours(names),
             "groups": [_group(uid, number, part, manifest) for part, manifest in manifests.items()],
             "outputs": outputs,
             "reports": ("junit.xml", "ctrf.json", "summary.md")
@@ -342,11 +347,15 @@ class Pages:
         test = await asyncio.to_thread(self._history.test, run.uid, number, test_id)
         if test is None or attempt is None:
             raise NotThere(f"attempt {number} of the run has no test {test_id[:200]}", "see the list of its tests")
-        logs = await asyncio.to_thread(self._logs_of, run.uid, attempt)
+
+        def beside() -> tuple[moments.Moment | None, dict[str, int]]:
+            with self._logs_of(run.uid, attempt) as logs:
+                return _moment(test, logs, _LINES_ALONE), view.colours(list(logs))
+
+        moment, colours = await asyncio.to_thread(beside)
         return self._show(
-            request, "test.html", run=run, test=test, moment=_moment(test, logs, _LINES_ALONE), logs=_logs_address(test),
-            colours=view.colours(list(logs)),
-        )  # fmt: skip
+            request, "test.html", run=run, test=test, moment=moment, logs=_logs_address(test), colours=colours
+        )
 
     async def _logs(self, request: Request) -> Response:
         run = await self._readable(request)
@@ -354,10 +363,14 @@ class Pages:
         attempt = _attempt(run, given.get("attempt"))
         since = view.time_parameter(given.get("since", "").strip(), datetime.now(UTC), "since")
         text = given.get("text", "").strip()
-        logs = await asyncio.to_thread(self._logs_of, run.uid, attempt) if attempt else {}
-        chosen = [name for name in given.getlist("component") if name in logs] or list(logs)
-        wanted = {name: logs[name] for name in chosen}
-        moment = await asyncio.to_thread(moments.page, wanted, since.timestamp() if since else 0.0, _PAGE_LOG, text)
+
+        def look() -> tuple[list[str], list[str], moments.Moment]:
+            with self._logs_of(run.uid, attempt) as logs:
+                chosen = [name for name in given.getlist("component") if name in logs] or list(logs)
+                wanted = {name: logs[name] for name in chosen}
+                return list(logs), chosen, moments.page(wanted, since.timestamp() if since else 0.0, _PAGE_LOG, text)
+
+        names, chosen, moment = await asyncio.to_thread(look)
 
         def here_query(**changes: object) -> str:
             mine = {"attempt": attempt and attempt.attempt, "text": text, "component": given.getlist("component")}
@@ -365,7 +378,7 @@ class Pages:
 
         return self._show(
             request, "logs.html", run=run, attempt=attempt.attempt if attempt else "", moment=moment, text=text,
-            since=given.get("since", ""), components=sorted(logs), chosen=chosen, colours=view.colours(list(logs)),
+            since=given.get("since", ""), components=names, chosen=chosen, colours=view.colours(names),
             here_query=here_query,
         )  # fmt: skip
 
@@ -416,22 +429,26 @@ class Pages:
                 log.info("a set of a run went while its page was made", extra={"set": str(key)})
         return found
 
-    def _logs_of(self, uid: str, attempt: Attempt, evidence: Manifest | None = None) -> dict[str, bytes]:
-        """The logs of the attempt's components, by name; of long ones the end."""
+    @contextmanager
+    def _logs_of(
+        self, uid: str, attempt: Attempt | None, evidence: Manifest | None = None
+    ) -> Iterator[Mapping[str, bytes]]:
+        """The logs of the attempt's components, by name; of long ones the end. In memory, so only for a few readers at a time."""
+        if attempt is None or attempt.evidence is None:
+            yield {}
+            return
         key = SetKey(uid, attempt.attempt, None)
-        if evidence is None:
-            if attempt.evidence is None:
-                return {}
-            evidence = parse_manifest(self._files.manifest(key), key)
-        names = {
+        evidence = evidence or parse_manifest(self._files.manifest(key), key)
+        files = {
             file.path.removeprefix("logs/").removesuffix(".log"): file
             for file in evidence.files
             if file.path.startswith("logs/") and file.path.endswith(".log")
         }
-        return {
-            name: b"".join(self._files.chunks(key, file.path, max(0, file.size - _READ)))
-            for name, file in sorted(names.items())
-        }
+        with self._reading:
+            yield {
+                name: b"".join(self._files.chunks(key, file.path, max(0, file.size - _READ)))
+                for name, file in sorted(files.items())
+            }
 
     def _read(self, key: SetKey, path: str) -> tuple[bytes, int]:
         """The file's beginning, and how many bytes of it these are if there are more; else 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -63,6 +64,21 @@ async def browser(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         transport=httpx.ASGITransport(app), base_url="http://archive", cookies={COOKIE: "root"}
     ) as client:
         yield client
+
+
+@asynccontextmanager
+async def archive_of(folder: Path, runs: list[demo.Run]) -> AsyncIterator[httpx.AsyncClient]:
+    """An archive with these runs alone, and one who may read all."""
+    history = History(database_url("", folder))
+    history.migrate()
+    files = demo.Memory()
+    demo.fill(history, files, runs)
+    app = Starlette(routes=Pages(history, files, reader).routes())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://a", cookies={COOKIE: "root"}
+    ) as one:
+        yield one
+    history.close()
 
 
 async def shown(browser: httpx.AsyncClient, address: str, status: int = 200) -> str:
@@ -185,26 +201,13 @@ async def test_a_filter_that_is_none_is_told(browser):
 
 
 async def test_an_empty_archive_says_how_to_begin(tmp_path):
-    history = History(database_url("", tmp_path))
-    history.migrate()
-    app = Starlette(routes=Pages(history, demo.Memory(), reader).routes())
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://a", cookies={COOKIE: "root"}
-    ) as browser:
+    async with archive_of(tmp_path, []) as browser:
         assert "seatrial run" in await shown(browser, "/")
         assert "No test was flaky" in await shown(browser, "/flaky")
-    history.close()
 
 
 async def test_a_long_list_has_pages(tmp_path):
-    history = History(database_url("", tmp_path))
-    history.migrate()
-    files = demo.Memory()
-    demo.fill(history, files, [demo.cancelled(n, NOW - timedelta(minutes=n)) for n in range(120)])
-    app = Starlette(routes=Pages(history, files, reader).routes())
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://a", cookies={COOKIE: "root"}
-    ) as browser:
+    async with archive_of(tmp_path, [demo.cancelled(n, NOW - timedelta(minutes=n)) for n in range(120)]) as browser:
         address, seen = "/", []
         while address:
             page = (await browser.get(address)).text
@@ -212,7 +215,6 @@ async def test_a_long_list_has_pages(tmp_path):
             older = re.search(r'href="([^"]+)" rel="next"', page)
             address = "/" + html.unescape(older[1]) if older else ""
     assert seen == [f"pr-{1200 + n}" for n in range(120)]
-    history.close()
 
 
 # One run
@@ -279,6 +281,14 @@ async def test_the_manifest_to_run_it_again(browser):
     again = yaml.safe_load(answer.text)
     assert again["spec"] == demo.SPEC
     assert again["metadata"]["generateName"] == "pr-1223-"
+
+
+async def test_masked_values_of_the_manifest_are_told(browser, tmp_path):
+    assert "put them in" not in await shown(browser, PAGES["failed"])
+    run = demo.cancelled(1, NOW)
+    run.record["spec"] = {"env": [{"name": "API_KEY", "value": "***"}], "tests": {}}
+    async with archive_of(tmp_path, [run]) as other:
+        assert "put them in where the manifest has ***" in await shown(other, f"/runs/{run.uid}")
 
 
 # Tests, logs, files
