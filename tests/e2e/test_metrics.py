@@ -6,17 +6,21 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl, quickstart
+from tests.unit.chart import promql
+from tests.unit.chart.test_rules import expressions
 
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # alone: it counts
 
-METRICS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services/seatrial-operator:metrics/proxy/metrics"
+SERVICES = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services"
+METRICS = f"{SERVICES}/seatrial-operator:metrics/proxy/metrics"
+METRICS_OF_ARCHIVE = f"{SERVICES}/seatrial-archive:read/proxy/metrics"
 WRITES_AT_MOST = 40
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
-async def scrape() -> tuple[str, dict[Sample, float]]:
+async def scrape(page: str = METRICS) -> tuple[str, dict[Sample, float]]:
     """The page, and the value of each sample on it."""
-    text = await kubectl("get", "--raw", METRICS)
+    text = await kubectl("get", "--raw", page)
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return text, {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
 
@@ -55,3 +59,11 @@ async def test_runs_are_counted_and_none_is_named(bench: Bench) -> None:
         )
 
     await eventually(both_shown, "both runs among those that there are", 20)
+
+
+async def test_every_alert_and_panel_finds_its_metrics_in_the_cluster(bench: Bench) -> None:
+    await bench.run({}, {"test_it.py": "def test_it(): pass\n"})
+    shown = {name for page in (METRICS, METRICS_OF_ARCHIVE) for name, _ in (await scrape(page))[1]}
+    once_it_happens = {"seatrial_reconcile_errors_total", "seatrial_archive_deleted_runs_total"}
+    asked = {name for _, expression in expressions() for name in promql.named(expression).metrics}
+    assert asked - once_it_happens <= shown
