@@ -41,6 +41,9 @@ QUIET = {
     'seatrial_environments{state="ending"}': "1x120",
     'seatrial_environments{state="stuck"}': "0x120",
     'seatrial_environments{state="leftover"}': "0x120",
+    'seatrial_reconcile_errors_total{kind="ConflictError"}': "0+1x120",
+    'seatrial_reconcile_errors_total{kind="UnavailableError"}': "0x120",
+    "seatrial_reconcile_duration_seconds_count": "0+50x120",
     FINISHED % ("Passed", "TestsPassed"): "0+2x120",
     FINISHED % ("Failed", "TestsFailed"): "0+1x120",
     FINISHED % ("Errored", "ServiceLost"): "0x120",
@@ -80,6 +83,15 @@ CASES = [
     Case("the operator is gone", 65, {"seatrial_build_info": "1x59 stale"}, ("SeatrialOperatorDown",)),
     Case("an operator starts", 62, {"seatrial_ready": "1x59 0x2 1x60"}),
     Case("an operator does not get ready", 65, {"seatrial_ready": "1x59 0x60"}, ("SeatrialOperatorNotReady",)),
+    Case("the API server is away for a moment", 66, {
+        'seatrial_reconcile_errors_total{kind="UnavailableError"}': "0x60 0+50x3 150x60",
+    }),
+    Case(
+        "the operator does not reach the API server", 90, {
+            'seatrial_reconcile_errors_total{kind="UnavailableError"}': "0x60 0+50x60",
+        },
+        ("SeatrialPassesFailing",),
+    ),
     Case(
         "one run in four is Errored", 90, {FINISHED % ("Errored", "ServiceLost"): "0x60 0+1x60"},
         ("SeatrialErrorRate reason=ServiceLost",),
