@@ -18,6 +18,8 @@ MOST = 10
 _LINE = 500
 _OCCURRENCES = 50
 """Of a word that are looked at in one log."""
+_WAITS = "seatrial: waiting for "
+"""The launcher names what does not answer yet: nothing is wrong with that."""
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*Z ?")
 _PORTS = {5432: "postgres", 9000: "minio", 7233: "temporal", 6379: "redis"}
 
@@ -80,6 +82,8 @@ RULES = (
     _rule("out of memory|memoryerror|outofmemory|cannot allocate memory",
           r"\bout of memory\b|\bMemoryError\b|OutOfMemoryError|Cannot allocate memory",
           "out of memory", "Raise its resources.limits.memory, or use less."),
+    _rule("used up its memory", r"the container used up its memory, and the kernel killed a process in it", "the container used up its memory",
+          "Raise its resources.limits.memory, or use less.", rank=0),
     _rule("terminated by signal 9", r"server process \(PID \d+\) was terminated by signal 9", "a server process of the database was killed",
           "Most often for memory: raise its resources.limits.memory; its data are in memory too, unless `storage: Disk`.", rank=0),
     _rule("server closed the connection|because of crash of another", r"server closed the connection unexpectedly|because of crash of another server process",
@@ -197,7 +201,8 @@ def _lines(text: str, lower: str, signs: Iterable[str]) -> Iterator[str]:
             places.add((text.rfind("\n", 0, place) + 1, end))
             place = lower.find(sign, end)
     for begin, end in sorted(places):
-        yield text[begin:end]
+        if _WAITS not in text[begin:end]:
+            yield text[begin:end]
 
 
 def _split(line: str) -> tuple[str | None, str]:

@@ -87,6 +87,10 @@ LINES = {
         "2026-11-21 16:04:45.1 UTC [1] LOG:  server process (PID 42) was terminated by signal 9: Killed",
         "a server process of the database was killed", "limits.memory", "postgres",
     ),
+    "the launcher saw it": Case(
+        "seatrial: the container used up its memory, and the kernel killed a process in it: raise its memory limit",
+        "the container used up its memory",
+    ),
     "not an address": Case("/usr/lib/python3.13/socket.py:849: ConnectionRefusedError", "connection refused"),
     "refused on localhost": Case("connect ECONNREFUSED 127.0.0.1:5432", "connection refused to 127.0.0.1:5432", "localhost"),
 }  # fmt: skip
@@ -111,6 +115,7 @@ CALM = (
     "LOG:  database system is ready to accept connections",
     "WARNING: CREATE EXTENSION IF NOT EXISTS: extension already exists, skipping",
     "waiting for postgres (attempt 1)",
+    "seatrial: waiting for 10 s: postgres (postgres://postgres@postgres:5432/orders: connection refused)",
     'NOTICE:  table "x" does not exist, skipping',
 )
 
