@@ -366,3 +366,12 @@ def test_the_operator_image_has_all_three_programs(start: Callable[..., Containe
     )
     assert operator.ended() == 0, operator.log
     assert operator.log.strip() == IMAGES["operator"].rpartition(":")[2]
+
+
+@pytest.mark.parametrize("bucket", ["s3://bucket/prefix", "gs://bucket"])
+def test_the_archive_finds_what_it_needs_to_speak_tls_with_a_bucket(
+    start: Callable[..., Container], bucket: str
+) -> None:
+    code = f"from seatrial.archive.storage.bucket import Bucket; Bucket.at({bucket!r})"
+    operator = start("operator", "-c", code, entrypoint="python")
+    assert operator.ended() == 0, operator.log
