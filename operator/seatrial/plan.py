@@ -390,7 +390,8 @@ def _with_evidence(
         return status, ()
     kind = ConditionType.EVIDENCE_ARCHIVED
     if found.digest:
-        return _condition(run, status, now, kind, "True", "Archived" if whole else "RecordOnly"), ()
+        reason, files = ("Archived", f"{found.files} files") if whole else ("RecordOnly", "")
+        return _condition(run, status, now, kind, "True", reason, files), ()
     message = f"not archived: {found.error}; check the archive before the next run"
     status = _condition(run, status, now, kind, "False", "Refused" if found.refused else "ArchiveUnavailable", message)
     return status, (

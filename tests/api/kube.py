@@ -88,6 +88,8 @@ class Kube:
     end_namespaces: bool = True
     logs: dict[str, str] = field(default_factory=dict)
     """By the container's name; that of the process before the last under `name/previous`."""
+    silent: set[str] = field(default_factory=set)
+    """Containers whose log is never answered."""
     _objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     _history: list[tuple[int, str, str, Object]] = field(default_factory=list)
     _version: int = 100
@@ -201,7 +203,7 @@ class Kube:
             if group == "metrics.k8s.io":  # nobody measures here
                 return failure(404, "NotFound", "no metrics")
             if subresource == "log":
-                return self._log(request, namespace, name)
+                return await self._log(request, namespace, name)
             return await self._read(request, resource, namespace, name)
         body = json.loads(await request.text() or "{}")
         if request.method == "POST":
@@ -217,7 +219,9 @@ class Kube:
             return replaced
         return answer
 
-    def _log(self, request: web.Request, namespace: str, pod: str) -> web.Response:
+    async def _log(self, request: web.Request, namespace: str, pod: str) -> web.Response:
+        if request.query["container"] in self.silent:
+            await asyncio.Event().wait()
         if ("pods", namespace, pod) not in self._objects:
             return failure(404, "NotFound", f"pods {pod} not found")
         container = request.query["container"]

@@ -134,6 +134,27 @@ async def test_the_verdict_waits_for_no_evidence(world: World) -> None:
     assert reclaimed > verdict
 
 
+async def test_a_log_that_does_not_come_is_not_waited_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatrial.evidence.gather.SECONDS", 0.5)
+    world.summary, world.kube.silent = lambda: builders.summary("failed"), {"tests"}
+    uid = await world.apply()
+    await world.until(world.settled, "reclaimed")
+    assert "logs/tests.collector.log" in world.kept.files[uid]
+    assert "logs/tests.log" not in world.kept.files[uid]
+    assert any("not everything could be read" in note for note in world.kept.json(uid, "notes.json"))
+    assert uid in world.kept.manifests
+
+
+async def test_a_lost_node_is_not_asked_for_logs(world: World) -> None:
+    conditions = [{"type": "Ready", "status": "Unknown"}]
+    await world.kube.put("nodes", {"metadata": {"name": "node-1"}, "status": {"conditions": conditions}})
+    world.summary, world.kube.silent = lambda: builders.summary("failed"), {"tests", "collector"}
+    uid = await world.apply()
+    await world.until(world.settled, "reclaimed")
+    assert [path for path in world.kept.files[uid] if path.startswith("logs/")] == []
+    assert any("node-1 does not answer" in note for note in world.kept.json(uid, "notes.json"))
+
+
 async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World) -> None:
     world.hold_tests = True
     uid = await world.apply()

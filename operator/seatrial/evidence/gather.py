@@ -118,10 +118,11 @@ class Gatherer:
         if gone and there:
             names = ", ".join(pod["metadata"]["name"] for pod in gone)
             gathered.notes.append(f"gone before their logs could be read: {names}")
+        lost = await self._nodes(gathered, everything)
+        reached = [pod for pod in bodies if (pod.get("spec") or {}).get("nodeName") not in lost]
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._nodes(gathered, everything))
-                for log in logs.logs_of(bodies):
+                for log in logs.logs_of(reached):
                     group.create_task(self._log(gathered, namespace, log))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
@@ -134,7 +135,8 @@ class Gatherer:
                 gathered.notes.append(f"{kind.plural}: {error.message}")
             return []
 
-    async def _nodes(self, gathered: _Set, pods: Iterable[Mapping[str, Any]]) -> None:
+    async def _nodes(self, gathered: _Set, pods: Iterable[Mapping[str, Any]]) -> set[str]:
+        """Stores the states of the nodes; returns those that answer nobody, so nobody need ask them for logs."""
         found = []
         for name in states.nodes_of(pods):
             try:
@@ -142,6 +144,9 @@ class Gatherer:
             except ClusterError as error:
                 gathered.notes.append(f"node {name}: {error.message}")
         await self._store(gathered, "nodes.json", found)
+        lost = {node["metadata"]["name"] for node in found if states.is_lost(node)}
+        gathered.notes += [f"node {name} does not answer: no logs of what is on it" for name in sorted(lost)]
+        return lost
 
     async def _log(self, gathered: _Set, namespace: str, log: logs.Log) -> None:
         async with self._reads:

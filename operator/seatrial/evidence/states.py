@@ -27,6 +27,12 @@ def node(body: Object) -> dict[str, Any]:
     }
 
 
+def is_lost(body: Object) -> bool:
+    """Whether the node has not answered for so long that the cluster does not know how it is."""
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "Unknown" for c in conditions)
+
+
 def nodes_of(pods: Iterable[Object]) -> list[str]:
     """The names of the nodes that these pods are on."""
     return sorted({name for pod in pods if (name := (pod.get("spec") or {}).get("nodeName"))})
