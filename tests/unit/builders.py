@@ -99,9 +99,7 @@ def summary(outcome: str = "passed", **more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
-def observed(
-    *pods: Pod, result: dict[str, Any] | None = None, heard: datetime | None = None, **more: Any
-) -> Observed:
+def observed(*pods: Pod, result: dict[str, Any] | None = None, heard: datetime | None = None, **more: Any) -> Observed:
     """An environment that is there, with these pods; its evidence is archived."""
     base: dict[str, Any] = {"namespace": namespace(), "evidence": ARCHIVED}
     found = Result("sha256:abc", result, heard) if result is not None else None
