@@ -314,6 +314,13 @@ def test_the_archive_is_told_where_things_lie_and_how_long(render: Render) -> No
     assert container["envFrom"] == [{"secretRef": {"name": "credentials"}}]
 
 
+def test_the_archives_account_can_be_given_rights_by_the_cloud(render: Render) -> None:
+    assert "annotations" not in render().get("ServiceAccount", "seatrial-archive")["metadata"]
+    given = render(r"archive.serviceAccountAnnotations.iam\.gke\.io/gcp-service-account=a@b")
+    account = given.get("ServiceAccount", "seatrial-archive")
+    assert account["metadata"]["annotations"] == {"iam.gke.io/gcp-service-account": "a@b"}
+
+
 def test_the_archives_volume_has_the_wanted_size_and_class(render: Render) -> None:
     claim = render("archive.persistence.size=3Gi", "archive.persistence.storageClass=fast").get(
         "PersistentVolumeClaim", "seatrial-archive"
