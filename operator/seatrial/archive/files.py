@@ -25,7 +25,7 @@ _SHOWN_AS = {
     ".jpg": "image/jpeg",
     **dict.fromkeys((".jsonl", ".log", ".md", ".txt", ".xml", ".yaml", ".yml"), "text/plain; charset=utf-8"),
 }
-_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def shown_as(path: str) -> str | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from seatrial import tokens
+from seatrial.archive.history.database import database_url
+from seatrial.archive.history.queries import History
 from tests.unit.archive.minio import MinIO
 from tests.unit.archive.support import KEY, UID, Process, Server, Uploads, connected, manifest, sha256, summary
 
@@ -120,6 +122,30 @@ async def test_killed_at_any_moment_each_set_is_complete_or_not_there(
                 assert (await uploads.put(name, body)).status_code in (200, 201)
             assert (await uploads.seal(manifest(uploads.vital | files))).status_code == (200 if found else 201)
         assert {one["state"] async for one in client.verify(None)} == {"whole"}
+
+
+async def test_a_removal_that_a_crash_interrupted_is_ended_at_the_next_start(spawn: Spawn, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    first = spawn()
+    ports = await asyncio.to_thread(first.wait_for, "listening")
+    async with connected(ports["uploadPort"], ports["readPort"], folder) as server:
+        await server.put_record(verdict="Passed")
+        await server.shard().whole({"a.bin": b"a"})
+        await server.put_record("stays")
+        await server.shard("stays").whole()
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+    history = History(database_url("", folder))
+    history.mark_deleted([UID])
+    history.close()
+    (folder / "runs" / UID / "1" / "0" / "manifest.json").unlink()
+
+    second = spawn()
+    ports = await asyncio.to_thread(second.wait_for, "listening")
+    async with connected(ports["uploadPort"], ports["readPort"], folder) as server:
+        assert [run["uid"] for run in (await server.read.get("/v1/runs")).json()["runs"]] == ["stays"]
+        await asyncio.to_thread(second.wait_for, "removed a run from the archive")
+        assert [one.name for one in (folder / "runs").iterdir()] == ["stays"]
 
 
 async def test_asked_to_end_it_lets_uploads_finish_and_ends_streams(spawn: Spawn, tmp_path: Path) -> None:
