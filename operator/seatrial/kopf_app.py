@@ -70,7 +70,7 @@ class Application:
         """A run was listed, added, changed or removed."""
         if kind == "DELETED":
             self.recorder.deleted(body)
-            self.store.remove_run(body)
+            self.queue.add(self.store.remove_run(body))
             return
         self.queue.add(self.store.put_run(body))
         self.recorder.changed(body["metadata"]["uid"])

@@ -85,6 +85,8 @@ class Namespace:
     name: str
     uid: str
     run_uid: str
+    run: tuple[str, str] = ("", "")
+    """Namespace and name of the run, as the environment's annotations give them."""
     created: datetime | None = None
     terminating_since: datetime | None = None
     expires_at: datetime | None = None
@@ -226,6 +228,7 @@ def namespace(body: Object) -> Namespace:
         name=metadata["name"],
         uid=metadata["uid"],
         run_uid=(metadata.get("labels") or {}).get(meta.RUN_UID, ""),
+        run=(annotations.get(meta.RUN_NAMESPACE, ""), annotations.get(meta.RUN_NAME, "")),
         created=parse_time(metadata.get("creationTimestamp")),
         terminating_since=parse_time(metadata.get("deletionTimestamp")),
         expires_at=_lease(annotations.get(meta.EXPIRES_AT)),

@@ -146,6 +146,7 @@ class Reconciler:
         Raises:
             ClusterError: a request failed; the pass is to be repeated.
         """
+        await self._reclaim_abandoned(key)
         body = self._store.runs.get(key)
         if body is None:
             return None
@@ -337,6 +338,23 @@ class Reconciler:
         except ConflictError:  # another one has its name by now
             await self._look_at_namespace(run)
 
+    async def _reclaim_abandoned(self, key: Key) -> None:
+        """Deletes environments whose run is gone although it had a finalizer: when a deletion without finalizers is under way
+        while one is added, the API server takes both, and the run goes.
+
+        The run is looked for in the cluster itself before anything is deleted.
+        """
+        for namespace in self._store.abandoned(key):
+            with contextlib.suppress(NotFoundError):
+                run = await self._cluster.get(RUN, key[1], key[0])
+                if run["metadata"]["uid"] == namespace.run_uid:
+                    continue
+            logger.info("environment %s: its run %s/%s is gone; deleting it", namespace.name, *key)
+            try:
+                await self._delete_environment(namespace.name, namespace.uid)
+            except NotFoundError:
+                self._store.forget_environment(namespace.run_uid, namespace.name)
+
     async def _delete_environment(self, name: str, uid: str) -> None:
         """Deletes the namespace first, so that nothing is made anew in it, and its pods in the same moment: Kubernetes
         empties a namespace only after five seconds, and by then they are gone.
@@ -426,7 +444,8 @@ class Reconciler:
             name = manifest["metadata"]["name"]
             raise Unacceptable(Reason.ENVIRONMENT_LOST, f"namespace {name} belongs to somebody else; rename the run")
         found = self._store.observe(uid).namespace
-        assert found is not None
+        if found is None:  # the next pass gives back what has just been made
+            raise NotFoundError(f"run {run.metadata.namespace}/{run.metadata.name} is gone", 404)
         if found.terminating_since:
             raise Unacceptable(Reason.ENVIRONMENT_LOST, f"namespace {found.name} was deleted while it was set up")
         return found

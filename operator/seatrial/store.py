@@ -105,14 +105,15 @@ class Store:
         if old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]:
             self.put_run(body)
 
-    def remove_run(self, body: Object) -> None:
-        """Forgets a run that is gone; the facts of an environment stay until that is gone too."""
+    def remove_run(self, body: Object) -> Key:
+        """Forgets a run that is gone, and returns its key; the facts of an environment stay until that is gone too."""
         metadata = body["metadata"]
         key = (metadata["namespace"], metadata["name"])
         if (old := self.runs.get(key)) is not None and old["metadata"]["uid"] == metadata["uid"]:
             del self.runs[key]
         self._keys.pop(metadata["uid"], None)
         self._drop_if_empty(metadata["uid"])
+        return key
 
     def key_of(self, uid: str) -> Key | None:
         """Where the run with this uid is; None if there is none (any more)."""
@@ -203,6 +204,12 @@ class Store:
     def environments(self) -> list[Namespace]:
         """All environments there are."""
         return [namespace for facts in self._facts.values() for namespace in facts.namespaces.values()]
+
+    def abandoned(self, key: Key) -> list[Namespace]:
+        """Environments of a run of this key that is gone, as far as they are not being deleted."""
+        return [
+            n for n in self.environments() if n.run == key and n.run_uid not in self._keys and not n.terminating_since
+        ]
 
     def pods(self, uid: str) -> tuple[Pod, ...]:
         """The pods of a run's environment."""

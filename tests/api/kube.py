@@ -139,6 +139,11 @@ class Kube:
         """Deletes an object as a user does: finalizers hold it, a namespace ends in its own time."""
         await self._delete((resource, namespace, name))
 
+    async def lose(self, resource: str, name: str, namespace: str = "") -> None:
+        """Deletes an object in spite of its finalizers."""
+        key = (resource, namespace, name)
+        await self._store("DELETED", key, self._objects[key])
+
     async def forget_history(self) -> None:
         """Makes every watch begin anew: 410 Gone."""
         async with self._news:

@@ -247,6 +247,28 @@ async def test_a_run_deleted_on_its_way(world: World, phase: str) -> None:
     await world.until(lambda: world.kube.left_over() == {}, "nothing left over")
 
 
+@pytest.mark.parametrize("resource", ["namespaces", "services", "jobs"])
+async def test_a_run_that_goes_in_spite_of_its_finalizer_leaves_no_environment(world: World, resource: str) -> None:
+    assert world.application is not None
+
+    async def nothing() -> int:
+        return 0
+
+    world.application.reconciler.sweep = nothing  # type: ignore[method-assign]
+    gone = False
+
+    async def lose_the_run(write: Write, when: str) -> None:
+        nonlocal gone
+        if not gone and when == "after" and (write.method, write.resource) == ("POST", resource):
+            gone = True
+            await world.kube.lose("integrationruns", "orders", "team-a")
+
+    world.kube.fault = lose_the_run
+    await world.apply()
+    await world.until(lambda: gone and world.run() is None, "gone")
+    await world.until(lambda: world.kube.left_over() == {}, "nothing left over")
+
+
 # --- faults at every write -------------------------------------------------------------------------------------------
 
 
