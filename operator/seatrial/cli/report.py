@@ -126,15 +126,15 @@ def _failures(
     if not failures:
         return []
     texts = {test.id: test.failures for test in told.failed} if told else {}
-    lines = [Text("  Failed tests", "bold")]
+    lines, told_before = [Text("  Failed tests", "bold")], set[str]()
     for failure in failures[:_FAILURES_SHOWN]:
         catalogue = f" ({failure['catalogueId']})" if failure.get("catalogueId") else ""
         lines.append(Text.assemble((f"  {out.glyphs.bad} ", "red"), one_line(str(failure.get("id"))) + catalogue))
-        excerpted = _excerpt(out, texts.get(str(failure.get("id")), ()))
-        if excerpted:
-            lines += excerpted
-        elif message := one_line(str(failure.get("message") or "")):
-            lines += out.wrapped(Text(message, "dim"), indent=6)
+        message = one_line(str(failure.get("message") or ""))
+        lines += out.wrapped(Text(message), indent=6) if message else []
+        if message not in told_before:  # where many fail of one cause, its traceback is shown once
+            lines += _excerpt(out, texts.get(str(failure.get("id")), ()))
+        told_before.add(message)
     more = (tests.get("failed") or 0) + (tests.get("errors") or 0) - min(len(failures), _FAILURES_SHOWN)
     if more > 0:
         lines.append(Text(f"    and {more} more; the results have all", "dim"))

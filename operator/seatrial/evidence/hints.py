@@ -218,13 +218,16 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
         lower = text = lower
     found: dict[str, Hint] = {}
     for rule in RULES:
+        of_rule: dict[str, Hint] = {}
         for line in _lines(text, lower, rule.signs):
             at, said = _split(line)
             if matches := list(rule.pattern.finditer(said[:4000])):
                 what = next((v for match in matches for v in match.groupdict().values() if v), "")
-                title = " ".join(rule.title.format(what=what).split()).removesuffix(":")
-                hint = Hint(component, path, said.strip()[:_LINE], at, title, rule.advice, rank=rule.rank)
-                found.setdefault(title, hint)
+                hint = Hint(component, path, said.strip()[:_LINE], at, _title(rule, what), rule.advice, rank=rule.rank)
+                of_rule.setdefault(hint.title, hint)
+        if len(of_rule) > 1:
+            of_rule.pop(_title(rule, ""), None)  # another line names what it is about
+        found |= of_rule
     for line in _lines(text, lower, _REFUSED_SIGNS):
         at, said = _split(line)
         if _REFUSED.search(said[:4000]):
@@ -236,6 +239,10 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
         title, advice = f"the last that {component} said", f"{context.log_of(component)} shows what came before."
         found[title] = Hint(component, path, said.strip()[:_LINE], at, title, advice)
     return list(found.values())
+
+
+def _title(rule: Rule, what: str) -> str:
+    return " ".join(rule.title.format(what=what).split()).removesuffix(":")
 
 
 def _last(text: str) -> str:

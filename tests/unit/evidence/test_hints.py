@@ -120,6 +120,15 @@ CALM = (
 )
 
 
+def test_what_a_line_leaves_open_is_not_said_where_another_names_it() -> None:
+    log = b"2026-11-21T10:00:00.000000001Z psycopg/connection.py:304: UndefinedTable\n"
+    bare = ["table does not exist: a migration is missing"]
+    assert [h.title for h in of_log("tests", "logs/tests.log", log, Context())] == bare
+    log += b'2026-11-21T10:00:00.000000002Z E  UndefinedTable: relation "products" does not exist\n'
+    named = ["table products does not exist: a migration is missing"]
+    assert [h.title for h in of_log("tests", "logs/tests.log", log, Context())] == named
+
+
 def test_a_calm_log_says_nothing() -> None:
     assert of_log("worker", "logs/worker.log", log(*CALM), CONTEXT) == []
 
