@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-from seatrial_runner.artifacts import Omitted, find
+from seatrial_runner.artifacts import Found, Omitted, find
 from seatrial_runner.events import CHUNK, Tail
 from seatrial_runner.follow import Follower
 from seatrial_runner.live import Live
@@ -41,6 +41,8 @@ DAMAGED_TRIES = 3
 TERMINATION_LIMIT = 4096
 """Bytes that Kubernetes keeps of a termination message."""
 DEFAULT_ARTIFACTS_LIMIT = 1024**3
+COVERAGE = "coverage/**"
+"""What the plugin measured, among the results."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -187,8 +189,10 @@ class Collector:
         self._send_tail("output.log", follower.output)
         if follower.record_bytes is not None:
             self._send("exit.json", Source.of(follower.record_bytes))
+        self._omitted = Omitted()
+        self._send_found(settings.results, (COVERAGE,))
         if settings.artifacts:
-            self._send_artifacts()
+            self._send_found(settings.artifacts_folder, settings.artifacts, "artifacts/")
         run = {"uid": settings.uid, "name": settings.run, "namespace": settings.namespace}
         summary = summarize(follower.facts, run, settings.attempt, settings.shard)
         omitted = self._omitted.told()
@@ -213,24 +217,23 @@ class Collector:
         if tail.present:
             self._send(name, Source(tail.fd, tail.size, tail.sha256))
 
-    def _send_artifacts(self) -> None:
-        self._omitted = Omitted()
-        settings = self._settings
-        for found in find(settings.artifacts_folder, settings.artifacts, settings.artifacts_limit, self._omitted):
+    def _send_found(self, folder: str, globs: tuple[str, ...], prefix: str = "") -> None:
+        for found in find(folder, globs, self._settings.artifacts_limit, self._omitted):
             try:
-                self._send_masked(f"artifacts/{found.name}", found.source)
+                self._send_masked(found, prefix)
             except Refused as error:
                 if error.status not in (400, 413):
                     raise
                 self._omitted.add(found.name, f"the archive refused it: {error}"[:300], found.source.size)
 
-    def _send_masked(self, path: str, source: Source) -> None:
+    def _send_masked(self, found: Found, prefix: str) -> None:
+        path, source = prefix + found.name, found.source
         if path in self._files:
             return
         try:
             spool = masked_file(source, self._settings.mask)
         except TooLarge as error:
-            self._omitted.add(path.partition("/")[2], str(error), source.size)
+            self._omitted.add(found.name, str(error), source.size)
             return
         if spool is None:
             self._send(path, source)

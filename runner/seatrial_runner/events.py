@@ -12,7 +12,8 @@
                     ``timedOut``
 ``interrupted``     ``kind`` (the exception's name), ``message``: Ctrl-C, ``pytest.exit()``, a plugin's stop
 ``internal-error``  ``message``, ``text``: pytest itself failed
-``plugin-error``    ``message``: something could not be recorded
+``coverage``        ``lines`` of code that could have run, ``covered``: those that did
+``plugin-error``    ``message``: something could not be recorded or measured
 ``heartbeat``       each second
 ``finish``          ``exitStatus``; nothing comes after it
 ==================  ====================================================================================================

@@ -23,6 +23,7 @@ from typing import Any, Optional, Union
 
 import pytest
 
+from seatrial_runner import measure
 from seatrial_runner.limit import TIMED_OUT, TimeLimit
 
 TEXT_LIMIT = 64 * 1024
@@ -33,9 +34,6 @@ ERRORS_LIMIT = 100
 """Collection errors written with their text; further ones are counted."""
 HEARTBEAT = 1.0
 """Seconds between two heartbeats."""
-
-OWNER = "SEATRIAL_EVENTS_OWNER"
-"""Environment variable: the process that writes the events. A pytest started by a test inherits it and stays silent."""
 
 _NAME = re.compile(r"test_([a-z]{2,})_(\d+)(?![a-z0-9])", re.IGNORECASE)
 _ID = re.compile(r"\b[A-Z]{2,}-\d+\b")
@@ -294,6 +292,17 @@ class Recorder:
             )
             self._heartbeat.go_on()
 
+    def measured(self, measurement: measure.Measurement) -> None:
+        """Have the reports of coverage made, and write what came of it."""
+        with self._guarded("the coverage"):
+            if self._session is None or not self._log.mine:
+                return
+            lines = measurement.report()
+            if lines is not None:
+                self._log.write("coverage", **lines)
+            for note in measurement.notes:
+                self._log.write("plugin-error", message=clean(note[:MESSAGE_LIMIT]))
+
     def finish(self) -> None:
         """Write how the session ended, and nothing after it. Without a session (``--help``) there is no such event."""
         with self._guarded("the end of the session"):
@@ -510,10 +519,13 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"SEATRIAL_TEST_TIMEOUT must be a number of seconds, not {limit!r}") from None
         if seconds > 0:
             config.pluginmanager.register(TimeLimit(seconds, stderr), "seatrial-limit")
+    measurement = measure.begin(config)  # an older pytest-xdist loads plugins in its workers only now
+    if measurement is not None:
+        config.pluginmanager.register(measurement, "seatrial-coverage")
     path = os.environ.get("SEATRIAL_EVENTS", "")
     if not path or hasattr(config, "workerinput"):
         return
-    if os.environ.setdefault(OWNER, str(os.getpid())) != str(os.getpid()):
+    if os.environ.setdefault(measure.OWNER, str(os.getpid())) != str(os.getpid()):
         return  # started by a test of the session that is recorded
     try:
         log = EventLog(path)
@@ -533,4 +545,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Write the session's end. This is the last that pytest asks plugins for: nothing changes its exit status later."""
     recorder = config.stash.get(_RECORDER, None)
     if recorder is not None:
+        measurement = config.stash.get(measure.MEASUREMENT, None)
+        if measurement is not None:
+            recorder.measured(measurement)
         recorder.finish()

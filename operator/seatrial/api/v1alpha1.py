@@ -388,6 +388,8 @@ class Tests(Model):
     """What pytest asks for and may use at most."""
     timeout: Duration | None = None
     """Limit of one test: a test that takes longer fails, saying so."""
+    coverage: bool = False
+    """Measure which lines run in pytest's processes, with the package `coverage` of the image. What runs in apps is not measured."""
     artifacts: Annotated[
         tuple[Annotated[str, Field(max_length=512, pattern=r"^[^/*?\[.][^*?\[]*/.+|^[^/*?\[.][^/*?\[]*$")], ...],
         Field(max_length=20),

@@ -104,6 +104,8 @@ def _tests_container(
         source = {"configMap": {"name": SOURCE_CONFIG_MAP}}
         mounts += [Mount("source", SOURCE, source, read_only=True), Mount("tests", SOURCE_TARGET)]
     extra = [{"name": "SEATRIAL_EVENTS", "value": f"{RESULTS}/events.jsonl"}]
+    if tests.coverage:
+        extra.append({"name": "SEATRIAL_COVERAGE", "value": f"{RESULTS}/coverage"})
     if tests.timeout is not None:
         extra.append({"name": "SEATRIAL_TEST_TIMEOUT", "value": f"{tests.timeout.total_seconds():g}"})
     return pod.Container(

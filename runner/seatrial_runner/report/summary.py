@@ -60,6 +60,8 @@ class Facts:
     first_at: Optional[float] = None
     last_ended: Optional[float] = None
     last_event: Optional[float] = None
+    line_rate: Optional[float] = None
+    """Coverage: the part of the lines that ran, 0 to 1."""
     gates_began: Optional[float] = None
     gates_open: Optional[float] = None
     not_ready: list[Any] = field(default_factory=list)
@@ -108,6 +110,9 @@ class Facts:
             self.internal_error = str(event.get("message") or "internal error")
         elif kind == "plugin-error":
             self.note(f"the plugin reported: {event.get('message')}"[:MESSAGE])
+        elif kind == "coverage":
+            lines, covered = int(event["lines"]), int(event["covered"])
+            self.line_rate = round(covered / lines, 4) if lines > 0 else None
         elif kind == "finish":
             self.finish = int(event["exitStatus"])
 
@@ -314,6 +319,8 @@ def summarize(facts: Facts, run: dict[str, str], attempt: int, shard: int) -> di
         "python": session.get("python"),
         "notes": facts.notes,
     }
+    if facts.line_rate is not None:
+        summary["coverage"] = {"lineRate": facts.line_rate}
     if outcome != "passed":
         summary["outputTail"] = _tail(facts.output_tail, finished=facts.finish is not None)
     return summary

@@ -169,6 +169,29 @@ def test_artifacts_are_collected_and_what_is_left_out_is_told(pod: Pod, archive:
     assert {each["path"] for each in omitted["examples"]} == {"logs/large", "logs/refused"}
 
 
+def test_coverage_arrives_with_the_results(pod: Pod, archive: FakeArchive) -> None:
+    folder = pod.results / "coverage"
+    (folder / "html").mkdir(parents=True)
+    (folder / "coverage.xml").write_text("<coverage/>")
+    (folder / "html" / "index.html").write_text("<html>")
+    (folder / "elsewhere").symlink_to(pod.env["SEATRIAL_TOKEN_DIR"])
+    pod.finished([*EVENTS[:-1], {"t": 199.0, "event": "coverage", "lines": 8, "covered": 7}, EVENTS[-1]])
+    assert pod.collect()[0] == 0
+    assert [name for name in archive.files if name.startswith("coverage/")] == [
+        "coverage/coverage.xml",
+        "coverage/html/index.html",
+    ]
+    assert archive.summary["coverage"] == {"lineRate": 0.875}
+
+
+def test_a_coverage_folder_that_leads_elsewhere_is_not_followed(pod: Pod, archive: FakeArchive) -> None:
+    (pod.results / "coverage").symlink_to(pod.env["SEATRIAL_TOKEN_DIR"])
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert not any(TOKEN.encode() in body or "shard-0" in name for name, body in archive.files.items())
+    assert "coverage" not in archive.summary
+
+
 def test_reports_are_sent_while_pytest_s_process_still_ends(pod: Pod, archive: FakeArchive) -> None:
     pod.append("gates.jsonl", GATES)
     pod.append("events.jsonl", EVENTS)
