@@ -189,7 +189,7 @@ class ArchiveClient:
             raise ArchiveUnavailable(f"what answered is not the archive: {_shown(body or b'')}") from error
 
     async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
-        """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md or report.json, piece by piece."""
+        """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md, report.json or coverage.xml, piece by piece."""
         async with self._stream(f"{_run_url(uid)}/{name}", _TIMEOUT) as response:
             async for piece in response.aiter_bytes(256 * 1024):
                 yield piece

@@ -185,7 +185,7 @@ def results(
         str | None,
         typer.Option(
             "--format",
-            metavar="md|junit|xunit|ctrf|json",
+            metavar="md|junit|xunit|ctrf|json|coverage",
             help="Print this report alone. xunit: JUnit with nothing but what the schema of Jenkins' xUnit plugin has.",
         ),
     ] = None,

@@ -85,7 +85,7 @@ class ArchivePort(Protocol):
         """The essence of a run."""
 
     def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
-        """A run as junit.xml, ctrf.json, summary.md or report.json, piece by piece."""
+        """A run as junit.xml, ctrf.json, summary.md, report.json or coverage.xml, piece by piece."""
 
     async def sets(self, uid: str) -> list[SetKey]:
         """The complete sets of a run: results of shards, and evidence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,7 @@ def show(
             _attempts(out, told),
             _times(out, spans(status.get("timeline") or {})),
             _slowest(status.get("slowest") or ()),
+            _coverage(out, told),
             _kept(status),
             _results(status, results_command),
         )
@@ -201,6 +203,15 @@ def _slowest(slowest: Sequence[Mapping[str, Any]]) -> Section:
         for test in slowest
     ]
     return [Text("  Slowest tests", "bold"), *lines] if lines else []
+
+
+def _coverage(out: Out, told: Report | None) -> Section:
+    lines = []
+    if told is not None and told.line_rate is not None:
+        lines.append(Text.assemble(("  Coverage  ", "bold"), f"{math.floor(told.line_rate * 100)} % of lines"))
+    for note in told.notes if told else ():
+        lines += _marked(out, "!", "yellow", Text(one_line(note)))
+    return lines
 
 
 def _kept(status: Mapping[str, Any]) -> Section:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey
+from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey, by_name
 from seatrial.archive.reports.content import Report, instant
 from seatrial.archive_client import ArchiveCorrupt, ArchiveError
 from seatrial.cluster import RUN, ClusterError, NotFoundError
@@ -50,12 +50,13 @@ class Format(StrEnum):
     XUNIT = "xunit"
     CTRF = "ctrf"
     JSON = "json"
+    COVERAGE = "coverage"
 
     @property
     def address(self) -> str:
         """Where the archive has it."""
         return {"md": "summary.md", "junit": "junit.xml", "xunit": "junit.xml?strict=true", "ctrf": "ctrf.json",
-                "json": "report.json"}[self.value]  # fmt: skip
+                "json": "report.json", "coverage": "coverage.xml"}[self.value]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ async def show(
                 f"the archive knows nothing of run {name}: {status.get('message') or 'nothing was delivered'}",
                 code=Exit.INFRASTRUCTURE,
             )
-        await _download(session, out, run, parts, folder)
+        merged = (*MERGED, Format.COVERAGE.address) if told.line_rate is not None else MERGED
+        await _download(session, out, run, parts, folder, merged)
     elif parts:
         _list(out, parts)
     return Exit.PASSED
@@ -199,20 +201,22 @@ def _trouble(hint: str = "") -> Iterator[None]:
         raise CliError(f"the results can't be fetched: {why(error)}", hint=hint, code=Exit.INFRASTRUCTURE) from error
 
 
-async def _download(session: Session, out: Out, run: Object, parts: Sequence[Part], folder: Path) -> None:
+async def _download(
+    session: Session, out: Out, run: Object, parts: Sequence[Part], folder: Path, merged: Sequence[str]
+) -> None:
     files = [(part, file) for part in parts for file in part.manifest.files]
     try:
         with _trouble("the same command again goes on"):
             _claim(folder, run)
             await _fetch(session, out, run["metadata"]["uid"], files, folder)
-            for name in MERGED:
+            for name in merged:
                 await _save(session, run["metadata"]["uid"], name, folder)
     except OSError as error:
         raise CliError(f"can't write to {folder}: {error}") from error
     size = size_text(sum(file.size for _, file in files))
     out.console.print()
     out.line(("  Results  ", "bold"), f"{plural(len(files), 'file')}, {size}, in {folder}; every digest checked")
-    out.line((f"           of the whole run: {', '.join(MERGED)}", "dim"))
+    out.line((f"           of the whole run: {', '.join(merged)}", "dim"))
 
 
 async def _save(session: Session, uid: str, name: str, folder: Path) -> None:
@@ -275,7 +279,7 @@ def _list(out: Out, parts: Sequence[Part]) -> None:
     files = [
         (size_text(file.size), f"{part.folder}/{file.path}")
         for part in ordered
-        for file in sorted(part.manifest.files, key=lambda file: file.path)
+        for file in sorted(part.manifest.files, key=lambda file: by_name(file.path))
     ]
     out.line(("  Files", "bold"))
     width = max(len(size) for size, _ in files[:_LISTED])

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.history.views import Counts, Evidence
+from seatrial.archive.history.views import Counts, Evidence, Shard
 from seatrial.archive.model import Manifest, digest_of
 from seatrial.archive.reports.content import Report
 from seatrial.archive_client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
@@ -457,6 +457,26 @@ def test_results_are_listed(seatrial: Command, cluster: FakeCluster, archive: Fa
     ]
 
 
+def test_coverage_is_told_and_fetched(
+    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path
+) -> None:
+    files = {"coverage/coverage.xml": b"<coverage/>", **{f"coverage/html/{n:03}.html": b"" for n in range(100)}}
+    keep(cluster, archive, FILES | files)
+    assert archive.told_of is not None
+    summary = {"coverage": {"lineRate": 0.8799}, "notes": ["the plugin reported: a worker\x1b crashed"]}
+    shards = (Shard(0, True, "sha256:1", None, summary),)
+    run = archive.told_of.run
+    assert run.last is not None
+    run = replace(run, attempts=(replace(run.last, shards=shards),))
+    archive.told_of = replace(archive.told_of, run=run, line_rate=0.8799)
+    assert seatrial("results", "pr-1") == 0
+    assert "  Coverage  87 % of lines\n  ! the plugin reported: a worker" in seatrial.out
+    assert "\x1b" not in seatrial.out
+    assert "attempt-1/shard-0/junit.xml" in seatrial.out  # not crowded out by the many files of HTML
+    assert seatrial("results", "pr-1", "-o", str(tmp_path / "r")) == 0
+    assert (tmp_path / "r" / "coverage.xml").read_text() == f"coverage.xml of {UID}\n"
+
+
 def test_many_files_are_not_all_listed(seatrial: Command, cluster: FakeCluster, archive: FakeArchive) -> None:
     keep(cluster, archive, {f"artifacts/{n:03}": b"" for n in range(100)})
     assert seatrial("results", "pr-1") == 0
@@ -486,6 +506,7 @@ def test_results_are_downloaded(seatrial: Command, cluster: FakeCluster, archive
         ("xunit", "junit.xml?strict=true"),
         ("ctrf", "ctrf.json"),
         ("json", "report.json"),
+        ("coverage", "coverage.xml"),
     ],
 )
 def test_one_report_is_printed(

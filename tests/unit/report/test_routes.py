@@ -65,7 +65,7 @@ class Archive:
         }  # fmt: skip
         self.history.put_record(parse_record(told | more, UID))
 
-    def shard(self, attempt: int, shard: int, *events: list[Event]) -> None:
+    def shard(self, attempt: int, shard: int, *events: list[Event], **more: Any) -> None:
         key = SetKey(UID, attempt, shard)
         run = {"uid": UID, "name": "pr-1", "namespace": "team-a"}
         summary = {
@@ -74,6 +74,7 @@ class Archive:
             "shard": shard,
             "outcome": "failed",
             "tests": {"total": 1, "flaky": 0},
+            **more,
         }
         self.store.files[key, "summary.json"] = json.dumps(summary).encode()
         if events:
@@ -133,6 +134,58 @@ async def test_the_reports_of_two_shards(archive: Archive, client: AsyncClient) 
     assert list((archive.settings.folder / "incoming").iterdir()) == []
 
 
+def covered(archive: Archive, attempt: int, shard: int, *hits: int) -> bytes:
+    lines_of = "".join(f'<line number="{number}" hits="{hit}"/>' for number, hit in enumerate(hits, 1))
+    body = (f'<coverage><packages><package name="."><classes><class name="a.py" filename="a.py"><lines>{lines_of}'
+            "</lines></class></classes></package></packages></coverage>").encode()  # fmt: skip
+    rate = sum(hit > 0 for hit in hits) / len(hits)
+    archive.shard(attempt, shard, whole(f"t.py::{shard}"), coverage={"lineRate": rate}, notes=["said once"])
+    archive.store.files[SetKey(UID, attempt, shard), "coverage/coverage.xml"] = body
+    return body
+
+
+async def test_coverage_of_one_shard_is_its_own(archive: Archive, client: AsyncClient) -> None:
+    archive.record(attempt=2)
+    covered(archive, 1, 0, 1, 1, 1)
+    body = covered(archive, 2, 0, 1, 0, 0)
+    found = await client.get("/v1/runs/u-1/coverage.xml")
+    assert (found.content, found.headers["content-type"]) == (body, "application/xml")
+    assert found.headers["content-security-policy"].startswith("sandbox")
+    told = (await client.get("/v1/runs/u-1/report.json")).json()
+    assert told["lineRate"] == pytest.approx(1 / 3)
+    assert "Coverage: 33 % of lines" in (await client.get("/v1/runs/u-1/summary.md")).text
+
+
+async def test_coverage_of_two_shards_is_merged(archive: Archive, client: AsyncClient) -> None:
+    archive.record()
+    covered(archive, 1, 0, 1, 0, 0, 2)
+    covered(archive, 1, 1, 1, 0, 3, 0)
+    archive.shard(1, 2)  # delivered nothing that was measured
+    root = ElementTree.fromstring((await client.get("/v1/runs/u-1/coverage.xml")).content)
+    assert [line.get("hits") for line in root.iter("line")] == ["2", "0", "3", "2"]
+    assert (root.get("line-rate"), root.get("lines-valid"), root.get("lines-covered")) == ("0.75", "4", "3")
+    assert (await client.get("/v1/runs/u-1/report.json")).json()["lineRate"] == 0.75
+    assert (await client.get("/v1/runs/u-1/summary.md")).text.count("said once") == 1
+
+
+async def test_coverage_that_can_not_be_merged_is_told(archive: Archive, client: AsyncClient) -> None:
+    archive.record()
+    covered(archive, 1, 0, 1)
+    covered(archive, 1, 1, 1)
+    archive.store.files[SetKey(UID, 1, 1), "coverage/coverage.xml"] = b"<coverage>"
+    answer = await client.get("/v1/runs/u-1/coverage.xml")
+    assert "can't be read" in answer.json()["error"]
+    assert (await client.get("/v1/runs/u-1/report.json")).json()["lineRate"] is None
+
+
+async def test_no_coverage(archive: Archive, client: AsyncClient) -> None:
+    archive.record()
+    archive.shard(1, 0, whole("t.py::a"))
+    answer = await client.get("/v1/runs/u-1/coverage.xml")
+    assert (answer.status_code, answer.json()["error"]) == (404, "no coverage was measured")
+    assert "Coverage" not in (await client.get("/v1/runs/u-1/summary.md")).text
+
+
 async def test_what_the_evidence_says_is_in_every_report(archive: Archive, client: AsyncClient) -> None:
     archive.record(verdict="Errored", reason="AppCrashed", message="orders ended with exit 1")
     hint = {"component": "orders", "file": "logs/orders.log", "line": "ImportError: no module x", "title": "a module is missing",
@@ -159,7 +212,7 @@ async def test_a_shard_whose_pytest_never_began(archive: Archive, client: AsyncC
     assert [case.get("name") for case in root.iter("testcase")] == ["Errored"]
 
 
-@pytest.mark.parametrize("report", ["junit.xml", "ctrf.json", "summary.md", "report.json"])
+@pytest.mark.parametrize("report", ["junit.xml", "ctrf.json", "summary.md", "report.json", "coverage.xml"])
 @pytest.mark.parametrize("uid", ["unknown", "theirs"])
 async def test_no_such_run(client: AsyncClient, uid: str, report: str) -> None:
     answer = await client.get(f"/v1/runs/{uid}/{report}")

@@ -37,6 +37,7 @@ from seatrial.archive.model import (
     parse_manifest,
     set_key,
 )
+from seatrial.archive.reports import content, gather
 
 from . import moments, timeline, view
 
@@ -275,6 +276,7 @@ class Pages:
             return {
                 "bad": nothing, "slowest": nothing, "details": (), "hints": (), "notes": (), "chart": None, "logs": (), "colours": {},
                 "groups": (), "outputs": (), "reports": (), "again": view.manifest_again(run) if run.spec else "",
+                "line_rate": None, "remarks": (),
             }  # fmt: skip
         uid, number = run.uid, attempt.attempt
         bad = self._history.tests(uid, TestFilter(outcome="bad", attempt=number), _BAD_LISTED)
@@ -308,6 +310,8 @@ class Pages:
             "reports": ("junit.xml", "ctrf.json", "summary.md")
             if any(shard.complete for shard in attempt.shards)
             else (),
+            "line_rate": gather.line_rate(self._files, uid, attempt),
+            "remarks": content.notes(attempt),
             "again": view.manifest_again(run) if run.spec else "",
         }
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import yaml
 
 from seatrial.archive.history.views import Counts, RunDetail, RunFilter, RunRow, TestHistory
-from seatrial.archive.model import Invalid, Manifest
+from seatrial.archive.model import Invalid, Manifest, by_name
 from seatrial.archive.reports.content import Hint, parse_hints
 
 from .moments import clean, time_of, tone_of
@@ -336,10 +336,10 @@ class FileRow:
 
 
 def files(uid: str, attempt: int, part: str, manifest: Manifest) -> tuple[FileRow, ...]:
-    """The files of one set, by name."""
+    """The files of one set, by name; the many of coverage's HTML last."""
     where = "evidence" if part == "evidence" else f"shards/{part}"
     rows = []
-    for file in sorted(manifest.files, key=lambda file: file.path):
+    for file in sorted(manifest.files, key=lambda file: by_name(file.path)):
         quoted = quote(file.path)
         suffix = file.path[file.path.rfind(".") :].lower()
         picture = suffix in _PICTURES

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
-from seatrial.archive.history.views import RunDetail, TestRow
+from seatrial.archive.history.views import Attempt, RunDetail, TestRow
 
 _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -58,6 +58,13 @@ class Report:
     failed_total: int
     flaky: tuple[TestRow, ...]
     slowest: tuple[TestRow, ...]
+    line_rate: float | None = None
+    """Coverage: the part of the lines that ran, 0 to 1; None if none was measured."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the runner noticed besides, each once."""
+        return notes(self.run.last)
 
 
 @plain_dataclass(frozen=True)
@@ -66,6 +73,12 @@ class Span:
 
     name: str
     seconds: float
+
+
+def notes(attempt: Attempt | None) -> tuple[str, ...]:
+    """What the runner noticed in the shards of an attempt besides how the tests ended, each once."""
+    told = [(shard.summary or {}).get("notes") for shard in (attempt.shards if attempt else ())]
+    return tuple(dict.fromkeys(str(note) for notes in told if isinstance(notes, list) for note in notes))
 
 
 def parse_hints(body: bytes) -> tuple[Hint, ...]:

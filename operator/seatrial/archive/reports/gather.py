@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
 from seatrial.archive.history.queries import History
-from seatrial.archive.history.views import RunDetail, TestFilter, TestOrder, TestPage, TestRow
-from seatrial.archive.model import NotThere, SetKey
+from seatrial.archive.history.views import Attempt, RunDetail, TestFilter, TestOrder, TestPage, TestRow
+from seatrial.archive.model import ArchiveRule, NotThere, SetKey
 
 from .content import Hint, Report, parse_hints
+from .coverage import Coverage
 from .merge import Part
 
 EVENTS = "events.jsonl"
 HINTS = "hints.json"
+COVERAGE = "coverage/coverage.xml"
 FAILED, FLAKY, SLOWEST = 20, 10, 5
 """Tests that are told of, at most."""
 
@@ -33,7 +35,19 @@ class Result(Protocol):
         ...
 
 
-class Files(Protocol):
+class Chunks(Protocol):
+    """The stored files, read in a stream."""
+
+    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
+        """A file, piece by piece.
+
+        Raises:
+            NotThere: there is none.
+        """
+        ...
+
+
+class Files(Chunks, Protocol):
     """What is asked of the store."""
 
     def results(self, uid: str) -> list[Any]:
@@ -42,14 +56,6 @@ class Files(Protocol):
 
     def read(self, key: SetKey, path: str) -> bytes:
         """A small file.
-
-        Raises:
-            NotThere: there is none.
-        """
-        ...
-
-    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
-        """A file, piece by piece.
 
         Raises:
             NotThere: there is none.
@@ -75,6 +81,7 @@ def report(history: History, files: Files, run: RunDetail) -> Report:
         failed_total=bad.total,
         flaky=whole(flaky),
         slowest=slowest.tests,
+        line_rate=line_rate(files, run.uid, run.last),
     )
 
 
@@ -86,6 +93,36 @@ def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
         return parse_hints(files.read(SetKey(run.uid, run.last.attempt, None), HINTS))
     except NotThere:
         return ()
+
+
+def measured(attempt: Attempt | None) -> dict[int, float]:
+    """Of each shard of an attempt that measured coverage: the part of the lines that ran, 0 to 1."""
+    told = {shard.shard: (shard.summary or {}).get("coverage") for shard in (attempt.shards if attempt else ())}
+    rates = {shard: of.get("lineRate") for shard, of in told.items() if isinstance(of, dict)}
+    return {shard: float(rate) for shard, rate in rates.items() if isinstance(rate, (int, float))}
+
+
+def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
+    """The part of the lines that ran in any shard of the attempt, 0 to 1; None if it is not known."""
+    rates = measured(attempt)
+    if attempt is None or len(rates) < 2:
+        return next(iter(rates.values()), None)
+    try:
+        return coverage(files, [SetKey(uid, attempt.attempt, shard) for shard in rates]).line_rate
+    except ArchiveRule:
+        return None  # who asks for the report itself is told why
+
+
+def coverage(files: Chunks, keys: Iterable[SetKey]) -> Coverage:
+    """What these shards covered together.
+
+    Raises:
+        Invalid, NotThere, TooLarge: one of their reports can't be read.
+    """
+    together = Coverage()
+    for key in keys:
+        together.add(files.chunks(key, COVERAGE))
+    return together
 
 
 def parts(files: Files, uid: str) -> list[Part]:

@@ -6,6 +6,7 @@ What tests and logs said stands in blocks of HTML, escaped: there nothing of it 
 from __future__ import annotations
 
 import html
+import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ _CALLS = re.compile(r"([@#!])(?=\w)")
 def summary(report: Report) -> str:
     """The run in at most `LIMIT` characters."""
     run = report.run
-    head = [_title(run), _why(run)]
+    head = [_title(run), _why(run), _coverage(report)]
     tail = [_timeline(run), _footer(run)]
     room = LIMIT - sum(len(block) + 1 for block in [*head, *tail])
     sections: list[str] = []
@@ -77,6 +78,12 @@ def _why(run: RunDetail) -> str:
     if counts := _counts(run.tests):
         lines.append(f"<p>{counts}</p>")
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def _coverage(report: Report) -> str:
+    said = [] if report.line_rate is None else [f"Coverage: {math.floor(report.line_rate * 100)} % of lines"]
+    said += [_html(note, _SHORT) for note in report.notes[:_HINTS]]
+    return "".join(f"<p>{line}</p>\n" for line in said)
 
 
 def _counts(tests: Counts) -> str:

@@ -16,8 +16,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from seatrial.archive.access import ReadableRun
 from seatrial.archive.context import Archive
 from seatrial.archive.files import HEADERS
-from seatrial.archive.history.views import to_json_bytes
-from seatrial.archive.model import NotThere
+from seatrial.archive.history.views import RunDetail, to_json_bytes
+from seatrial.archive.model import NotThere, SetKey
 
 from . import gather, markdown, merge
 from .content import Report
@@ -57,16 +57,39 @@ async def ctrf_json(uid: ReadableRun, request: Request) -> Response:
     return await _merged(uid, request, "ctrf", "application/json")
 
 
+@router.get("/coverage.xml", response_class=Response, responses={200: {"content": {"application/xml": {}}}})
+async def coverage_xml(uid: ReadableRun, request: Request) -> Response:
+    """Coverage in Cobertura's format: the lines that ran in any shard of the last attempt."""
+    archive: Archive = request.app.state.archive
+    async with _merging:
+        pieces = await asyncio.to_thread(_coverage, archive, uid)
+    return StreamingResponse(pieces, headers=HEADERS, media_type="application/xml")
+
+
+def _coverage(archive: Archive, uid: str) -> Iterator[bytes]:
+    last = _run(archive, uid).last
+    keys = [SetKey(uid, last.attempt, shard) for shard in gather.measured(last)] if last else []
+    if not keys:
+        raise NotThere("no coverage was measured", "ask for it with spec.tests.coverage: true")
+    if len(keys) == 1:
+        return archive.store.chunks(keys[0], gather.COVERAGE)
+    return iter([gather.coverage(archive.store, keys).xml()])
+
+
 async def _report(uid: str, request: Request) -> Report:
     archive: Archive = request.app.state.archive
     return await asyncio.to_thread(_read, archive, uid)
 
 
 def _read(archive: Archive, uid: str) -> Report:
+    return gather.report(archive.history, archive.store, _run(archive, uid))
+
+
+def _run(archive: Archive, uid: str) -> RunDetail:
     run = archive.history.run(uid)
     if run is None:
         raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
-    return gather.report(archive.history, archive.store, run)
+    return run
 
 
 async def _merged(uid: str, request: Request, form: merge.Form, media_type: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -289,6 +290,22 @@ async def test_masked_values_of_the_manifest_are_told(browser, tmp_path):
     run.record["spec"] = {"env": [{"name": "API_KEY", "value": "***"}], "tests": {}}
     async with archive_of(tmp_path, [run]) as other:
         assert "put them in where the manifest has ***" in await shown(other, f"/runs/{run.uid}")
+
+
+async def test_coverage_and_what_was_noticed(browser, tmp_path):
+    assert "Coverage" not in await shown(browser, PAGES["passed"])
+    run = demo.passed(1, NOW)
+    summary = json.loads(run.sets["0"]["summary.json"])
+    summary |= {"coverage": {"lineRate": 0.8799}, "notes": ["a worker crashed <script>"]}
+    html_of = {f"coverage/html/{number}.html": b"" for number in range(300)}
+    run.sets["0"] |= {"summary.json": json.dumps(summary).encode(), "coverage/coverage.xml": b"<coverage/>", **html_of}
+    async with archive_of(tmp_path, [run]) as other:
+        page = (await other.get(f"/runs/{run.uid}")).text
+        said = await shown(other, f"/runs/{run.uid}")
+    assert "Coverage: 87 % of lines, coverage.xml" in said
+    assert f"../v1/runs/{run.uid}/coverage.xml" in Tags(page).links
+    assert "<li>a worker crashed &lt;script&gt;</li>" in page
+    assert "summary.json" in said  # not crowded out by the many files of HTML
 
 
 # Tests, logs, files
