@@ -114,8 +114,10 @@ class Measurement:
                 warnings.simplefilter("always")
                 yield
             for warning in warned:
-                if "(no-data-collected)" not in str(warning.message):  # of one process among others
-                    self.note(f"coverage: {warning.message}")
+                text = str(warning.message)
+                # one process among others may well have nothing to tell
+                if warning.category.__name__ == "CoverageWarning" and "(no-data-collected)" not in text:
+                    self.note(f"coverage: {text}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the user's tests go on
             self.note(f"coverage could not {doing}: {type(error).__name__}: {error}")
 

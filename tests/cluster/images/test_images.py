@@ -334,7 +334,7 @@ def test_redis_needs_a_password(start: Callable[..., Container]) -> None:
 
 @pytest.mark.parametrize("python", ["python", "python3"])
 def test_the_test_image_has_pytest_and_the_clients(start: Callable[..., Container], python: str) -> None:
-    program = "import sys, pytest, xdist, pytest_asyncio, httpx, psycopg, boto3, temporalio.client, redis; print(psycopg.pq.__impl__, *sys.version_info[:2])"
+    program = "import sys, pytest, xdist, pytest_asyncio, coverage, httpx, psycopg, boto3, temporalio.client, redis; print(psycopg.pq.__impl__, *sys.version_info[:2])"
     tester = start("pytest", python, "-c", program)
     assert tester.ended() == 0, tester.log
     assert tester.log.split() == ["binary", "3", "13"]

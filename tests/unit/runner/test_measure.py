@@ -115,7 +115,6 @@ def test_a_suite_that_goes_elsewhere(suite: Measured, tmp_path: Path) -> None:
 
 def test_warnings_as_errors_change_nothing(suite: Measured) -> None:
     suite.pytester.makeini("[pytest]\nfilterwarnings = error\n")
-    suite.pytester.makefile(".toml", coveragerc="")
     (suite.pytester.path / ".coveragerc").write_text("[run]\nsource_pkgs = app,absent\n")
     assert suite.run(TESTS).ret == 0
     assert suite.one("coverage")["lines"] == 6
