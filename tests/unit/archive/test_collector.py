@@ -23,12 +23,12 @@ def lines(path: Path, *events: dict[str, Any]) -> None:
         file.writelines(json.dumps({"t": time.time()} | event) + "\n" for event in events)
 
 
-async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_path: Path) -> None:
-    results, artifacts, secrets = tmp_path / "results", tmp_path / "artifacts", tmp_path / "tokens"
-    for folder in (results, artifacts / "logs", secrets):
-        folder.mkdir(parents=True)
+def pod(server: Server, folder: Path) -> tuple[Path, Path, dict[str, str]]:
+    """The folders of results and artifacts that a collector sees, and its environment."""
+    results, artifacts, secrets = folder / "results", folder / "artifacts", folder / "tokens"
+    for each in (results, artifacts / "logs", secrets):
+        each.mkdir(parents=True)
     (secrets / "shard-0").write_text(tokens.upload_token(KEY, UID, 1, 0))
-    (artifacts / "logs" / "größe (1).log").write_text("an artifact")
     environment = {
         "SEATRIAL_RUN": "pr-1234",
         "SEATRIAL_RUN_NAMESPACE": "team-a",
@@ -40,13 +40,26 @@ async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_pat
         "SEATRIAL_ARTIFACTS": '["logs/**"]',
         "SEATRIAL_RESULTS": str(results),
         "SEATRIAL_ARTIFACTS_DIR": str(artifacts),
-        "SEATRIAL_TERMINATION_LOG": str(tmp_path / "termination"),
+        "SEATRIAL_TERMINATION_LOG": str(folder / "termination"),
         "PYTHONPATH": str(ROOT / "runner"),
     }
+    return results, artifacts, os.environ | environment
+
+
+def end(results: Path) -> None:
+    """As the launcher records the end of a pytest that passed."""
+    now = time.time()
+    ended = {"exitCode": 0, "signal": None, "timedOut": False, "oomKilled": False, "startedAt": now, "endedAt": now}
+    (results / "exit.json").write_text(json.dumps(ended | {"error": None, "lost": []}))
+
+
+async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_path: Path) -> None:
+    results, artifacts, environment = pod(server, tmp_path)
+    (artifacts / "logs" / "größe (1).log").write_text("an artifact")
     async with server.client() as client, aclosing(client.feed()) as feed, asyncio.timeout(60):
         assert await anext(feed) == FeedConnected()
         collector = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "seatrial_runner.collect", env=os.environ | environment
+            sys.executable, "-m", "seatrial_runner.collect", env=environment
         )
         lines(results / "gates.jsonl", {"event": "ready", "name": "postgres"}, {"event": "open", "seconds": 1.2})
         test = {"id": "test_a.py::test_a"}
@@ -68,9 +81,7 @@ async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_pat
 
         lines(results / "events.jsonl", {"event": "finish", "exitStatus": 0})
         (results / "output.log").write_text("1 passed")
-        now = time.time()
-        ended = {"exitCode": 0, "signal": None, "timedOut": False, "oomKilled": False, "startedAt": now, "endedAt": now}
-        (results / "exit.json").write_text(json.dumps(ended | {"error": None, "lost": []}))
+        end(results)
         result = await anext(feed)
         assert await collector.wait() == 0
 
@@ -83,3 +94,29 @@ async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_pat
         artifact = stored.manifest.file("artifacts/logs/größe (1).log")
         assert artifact is not None
         assert (await client.download(UID, 1, 0, artifact, tmp_path)).read_text() == "an artifact"
+
+
+async def test_coverage_goes_from_pytest_to_the_archive(server: Server, tmp_path: Path) -> None:
+    results, _, environment = pod(server, tmp_path)
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "test_it.py").write_text("def never():\n    return 1\n\n\ndef test_a():\n    pass\n")
+    measuring = {"SEATRIAL_COVERAGE": str(results / "coverage"), "SEATRIAL_EVENTS": str(results / "events.jsonl")}
+    foreign = ("SEATRIAL_EVENTS_OWNER", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "COVERAGE_RCFILE")
+    clean = {name: value for name, value in environment.items() if name not in foreign}
+    words = ("-m", "pytest", "-p", "seatrial_runner.plugin", "-p", "no:cacheprovider")
+    tester = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=suite, env=clean | measuring)
+    assert await tester.wait() == 0
+    end(results)
+    collector = await asyncio.create_subprocess_exec(sys.executable, "-m", "seatrial_runner.collect", env=environment)
+    assert await collector.wait() == 0
+    await server.caught_up()
+    async with server.client() as client:
+        xml = b"".join([piece async for piece in client.report_as(UID, "coverage.xml")])
+        assert xml == (results / "coverage" / "coverage.xml").read_bytes()
+        report = await client.report(UID)
+        stored = await client.result(UID, 1, 0)
+    assert report is not None
+    assert (report.line_rate, report.notes) == (0.75, ())
+    assert stored is not None
+    assert stored.manifest.file("coverage/html/index.html") is not None
