@@ -71,6 +71,8 @@ check: .venv ## linters, types, import rules, generated files
 
 unit: .venv ## unit and API tests, without a cluster
 	@echo "== unit and API tests"
+	helm=$$($(CLUSTER) program helm)
+	export PATH="$$(dirname "$$helm"):$$PATH"
 	(cd runner/launch && go vet ./... && go test ./...)
 	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -n 2
 
