@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 import json
 import os
 import socket
@@ -56,6 +57,10 @@ class Feed:
         """One line of the feed."""
         for listener in self._listeners:
             listener.put_nowait(message)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """A record, or a file of the evidence: read to its end and forgotten."""
+        return web.json_response({"digest": f"sha256:{hashlib.sha256(await request.read()).hexdigest()}"}, status=201)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The feed; there is nothing else to ask for."""
@@ -160,6 +165,7 @@ async def operator(kube: Kube, archive: str, folder: Path) -> AsyncIterator[asyn
         "KUBECONFIG": str(folder / "kubeconfig"),
         "SEATRIAL_KEY_FILE": str(folder / "key"),
         "SEATRIAL_ARCHIVE_READ_URL": archive,
+        "SEATRIAL_ARCHIVE_UPLOAD_URL": archive,
         "SEATRIAL_METRICS_PORT": str(free_port()),
         "SEATRIAL_HEALTH_PORT": str(free_port()),
         "SEATRIAL_LOG_LEVEL": "WARNING",
@@ -179,6 +185,7 @@ async def main(count: int) -> int:
     feed = Feed()
     app = web.Application()
     app.router.add_get("/{path:.*}", feed.handle)
+    app.router.add_put("/{path:.*}", feed.take)
     server = web.AppRunner(app, shutdown_timeout=0.1)
     await server.setup()
     port = free_port()
