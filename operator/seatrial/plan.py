@@ -375,7 +375,10 @@ def _evidence(
         return False, (GatherEvidence(whole),), None
     if found.digest or found.refused or found.failing_since is None or found.tried is None:
         return True, (), None
-    if now >= found.failing_since + ARCHIVE_PATIENCE:
+    silent_since = min(
+        found.failing_since, observed.archive_silent_since or found.failing_since
+    )  # waited for once only
+    if now >= silent_since + ARCHIVE_PATIENCE:
         return True, (), None
     again = found.tried + EVIDENCE_RETRY
     return (False, (GatherEvidence(whole),), None) if now >= again else (False, (), again)

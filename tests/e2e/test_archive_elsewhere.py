@@ -78,6 +78,7 @@ def servers(tmp_path: Path) -> Iterator[str]:
     elsewhere.write_text(json.dumps({"archive": archive}))
     call("kubectl", "create", "namespace", namespace)
     try:
+        call("kubectl", "-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CREDENTIALS}, "stringData": variables}
         call("kubectl", "-n", OPERATOR_NAMESPACE, "apply", "-f", "-", given=json.dumps(secret))
         items = {"apiVersion": "v1", "kind": "List", "items": [*server("postgres"), *server("minio")]}

@@ -53,6 +53,7 @@ def server() -> Iterator[str]:
     namespace = f"e2e-{uuid.uuid4().hex[:8]}"
     kubectl("create", "namespace", namespace)
     try:
+        kubectl("-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")  # no pod before it
         kubectl("-n", namespace, "apply", "-f", "-", given=postgres())
         kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/postgres", "--timeout=90s")
         forward = ["kubectl", "-n", namespace, "port-forward", "pod/postgres", ":5432"]

@@ -376,6 +376,10 @@ EVIDENCE = {
     "archive away for long": Case(
         ended("Failed", phase="Collecting"), b.observed(evidence=away(-90, -5)), (Reclaim,), "Reclaiming"
     ),
+    "archive away for as long already when the verdict came": Case(
+        ended("Errored", phase="Collecting"), replace(b.observed(evidence=away(-2, -2)), archive_silent_since=b.at(-92)), (Reclaim,),
+        "Reclaiming",
+    ),
     "refused": Case(
         ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (Reclaim,), "Reclaiming"
     ),
