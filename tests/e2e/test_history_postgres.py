@@ -29,6 +29,7 @@ def postgres() -> str:
         "image": "seatrial/postgres:17-0.1.0",
         "env": [{"name": "POSTGRES_PASSWORD", "value": PASSWORD}],
         "securityContext": {"runAsUser": 999, "allowPrivilegeEscalation": False},
+        "readinessProbe": {"tcpSocket": {"port": 5432}, "periodSeconds": 1},  # a refused connection ends the forwarding
         "volumeMounts": [{"name": name, "mountPath": path} for name, path in FOLDERS.items()],
     }
     volumes = [{"name": name, "emptyDir": {}} for name in FOLDERS]
