@@ -207,9 +207,9 @@ class Store:
 
     def abandoned(self, key: Key) -> list[Namespace]:
         """Environments of a run of this key that is gone, as far as they are not being deleted."""
-        return [
-            n for n in self.environments() if n.run == key and n.run_uid not in self._keys and not n.terminating_since
-        ]
+        gone = self._facts.keys() - self._keys.keys()  # asked in each pass, so not by a look at all environments
+        found = [namespace for uid in gone for namespace in self._facts[uid].namespaces.values()]
+        return [namespace for namespace in found if namespace.run == key and not namespace.terminating_since]
 
     def pods(self, uid: str) -> tuple[Pod, ...]:
         """The pods of a run's environment."""
