@@ -14,6 +14,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -281,10 +282,18 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
         NotThere: there is no such run, or none that this reader may see: they are not told which.
     """
     check_uid(uid)
-    if not isinstance(who, _Everything):
-        namespace = await asyncio.to_thread(request.app.state.archive.history.namespace, uid)
-        if namespace is None or not await who.may_read(namespace):
-            raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
+    history = request.app.state.archive.history
+    if isinstance(who, _Everything):
+        there = (
+            True  # as far as is known: a result may be read before the history has it, and while the history is away
+        )
+        with suppress(Unavailable):
+            there = not await asyncio.to_thread(history.is_deleted, uid)
+    else:
+        namespace = await asyncio.to_thread(history.namespace, uid)
+        there = namespace is not None and await who.may_read(namespace)
+    if not there:
+        raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
     return uid
 
 

@@ -368,6 +368,7 @@ def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: His
     assert history.durations("team-a") == []
     assert [kept.uid for kept in history.retention_rows()] == ["stays"]
     assert history.marked_deleted() == ["u"]
+    assert [history.is_deleted(uid) for uid in ("u", "stays", "unknown")] == [True, False, False]
     history.forget("u")
     assert (history.marked_deleted(), history.ingested()) == ([], set())
     history.forget("u")

@@ -200,6 +200,23 @@ async def test_a_lost_history_is_made_again_from_what_is_stored(serve: Serve, se
         assert (await get(server, f"/v1/runs/{UID}/tests"))["total"] == 1
 
 
+async def test_a_run_that_is_being_removed_is_gone_for_every_address(server: Server) -> None:
+    await filled(server)
+    await server.evidence().whole()
+    await server.caught_up()
+    assert server.archive is not None
+    described = await get(server, "/openapi.json")
+    of_runs = [path for path, methods in described["paths"].items() if "{uid}" in path and "get" in methods]
+    pages = ["/runs/{uid}", *(f"/runs/{{uid}}/{page}" for page in ("tests", "test?id=x", "logs", "again.yaml"))]
+    parts = {"uid": UID, "attempt": "1", "shard": "0", "path": "summary.json"}
+    asked = [path.format(**parts) for path in (*of_runs, *pages, "/runs/{uid}/files/{attempt}/{shard}/{path}")]
+    assert (await server.read.get(f"/v1/runs/{UID}/attempts/1/shards/0/files/summary.json")).status_code == 200
+    server.archive.history.mark_deleted([UID])
+    answers = {path: (await server.read.get(path)).status_code for path in asked}
+    assert set(answers.values()) == {404}, answers
+    assert len(answers) > 15
+
+
 async def test_the_description_is_a_description_and_names_what_there_is(server: Server) -> None:
     described = await get(server, "/openapi.json")
     assert described["openapi"].startswith("3.1")

@@ -460,6 +460,11 @@ class History:
         with self.database.writing() as connection:
             connection.execute(update(runs).where(runs.c.uid.in_(uids)).values(deleted=True))
 
+    def is_deleted(self, uid: str) -> bool:
+        """Whether the run is marked so."""
+        with self.database.reading() as connection:
+            return bool(connection.scalar(select(runs.c.deleted).where(runs.c.uid == uid)))
+
     def marked_deleted(self) -> list[str]:
         """The runs that are marked so."""
         with self.database.reading() as connection:
