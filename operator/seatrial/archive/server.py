@@ -70,7 +70,8 @@ async def running(
     metrics = Metrics(store, hub)
     ingest = Ingest(store, history, metrics.history_pending.set)
     archive = Archive(settings, key, store, hub, metrics, history, ingest, access)
-    retention = Retention(store, history, Limits(settings.keep_seconds, settings.keep_bytes), metrics)
+    limits = Limits(settings.keep_seconds, settings.keep_bytes)
+    retention = Retention(store, history, limits, metrics, lambda: ingest.settled)
     removing: asyncio.Task[None] | None = None
     servers: list[_Server] = []
     tasks: list[asyncio.Task[None]] = []

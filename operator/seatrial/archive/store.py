@@ -83,15 +83,6 @@ class Sealed:
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a run takes."""
-
-    uid: str
-    size: int  # bytes
-    newest: float  # when the last of its files came, unix seconds
-
-
 class Store:
     """Sets in a storage. One process at a time may use the folder; `open` sees to that."""
 
@@ -265,6 +256,15 @@ class Store:
         shards = (key for key in self.sets(uid) if key.shard is not None)
         return [result for key in shards if (result := self.result(key)) is not None]
 
+    def size(self, key: SetKey) -> int:
+        """What a complete set takes, in bytes.
+
+        Raises:
+            NotThere: the set is not complete.
+        """
+        body = self.manifest(key)
+        return len(body) + sum(file.size for file in parse_manifest(body, key).files)
+
     def manifest(self, key: SetKey) -> bytes:
         """The manifest's bytes.
 
@@ -339,17 +339,12 @@ class Store:
         usage = shutil.disk_usage(self._incoming)
         return usage.free, usage.total
 
-    def usage(self) -> list[Usage]:
-        """What each run takes that anything is kept of."""
-        sizes: dict[str, int] = {}
-        newest: dict[str, float] = {}
-        for entry in self._storage.entries("runs"):
-            uid = entry.name.split("/")[1]
-            if not is_uid(uid):
-                continue  # not ours
-            sizes[uid] = sizes.get(uid, 0) + entry.size
-            newest[uid] = max(newest.get(uid, 0.0), entry.modified)
-        return [Usage(uid, size, newest[uid]) for uid, size in sizes.items()]
+    def usage(self, uid: str) -> tuple[int, float]:
+        """What all files of a run take, in bytes, and when the last of them came, in unix seconds; 0 and 0 without files."""
+        size, newest = 0, 0.0
+        for entry in self._storage.entries(f"runs/{check_uid(uid)}"):
+            size, newest = size + entry.size, max(newest, entry.modified)
+        return size, newest
 
     # Removing
 

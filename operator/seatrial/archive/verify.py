@@ -84,7 +84,7 @@ def _known(history: History, uid: str) -> dict[SetKey, str]:
 
 def all_runs(store: Store, history: History) -> list[str]:
     """The uids of all runs that the store or the history has. Blocking."""
-    return sorted({*store.uids(), *(row.uid for row in history.retention_rows())} - {*history.marked_deleted()})
+    return sorted({*store.uids(), *history.uids()} - {*history.marked_deleted()})
 
 
 def as_line(checked: Checked) -> bytes:

@@ -21,6 +21,7 @@ from seatrial.archive.history.views import Counts, RunFilter, TestFilter, TestOr
 from seatrial.archive.model import Invalid, SetKey
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+FAR = NOON.timestamp() * 2
 NODE = "tests/test_orders.py::test_int_020[a/b-é]"
 
 
@@ -67,10 +68,11 @@ def seal(
     key: SetKey,
     rows: Sequence[dict[str, Any]] = (),
     failures: Sequence[dict[str, Any]] = (),
+    size: int = 1,
     **summary: Any,
 ) -> None:
     told = {"run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed", "tests": {"total": 1}}
-    set_id = history.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), told | summary)
+    set_id = history.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, told | summary)
     history.add_tests(set_id, rows, failures)
     history.end_set(set_id)
 
@@ -132,7 +134,7 @@ def test_a_record_without_components_leaves_those_that_are_known(history: Histor
 def test_a_run_that_was_deleted_waits_for_no_verdict(history: History) -> None:
     put(history, "u", phase="Deleted")
     assert uids(history, active=False) == ["u"]
-    assert [kept.active for kept in history.retention_rows()] == [False]
+    assert [kept.active for kept in history.least_heard(FAR, 10)] == [False]
 
 
 def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
@@ -228,7 +230,7 @@ def test_counts_are_those_of_all_shards_of_the_last_attempt(history: History) ->
 
 def test_a_set_that_comes_again_takes_the_place_of_its_first_half(history: History) -> None:
     key = SetKey("u", 1, 0)
-    half = history.begin_set(key, "sha256:d", NOON, {"run": {"namespace": "team-a"}})
+    half = history.begin_set(key, "sha256:d", NOON, 1, {"run": {"namespace": "team-a"}})
     history.add_tests(half, [row(0)], [])
     assert history.ingested() == set()
     seal(history, key, [row(0), row(1, "b")])
@@ -356,7 +358,7 @@ def test_a_duration_is_the_median_of_the_last_passes(history: History) -> None:
 def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: History) -> None:
     filled(history)
     put(history, "stays", minutes=1, verdict="Passed")
-    assert {(kept.uid, kept.active) for kept in history.retention_rows()} == {("u", True), ("stays", False)}
+    assert {(kept.uid, kept.active) for kept in history.least_heard(FAR, 10)} == {("u", True), ("stays", False)}
     history.mark_deleted(["u"])
     assert uids(history) == ["stays"]
     assert history.run("u") is None
@@ -366,12 +368,28 @@ def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: His
     assert history.test_history("team-a", NODE, 10).points == ()
     assert history.flaky(None, NOON, 10) == []
     assert history.durations("team-a") == []
-    assert [kept.uid for kept in history.retention_rows()] == ["stays"]
+    assert [kept.uid for kept in history.least_heard(FAR, 10)] == history.uids() == ["stays"]
+    assert history.unknown(["u", "stays", "other"]) == {"other"}
+    assert history.kept() == (0, 0)
     assert history.marked_deleted() == ["u"]
     assert [history.is_deleted(uid) for uid in ("u", "stays", "unknown")] == [True, False, False]
     history.forget("u")
     assert (history.marked_deleted(), history.ingested()) == ([], set())
     history.forget("u")
+
+
+def test_what_is_kept_is_told_by_size_and_by_when_it_was_heard(history: History) -> None:
+    for number, uid in enumerate(("c", "a", "b", "d")):
+        history.put_record(parse_record(record(uid), uid))
+        for shard in range(number):
+            seal(history, SetKey(uid, 1, shard), size=2**40)  # heard at one o'clock
+    assert history.kept() == (3, 6 * 2**40)
+    at_one = (NOON + timedelta(hours=1)).timestamp()
+    first = history.least_heard(at_one + 1, 2)
+    assert [(run.uid, run.size, run.heard) for run in first] == [("a", 2**40, at_one), ("b", 2 * 2**40, at_one)]
+    assert [run.uid for run in history.least_heard(at_one + 1, 2, first[-1])] == ["d"]
+    assert [run.size for run in history.least_heard(FAR, 9, history.least_heard(at_one + 1, 3)[-1])] == [0]
+    assert history.least_heard(at_one, 2) == []
 
 
 def test_ids_that_no_index_holds_are_cut_and_found_all_the_same(history: History) -> None:
@@ -388,6 +406,19 @@ def test_migrating_again_changes_nothing(history: History) -> None:
     put(history, "u")
     history.migrate()
     assert uids(history) == ["u"]
+
+
+def test_a_history_without_sizes_takes_its_sets_again(history: History) -> None:
+    seal(history, SetKey("u", 1, 0))
+    with history.database.writing() as connection:
+        connection.exec_driver_sql("DROP INDEX runs_by_heard")
+        connection.exec_driver_sql("ALTER TABLE sets DROP COLUMN size")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    history.migrate()
+    assert (history.ingested(), history.kept()) == (set(), (1, 0))
+    assert uids(history) == ["u"]
+    seal(history, SetKey("u", 1, 0), size=7)
+    assert (history.ingested(), history.kept()) == ({SetKey("u", 1, 0)}, (1, 7))
 
 
 def test_two_that_start_at_once_migrate_one_after_the_other(history: History) -> None:

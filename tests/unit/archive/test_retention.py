@@ -11,11 +11,11 @@ import pytest
 from obstore.store import MemoryStore
 
 from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
+from seatrial.archive.history.queries import History, Kept
 from seatrial.archive.history.views import RunFilter
 from seatrial.archive.metrics import Metrics, unattached
 from seatrial.archive.model import SetKey, Unavailable
-from seatrial.archive.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Kept, Limits, Retention, choose
+from seatrial.archive.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Limits, Retention, choose, heard_before
 from seatrial.archive.storage import Storage
 from seatrial.archive.storage.bucket import Bucket
 from seatrial.archive.storage.folder import Folder
@@ -50,8 +50,11 @@ def old(uid: str, days: float, size: int = 10, active: bool = False) -> Kept:
     ],
 )
 def test_what_goes(kept: list[Kept], limits: Limits, expected: dict[str, str]) -> None:
-    assert choose(kept, limits, NOW) == expected
-    assert list(choose(reversed(kept), limits, NOW)) == list(expected)
+    total = sum(run.size for run in kept)
+    assert choose(kept, limits, NOW, total) == expected
+    assert list(choose(reversed(kept), limits, NOW, total)) == list(expected)
+    before = heard_before(limits, NOW, total)
+    assert all(before is not None and run.heard < before for run in kept if run.uid in expected)
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ async def whole(store: Store, history: History, uid: str, size: int = 100, shard
             await store.put_file(key, path, pieces(body), sha256(body))
         sealed = await store.put_manifest(key, manifest(files, uid))
         told = {"run": {"uid": uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed"}
-        history.end_set(history.begin_set(key, sealed.result.digest, datetime.now(UTC), told))
+        history.end_set(history.begin_set(key, sealed.result.digest, datetime.now(UTC), store.size(key), told))
     put(history, uid, verdict="Passed")
 
 
@@ -103,9 +106,10 @@ def retention(
     size: int = 0,
     later: float = 2 * DAY,
     metrics: Metrics | None = None,
+    settled: bool = True,
 ) -> Retention:
     limits = Limits(seconds, size)
-    return Retention(store, history, limits, metrics or unattached(), lambda: time.time() + later)
+    return Retention(store, history, limits, metrics or unattached(), lambda: settled, lambda: time.time() + later)
 
 
 def values(metrics: Metrics) -> dict[str, float]:
@@ -124,7 +128,7 @@ async def test_a_run_that_is_too_old_goes_with_all_that_is_of_it(
     assert values(metrics)["seatrial_archive_runs"] == 1
     assert values(metrics)["seatrial_archive_kept_bytes"] > 200
     await retention(store, history, seconds=DAY, metrics=metrics).hold()
-    assert (shown(history), store.uids(), store.usage()) == (set(), [], [])
+    assert (shown(history), store.uids(), store.usage("a")) == (set(), [], (0, 0.0))
     assert values(metrics) == {
         "seatrial_archive_runs": 0,
         "seatrial_archive_kept_bytes": 0,
@@ -137,8 +141,7 @@ async def test_the_oldest_goes_when_there_is_too_much(store: Store, history: His
     for uid in "abc":
         await whole(store, history, uid, size=10_000)
         put(history, uid, verdict="Passed")
-    heard = {row.uid: row.heard for row in history.retention_rows()}
-    assert heard["a"] < heard["b"] < heard["c"]
+    assert [run.uid for run in history.least_heard(time.time() + DAY, 10)] == ["a", "b", "c"]
     await retention(store, history, size=50_000).hold()
     assert shown(history) == set(store.uids()) == {"b", "c"}
 
@@ -158,8 +161,52 @@ async def test_what_the_history_never_heard_of_goes_too(store: Store, history: H
         yield b"x"
 
     await store.put_file(SetKey("lost", 1, 0), "output.log", pieces(), sha256(b"x"))
+    await retention(store, history, seconds=DAY, settled=False).hold()  # the history may still get to it
+    await retention(store, history, seconds=3 * DAY).hold()
+    assert store.uids() == ["lost"]
+    metrics = unattached()
+    await retention(store, history, size=1, metrics=metrics).hold()
+    assert values(metrics)["seatrial_archive_kept_bytes"] == 1
     await retention(store, history, seconds=DAY).hold()
     assert store.uids() == []
+
+
+async def test_the_storage_is_asked_about_what_goes_and_nothing_else(
+    store: Store, storage: Storage, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for uid in ("old", "stays"):
+        await whole(store, history, uid, size=10_000)
+    later = [2 * DAY]
+    holding = Retention(store, history, Limits(0, 50_000), unattached(), lambda: True, lambda: time.time() + later[0])
+    asked: list[str] = []
+
+    def noted(work: Any) -> Any:
+        def call(name: Any, *rest: Any) -> Any:
+            asked.extend([name] if isinstance(name, str) else name)
+            return work(name, *rest)
+
+        return call
+
+    await holding.hold()
+    for method in ("add", "find", "chunks", "entries", "folders", "remove"):
+        monkeypatch.setattr(storage, method, noted(getattr(storage, method)))
+    await holding.hold()
+    assert asked == []
+    await whole(store, history, "new", size=10_000)
+    asked.clear()
+    await holding.hold()
+    assert shown(history) == {"stays", "new"}
+    assert {name.split("/")[1] for name in asked} == {"old"}
+    later[0] += 1.1 * DAY
+    await holding.hold()
+    assert "runs" in asked
+
+
+async def test_more_runs_than_are_looked_at_together(store: Store, history: History) -> None:
+    for number in range(250):
+        put(history, f"u{number}", verdict=None if number < 120 else "Passed")
+    await retention(store, history, seconds=DAY).hold()
+    assert history.uids() == [f"u{number}" for number in range(120)]
 
 
 async def test_a_run_of_which_only_the_record_is_there_goes_by_age(store: Store, history: History) -> None:

@@ -79,7 +79,7 @@ class Archive:
         self.store.files[key, "summary.json"] = json.dumps(summary).encode()
         if events:
             self.store.files[key, "events.jsonl"] = lines([event for some in events for event in some])
-        set_id = self.history.begin_set(key, "sha256:1", BEGAN, summary)
+        set_id = self.history.begin_set(key, "sha256:1", BEGAN, 1, summary)
         for tests, texts in rows(
             case for part in gather.parts(self.store, UID) if part.shard == shard for case in cases([part])
         ):

@@ -88,6 +88,11 @@ class Ingest:
         self._count(1)
         self._waiting.put_nowait(key)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the history has all that is in the store."""
+        return self._compared.is_set() and not self._pending
+
     async def caught_up(self) -> None:
         """Returns when the history has all that was in the store at the start, and all that came since."""
         await self._compared.wait()
@@ -140,12 +145,12 @@ def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bo
     result = store.result(key)
     if result is None:
         return  # deleted since
-    archived_at = datetime.fromtimestamp(result.archived_at, UTC)
+    archived_at, size = datetime.fromtimestamp(result.archived_at, UTC), store.size(key)
     if key.shard is None:
         history.restore_record(parse_record(result.summary, key.uid))
-        history.end_set(history.begin_set(key, result.digest, archived_at, {}))
+        history.end_set(history.begin_set(key, result.digest, archived_at, size, {}))
         return
-    set_id = history.begin_set(key, result.digest, archived_at, result.summary)
+    set_id = history.begin_set(key, result.digest, archived_at, size, result.summary)
     try:
         for tests, texts in rows(of_events(store.chunks(key, EVENTS))):
             if stopped():

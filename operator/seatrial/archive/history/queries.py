@@ -89,10 +89,12 @@ _VERDICTS = {"passed": ("Passed", "TestsPassed"), "failed": ("Failed", "TestsFai
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionRow:
-    """What retention goes by."""
+class Kept:
+    """A run in the archive, as far as retention goes by it."""
 
     uid: str
+    size: int
+    """Of its complete sets, in bytes."""
     heard: float
     """When its record or one of its sets came last, in unix seconds."""
     active: bool
@@ -399,13 +401,14 @@ class History:
         if not recorded:
             self.put_record(record)
 
-    def begin_set(self, key: SetKey, digest: str, archived_at: datetime, summary: Mapping[str, Any]) -> int:
+    def begin_set(self, key: SetKey, digest: str, archived_at: datetime, size: int, summary: Mapping[str, Any]) -> int:
         """Takes a sealed set, in place of what an earlier try left of it; its tests come next.
 
         Args:
             key: of the set.
             digest: of its manifest.
             archived_at: when it was sealed.
+            size: what it takes, in bytes.
             summary: of a shard: its summary.json; of the evidence: nothing.
 
         Returns:
@@ -417,7 +420,7 @@ class History:
         with self.database.writing() as connection:
             connection.execute(delete(sets).where(*(sets.c[name] == value for name, value in this.items())))
             _touch(connection, key, summary, archived_at)
-            values = {"digest": digest, "archived_at": archived_at, "summary": summary, "ingested": False}
+            values = {"digest": digest, "archived_at": archived_at, "size": size, "summary": summary, "ingested": False}
             number = connection.execute(insert(sets).values(**this, **values)).inserted_primary_key
             _count_again(connection, key.uid)
         assert number is not None
@@ -445,15 +448,43 @@ class History:
 
     # Retention
 
-    def retention_rows(self) -> list[RetentionRow]:
-        """All runs that are not marked deleted, those first of which nothing was heard for longest."""
-        query = (
-            select(runs.c.uid, runs.c.heard_at, _ACTIVE.label("active")).where(_NOT_DELETED).order_by(runs.c.heard_at)
-        )
+    def uids(self) -> list[str]:
+        """All runs that are not marked deleted."""
         with self.database.reading() as connection:
-            return [
-                RetentionRow(row.uid, row.heard_at.timestamp(), bool(row.active)) for row in connection.execute(query)
-            ]
+            return list(connection.scalars(select(runs.c.uid).where(_NOT_DELETED)))
+
+    def unknown(self, uids: Sequence[str]) -> set[str]:
+        """Those of these runs that are not here, not even marked deleted."""
+        with self.database.reading() as connection:
+            return set(uids) - set(connection.scalars(select(runs.c.uid).where(runs.c.uid.in_(uids))))
+
+    def kept(self) -> tuple[int, int]:
+        """How many runs have complete sets, and what these take in bytes."""
+        query = select(func.count(sets.c.uid.distinct()), func.coalesce(func.sum(sets.c.size), 0))
+        with self.database.reading() as connection:
+            number, size = connection.execute(query.join(runs, runs.c.uid == sets.c.uid).where(_NOT_DELETED)).one()
+        return number, int(size)
+
+    def least_heard(self, before: float, limit: int, after: Kept | None = None) -> list[Kept]:
+        """Runs of which nothing was heard for longest.
+
+        Args:
+            before: only those that were heard last before this moment, in unix seconds.
+            limit: how many.
+            after: only those that follow this one.
+        """
+        size = select(func.coalesce(func.sum(sets.c.size), 0)).where(sets.c.uid == runs.c.uid).scalar_subquery()
+        query = (
+            select(runs.c.uid, size.label("size"), runs.c.heard_at, _ACTIVE.label("active"))
+            .where(_NOT_DELETED, runs.c.heard_at < datetime.fromtimestamp(before, UTC))
+            .order_by(runs.c.heard_at, runs.c.uid)
+        )
+        if after is not None:
+            at = datetime.fromtimestamp(after.heard, UTC)
+            query = query.where(or_(runs.c.heard_at > at, and_(runs.c.heard_at == at, runs.c.uid > after.uid)))
+        with self.database.reading() as connection:
+            rows = connection.execute(query.limit(limit)).all()
+        return [Kept(row.uid, int(row.size), row.heard_at.timestamp(), bool(row.active)) for row in rows]
 
     def mark_deleted(self, uids: Sequence[str]) -> None:
         """From now on these runs are shown nowhere."""

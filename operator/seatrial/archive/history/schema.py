@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -70,6 +71,7 @@ runs = Table(
     Column("ended_at", Moment),
     Column("tests", JSON, nullable=False),  # counts of the last attempt that has results
     Index("runs_by_time", "created_at", "uid"),
+    Index("runs_by_heard", "heard_at", "uid"),
     Index("runs_by_name", "namespace", "name", "created_at"),
 )
 
@@ -125,6 +127,7 @@ sets = Table(
     Column("shard", Integer, nullable=False),
     Column("digest", Text, nullable=False),
     Column("archived_at", Moment, nullable=False),
+    Column("size", BigInteger, nullable=False),  # bytes of its files and of its manifest
     Column("summary", JSON, nullable=False),  # of a shard: its summary.json
     Column("ingested", Boolean, nullable=False),  # all its tests are here
     UniqueConstraint("uid", "attempt", "shard"),
