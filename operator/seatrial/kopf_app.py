@@ -48,7 +48,7 @@ class Application:
         settings: Settings,
         metrics: Metrics,
     ) -> None:
-        self.store = Store()
+        self.store = Store(settings.archive_patience)
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics, evidence)
         self.recorder = Recorder(evidence, self.store, settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from seatrial.render import meta
@@ -140,6 +140,8 @@ class Observed:
     """Why the archive could not be asked for the result, when it should have been."""
     archive_silent_since: datetime | None = None
     """Since when it can't be asked."""
+    archive_patience: timedelta = timedelta(seconds=90)
+    """How long it is waited for: when the collector has handed the result over, and with the evidence."""
     evidence: Evidence | None = None
     tests_gone: bool = False
     """The tests' pod was there and has been removed since."""

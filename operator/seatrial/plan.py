@@ -45,8 +45,6 @@ LAUNCHER_GRACE = timedelta(seconds=15)
 """The launcher keeps the limits itself and names what was missing; the operator steps in this much later."""
 COLLECT_LIMIT = timedelta(seconds=15)
 """How long a cancelled run's collector may take to hand over what has finished."""
-ARCHIVE_PATIENCE = timedelta(seconds=90)
-"""How long an archive that is away is waited for: when the collector has handed the result over, and with the evidence."""
 EVIDENCE_RETRY = timedelta(seconds=5)
 """Between two tries to archive evidence."""
 SETTLE = timedelta(seconds=10)
@@ -378,7 +376,7 @@ def _evidence(
     silent_since = min(
         found.failing_since, observed.archive_silent_since or found.failing_since
     )  # waited for once only
-    if now >= silent_since + ARCHIVE_PATIENCE:
+    if now >= silent_since + observed.archive_patience:
         return True, (), None
     again = found.tried + EVIDENCE_RETRY
     return (False, (GatherEvidence(whole),), None) if now >= again else (False, (), again)
@@ -503,7 +501,7 @@ def _explained_by(run: IntegrationRun, observed: Observed, now: datetime) -> dat
 def _patient_until(observed: Observed, now: datetime) -> datetime:
     """Until when an archive that can't be asked is waited for; not at all if it can be asked."""
     silent = observed.archive_silent_since
-    return silent + ARCHIVE_PATIENCE if silent is not None else now
+    return silent + observed.archive_patience if silent is not None else now
 
 
 def _ready(

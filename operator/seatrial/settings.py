@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,7 +72,14 @@ class Settings:
     """How often everything is listed once, to notice what a broken watch did not tell."""
     orphan_margin_seconds: float = 120.0
     """How old a namespace without its run must be before it is deleted."""
+    archive_patience_seconds: int = 60
+    """How long a result waits in its pod for an archive that is away."""
     log_level: str = "INFO"
+
+    @property
+    def archive_patience(self) -> timedelta:
+        """How long verdict and evidence wait: longer, since a result that has just arrived is to be heard of."""
+        return timedelta(seconds=1.5 * self.archive_patience_seconds)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -155,5 +163,6 @@ class Settings:
             sweep_seconds=number("SEATRIAL_SWEEP_SECONDS", base.sweep_seconds),
             resync_seconds=number("SEATRIAL_RESYNC_SECONDS", base.resync_seconds),
             orphan_margin_seconds=number("SEATRIAL_ORPHAN_MARGIN_SECONDS", base.orphan_margin_seconds),
+            archive_patience_seconds=int(number("SEATRIAL_ARCHIVE_PATIENCE", base.archive_patience_seconds)),
             log_level=env.get("SEATRIAL_LOG_LEVEL", base.log_level),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from seatrial import observed
@@ -60,7 +60,8 @@ _NOTHING = _Facts()
 class Store:
     """Runs, and the facts of their environments by the run's uid."""
 
-    def __init__(self) -> None:
+    def __init__(self, archive_patience: timedelta = Observed.archive_patience) -> None:
+        self._archive_patience = archive_patience
         self.runs: dict[Key, Object] = {}
         self._keys: dict[str, Key] = {}
         self._facts: dict[str, _Facts] = {}
@@ -281,5 +282,5 @@ class Store:
         namespace = facts.namespaces.get(self._environment(uid))
         return Observed(
             namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error, facts.archive_silent_since,
-            facts.evidence, any(pod.role == meta.Role.TESTS for pod in facts.gone.values()),
+            self._archive_patience, facts.evidence, any(pod.role == meta.Role.TESTS for pod in facts.gone.values()),
         )  # fmt: skip

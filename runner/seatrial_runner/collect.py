@@ -35,8 +35,8 @@ POLL = 0.025
 """Seconds between two looks at the files."""
 LIVE_FAREWELL = 0.5
 """Seconds that the last live events may take at the end."""
-PATIENCE = 60.0
-"""Seconds for which the archive may be unavailable at the end."""
+PATIENCE = 60
+"""Seconds for which the archive may be unavailable at the end, if nothing else is said."""
 DAMAGED_TRIES = 3
 TERMINATION_LIMIT = 4096
 """Bytes that Kubernetes keeps of a termination message."""
@@ -57,6 +57,7 @@ class Settings:
     shard: int
     archive_url: str
     token: str
+    patience: float = PATIENCE
     mask: Mask = field(default_factory=Mask)
     artifacts: tuple[str, ...] = ()
     artifacts_limit: int = DEFAULT_ARTIFACTS_LIMIT
@@ -105,6 +106,7 @@ class Settings:
             shard=shard,
             archive_url=need("SEATRIAL_ARCHIVE_URL"),
             token=token,
+            patience=number("SEATRIAL_ARCHIVE_PATIENCE", PATIENCE),
             mask=Mask.read(os.path.join(told, "masks")),
             artifacts=tuple(artifacts),
             artifacts_limit=number("SEATRIAL_ARTIFACTS_LIMIT", DEFAULT_ARTIFACTS_LIMIT),
@@ -154,7 +156,7 @@ class Collector:
                     self._send_reports()
             told_to_end = self._pause(POLL)
         follower.end()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._settings.patience
         return self._insist(self._send_all, deadline)
 
     def close(self) -> None:

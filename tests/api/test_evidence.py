@@ -106,8 +106,10 @@ async def test_an_operator_that_is_killed_while_it_gathers_is_followed_by_one_th
 async def test_an_archive_that_is_away_holds_nothing_up_for_long_and_that_is_said(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seatrial.plan.ARCHIVE_PATIENCE", timedelta(seconds=0.5))
+    monkeypatch.setattr("seatrial.settings.Settings.archive_patience", timedelta(seconds=0.5))
     monkeypatch.setattr("seatrial.plan.EVIDENCE_RETRY", timedelta(seconds=0.1))
+    await world.kill()
+    await world.start()  # with these settings
     world.summary, world.kept.down = lambda: builders.summary("failed"), True
     uid = await world.apply()
     await world.until(world.settled, "reclaimed all the same")

@@ -17,8 +17,8 @@ from seatrial.settings import Settings
 
 SHARDS = 1
 COLLECTOR = "collector"
-COLLECTOR_GRACE_SECONDS = 75
-"""The collector uploads for up to a minute while the archive is unavailable; ending the pod must not cut that short."""
+COLLECTOR_GRACE_SECONDS = 15
+"""For the reports, beside the time that the collector waits for the archive: ending the pod must not cut it short."""
 RESULTS = "/results"
 ARTIFACTS = "/artifacts"
 SOURCE_CONFIG_MAP = "tests-source"
@@ -131,6 +131,7 @@ def _collector(run: IntegrationRun, settings: Settings, artifacts: Sequence[Moun
         "SEATRIAL_RUN_UID": run.metadata.uid,
         "SEATRIAL_ATTEMPT": str(run.status.attempt),
         "SEATRIAL_ARCHIVE_URL": settings.archive_upload_url,
+        "SEATRIAL_ARCHIVE_PATIENCE": str(settings.archive_patience_seconds),
         "SEATRIAL_TOKEN_DIR": TOKENS,
         "SEATRIAL_ARTIFACTS": literal(json.dumps(artifact_globs(run.spec.tests))),
     }
@@ -173,7 +174,7 @@ def workload(run: IntegrationRun, settings: Settings, backings: Mapping[str, Bac
                 meta.Role.TESTS,
                 (_tests_container(run, settings, backings, in_tests),),
                 init=(_collector(run, settings, in_collector),),
-                grace=COLLECTOR_GRACE_SECONDS,
+                grace=settings.archive_patience_seconds + COLLECTOR_GRACE_SECONDS,
                 one_node=shared.one_node(run),
             ),
         },

@@ -163,6 +163,7 @@ def test_the_operator_is_told_what_the_chart_says(render: Render, tmp_path: Path
         "images.registry=mirror.example/x",
         "images.pullPolicy=Never",
         "operator.sweepSeconds=7",
+        "archive.patienceSeconds=20",
         "operator.logLevel=DEBUG",
         "tools=Copy",
     )
@@ -181,6 +182,7 @@ def test_the_operator_is_told_what_the_chart_says(render: Render, tmp_path: Path
         f"mirror.example/x/seatrial/{name}"
         for name in ("postgres:17-0.1.0", "minio:0.1.0", "temporal:0.1.0", "redis:0.1.0")
     }
+    assert (known.archive_patience_seconds, known.archive_patience.total_seconds()) == (20, 30)
     assert (known.sweep_seconds, known.log_level, known.tools, known.image_pull_policy) == (
         7.0,
         "DEBUG",
@@ -429,6 +431,7 @@ def test_every_admission_policy_denies_and_fails_closed(render: Render) -> None:
         ("archive.bucket=http://x", "bucket"),
         ("archive.database=mysql://x/y", "database"),
         ("archive.retention.age=30d", "age"),
+        ("archive.patienceSeconds=0", "patienceSeconds"),
         ("operator.replicas=2", "replicas"),
         ("operator.logLevel=loud", "logLevel"),
         ("operator.sweepSeconds=0", "sweepSeconds"),

@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seatrial_runner import collect as collector
 from seatrial_runner import live as live_events
 from seatrial_runner.collect import Settings, collect
 from seatrial_runner.follow import Follower
@@ -367,8 +366,8 @@ def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int
     assert len([path for _, path in archive.requests if path != "live"]) <= 2
 
 
-def test_an_archive_that_stays_away_is_told(pod: Pod, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector, "PATIENCE", 0.2)
+def test_an_archive_that_stays_away_is_told(pod: Pod, archive: FakeArchive) -> None:
+    pod.env["SEATRIAL_ARCHIVE_PATIENCE"] = "1"
     archive.fault = lambda method, path: 503
     pod.finished()
     code, message = pod.collect()
