@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -16,8 +17,11 @@ import yaml
 from seatrial.cli.connect import Target, connect
 from seatrial.cluster import DEPLOYMENT, NAMESPACE, POD, RUN, Cluster, ClusterError, NotFoundError
 
+PROJECT = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "seatrial-system"
-QUICKSTART = Path(__file__).resolve().parents[2] / "examples" / "quickstart" / "quickstart.yaml"
+CHART = str(PROJECT / "charts" / "seatrial")
+RELEASE = ("seatrial", "--namespace", OPERATOR_NAMESPACE)
+QUICKSTART = PROJECT / "examples" / "quickstart" / "quickstart.yaml"
 QUICKSTART_TESTS = 12
 Status = dict[str, Any]
 
@@ -34,14 +38,14 @@ async def eventually(look: Callable[[], Any], what: str, seconds: float, pace: f
         await asyncio.sleep(pace)
 
 
-async def call(*command: str, given: str | None = None) -> str:
-    """What a command prints; fails the test when the command does."""
+async def call(*command: str, given: str | None = None, remarks: bool = False) -> str:
+    """What a command prints, with `remarks` also on its standard error; fails the test when the command does."""
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, err = await process.communicate(given.encode() if given is not None else None)
-    assert process.returncode == 0, f"{' '.join(command)}: {out.decode()[-2000:]}{err.decode()[-2000:]}"
-    return out.decode()
+    out, err = (text.decode() for text in await process.communicate(given.encode() if given is not None else None))
+    assert process.returncode == 0, f"{' '.join(command)}: {out[-2000:]}{err[-2000:]}"
+    return out + err if remarks else out
 
 
 async def kubectl(*arguments: str, given: str | None = None) -> str:
@@ -181,6 +185,33 @@ async def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
         return (len(pods), status.get("readyReplicas", 0)) == (replicas, replicas)
 
     await eventually(settled, f"{replicas} pods of {deployment}", 60)
+
+
+@dataclass(frozen=True)
+class Release:
+    """The installed chart, and the values that it had before the test."""
+
+    before: Path
+
+    async def install(self, **values: Any) -> None:
+        """Installs the chart as it was before, or with these values in addition."""
+        more = ("--set-json", json.dumps(values)) if values else ()
+        await call(
+            "helm", "upgrade", "--install", RELEASE[0], CHART, *RELEASE[1:], "--reset-values", "--values", str(self.before),
+            *more, "--wait", "--timeout", "3m",
+        )  # fmt: skip
+
+
+@pytest.fixture
+async def release(tmp_path: Path) -> AsyncIterator[Release]:
+    """The release, to be changed as a test likes; whatever happens, it is as it was at the end."""
+    if not (await kubectl("config", "current-context")).startswith("kind-"):
+        pytest.skip("it would change the release of a cluster that may be somebody's")
+    values = tmp_path / "values.yaml"
+    values.write_text(await call("helm", "get", "values", *RELEASE, "-o", "yaml"))
+    found = Release(values)
+    yield found
+    await found.install()
 
 
 @pytest.fixture
