@@ -355,6 +355,22 @@ def test_a_duration_is_the_median_of_the_last_passes(history: History) -> None:
     assert history.durations("team-b") == []
 
 
+def test_a_duration_counts_all_attempts_and_shards_and_each_test_by_itself(history: History) -> None:
+    for number, uid in enumerate("ab"):
+        put(history, uid, minutes=number)
+        for attempt, shard, seconds in ((1, 0, 9.0), (2, 0, 1.0), (2, 1, 2.0)):
+            rows = [row(0, "x", seconds=seconds), row(1, "y", "xpassed", seconds=seconds / 4)]
+            seal(history, SetKey(uid, attempt, shard), rows)
+    told = [(row.id, row.seconds, row.passes) for row in history.durations("team-a", runs_back=1)]
+    assert told == [("x", 2, 3), ("y", 0.5, 3)]
+    # Of six the oldest, from the first attempt of the older run, does not count.
+    told = [(row.id, row.seconds, row.passes) for row in history.durations("team-a")]
+    assert told == [("x", 2, 5), ("y", 0.5, 5)]
+    put(history, "c", minutes=9)
+    seal(history, SetKey("c", 1, 0), [row(0, "z", seconds=4), row(1, "z", seconds=1), row(2, "w", "failed")])
+    assert [(row.id, row.seconds) for row in history.durations("team-a", runs_back=1)] == [("z", 2.5)]
+
+
 def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: History) -> None:
     filled(history)
     put(history, "stays", minutes=1, verdict="Passed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from seatrial.archive.history.database import database_url
 from seatrial.archive.history.queries import History
 from seatrial.archive.history.views import RunFilter
-from seatrial.archive.model import Unavailable
+from seatrial.archive.model import SetKey, Unavailable
 from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
+from tests.unit.archive.history_cases import NOON, put, row, seal
 
 
 @pytest.fixture
@@ -55,6 +57,19 @@ def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path, ur
         history.runs(RunFilter(), 10)
     assert "secret" not in str(told.value)
     history.close()
+
+
+def test_flaky_tests_are_found_in_the_database_and_not_in_memory(history: History) -> None:
+    put(history, "u")
+    seal(history, SetKey("u", 1, 0), [row(number, f"t.py::{number}", "failed") for number in range(5_000)])
+    seal(history, SetKey("u", 1, 1), [row(0, "t.py::1")])
+    history.flaky(None, NOON, 10)
+    tracemalloc.start()
+    try:
+        assert [test.id for test in history.flaky(None, NOON, 10)] == ["t.py::1"]
+        assert tracemalloc.get_traced_memory()[1] < 2**19
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_reader_is_not_held_up_by_a_writer(history: History) -> None:

@@ -8,7 +8,6 @@ import base64
 import binascii
 import hashlib
 import statistics
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -269,7 +268,7 @@ class History:
         wanted = [_NOT_DELETED, runs.c.created_at >= since, _in_namespaces(namespaces)]
         suspicious = or_(tests.c.bad, tests.c.flaky)
         by_test = (runs.c.namespace, tests.c.test_id)
-        query = (
+        of_spec = (
             select(
                 *by_test,
                 runs.c.spec_hash,
@@ -284,13 +283,32 @@ class History:
             .select_from(joined)
             .where(*wanted, tests.c.test_id.in_(select(tests.c.test_id).where(suspicious)))
             .group_by(*by_test, runs.c.spec_hash)
+            .subquery()
         )  # fmt: skip
+        both_ways = case(
+            (of_spec.c.spec_hash == "", 0), (of_spec.c.passed < of_spec.c.bad, of_spec.c.passed), else_=of_spec.c.bad
+        )
+        flaked, passed, bad = (
+            func.sum(each) for each in (of_spec.c.flaky + both_ways, of_spec.c.passed, of_spec.c.bad)
+        )
+        rate = flaked / case((passed + bad > 0, passed + bad), else_=1)
+        query = (
+            select(
+                of_spec.c.namespace,
+                of_spec.c.test_id,
+                func.max(of_spec.c.catalogue_id).label("catalogue_id"),
+                *(flaked.label("flaked"), passed.label("passed"), bad.label("bad")),
+            )
+            .group_by(of_spec.c.namespace, of_spec.c.test_id)
+            .having(flaked > 0)
+            .order_by(flaked.desc(), rate.desc(), of_spec.c.namespace, of_spec.c.test_id)
+        )
         with self.database.reading() as connection:
-            found = _flakiest(connection.execute(query))[:limit]
+            found = connection.execute(query.limit(limit)).all()
             return [self._flaky_test(connection, counted, joined, wanted) for counted in found]
 
     @staticmethod
-    def _flaky_test(connection: Connection, counted: _Flaky, joined: Any, wanted: Iterable[Any]) -> FlakyTest:
+    def _flaky_test(connection: Connection, counted: AnyRow, joined: Any, wanted: Iterable[Any]) -> FlakyTest:
         last = connection.execute(
             select(runs.c.created_at, runs.c.uid, tests.c.message)
             .select_from(joined)
@@ -304,8 +322,8 @@ class History:
             .limit(1)
         ).one()
         return FlakyTest(
-            counted.namespace, counted.test_id, counted.catalogue_id, counted.flaked, counted.passed, counted.bad,
-            last.created_at, last.uid, last.message,
+            counted.namespace, counted.test_id, counted.catalogue_id, int(counted.flaked), int(counted.passed),
+            int(counted.bad), last.created_at, last.uid, last.message,
         )  # fmt: skip
 
     def durations(
@@ -327,19 +345,39 @@ class History:
             .limit(runs_back)
             .subquery()
         )
-        query = (
-            select(tests.c.test_id, tests.c.seconds)
+        newest_first = (
+            lately.c.created_at.desc(), sets.c.attempt.desc(), tests.c.set_id.desc(), tests.c.number.desc()
+        )  # fmt: skip
+        passes = (
+            select(
+                tests.c.test_id,
+                tests.c.seconds,
+                func.row_number().over(partition_by=tests.c.test_id, order_by=newest_first).label("age"),
+            )
             .select_from(tests.join(sets).join(lately, lately.c.uid == sets.c.uid))
             .where(tests.c.outcome.in_(PASSED))
-            .order_by(lately.c.created_at.desc(), sets.c.attempt.desc())
+            .subquery()
         )
-        taken: defaultdict[str, list[float]] = defaultdict(list)
+        of_test = {"partition_by": passes.c.test_id}
+        last = (
+            select(
+                passes.c.test_id,
+                passes.c.seconds,
+                func.row_number().over(**of_test, order_by=passes.c.seconds).label("place"),
+                func.count().over(**of_test).label("number"),
+            )
+            .where(passes.c.age <= _PASSES_FOR_A_DURATION)
+            .subquery()
+        )
+        median = func.avg(last.c.seconds)
+        query = (
+            select(last.c.test_id, median, func.max(last.c.number))
+            .where((2 * last.c.place).between(last.c.number, last.c.number + 2))  # the one in the middle, or both
+            .group_by(last.c.test_id)
+            .order_by(median.desc(), last.c.test_id)
+        )
         with self.database.reading() as connection:
-            for test_id, seconds in connection.execute(query):
-                if len(passes := taken[test_id]) < _PASSES_FOR_A_DURATION:
-                    passes.append(seconds)
-        rows = [DurationRow(test_id, statistics.median(passes), len(passes)) for test_id, passes in taken.items()]
-        return sorted(rows, key=lambda row: (-row.seconds, row.id))
+            return [DurationRow(*row) for row in connection.execute(query)]
 
     # Writing
 
@@ -560,32 +598,6 @@ def _test_row(row: AnyRow) -> TestRow:
     values["markers"] = tuple(values["markers"])
     values["failures"] = tuple(FailureText(**failure) for failure in values.get("failures") or ())
     return TestRow(**values)
-
-
-@dataclass
-class _Flaky:
-    namespace: str
-    test_id: str
-    catalogue_id: str | None = None
-    flaked: int = 0
-    passed: int = 0
-    bad: int = 0
-
-
-def _flakiest(rows: Iterable[AnyRow]) -> list[_Flaky]:
-    """From counts of each test and spec to those tests that are flaky, the flakiest first."""
-    found: dict[tuple[str, str], _Flaky] = {}
-    for row in rows:
-        counted = found.setdefault((row.namespace, row.test_id), _Flaky(row.namespace, row.test_id))
-        counted.catalogue_id = counted.catalogue_id or row.catalogue_id
-        counted.passed += row.passed
-        counted.bad += row.bad
-        counted.flaked += row.flaky + (min(row.passed, row.bad) if row.spec_hash else 0)
-    flaky = [counted for counted in found.values() if counted.flaked]
-    return sorted(
-        flaky,
-        key=lambda test: (-test.flaked, -test.flaked / max(1, test.passed + test.bad), test.namespace, test.test_id),
-    )
 
 
 # Questions
