@@ -10,9 +10,18 @@ from typing import Any
 import pytest
 
 from seatrial.cluster import POD, Cluster
-from tests.e2e.conftest import OPERATOR_NAMESPACE, QUICKSTART_TESTS, Bench, eventually, quickstart, scale
+from tests.e2e.conftest import (
+    ALONE,
+    OPERATOR_NAMESPACE,
+    QUICKSTART_TESTS,
+    Bench,
+    Release,
+    eventually,
+    quickstart,
+    scale,
+)
 
-pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
+pytestmark = ALONE
 
 OPERATOR = "seatrial-operator"
 ARCHIVE = "seatrial-archive"
@@ -66,7 +75,6 @@ async def killer(bench: Bench) -> AsyncIterator[Killer]:
     pod = await eventually(ready, "the operator ready", 60)
     if any(c["restartCount"] for c in pod["status"]["containerStatuses"]):  # the kubelet would wait longer each time
         await bench.cluster.delete(POD, pod["metadata"]["name"], OPERATOR_NAMESPACE)
-        pod = await eventually(ready, "a new operator ready", 60)
     name = "killer"
     container = {
         "name": name,
@@ -87,6 +95,7 @@ async def killer(bench: Bench) -> AsyncIterator[Killer]:
         return bool((await bench.cluster.get(POD, name, bench.namespace))["status"]["phase"] == "Running")
 
     await eventually(running, "the killer's pod running", 30)
+    await eventually(ready, "the operator that is to be killed ready", 60)
     process = await asyncio.create_subprocess_exec(
         "kubectl", "exec", "-i", "-n", bench.namespace, name, "--", "python", "-c", KILL,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -222,11 +231,17 @@ async def test_an_archive_that_comes_back_in_time_gets_the_result(bench: Bench) 
     await bench.reclaimed(name)
 
 
-@pytest.mark.usefixtures("archive")
+@pytest.fixture
+async def little_patience(release: Release) -> None:
+    """The product has little patience with an archive that is away."""
+    await release.install(archive={"patienceSeconds": 5})
+
+
+@pytest.mark.usefixtures("little_patience", "archive")
 async def test_without_an_archive_nothing_is_passed(bench: Bench) -> None:
     name = await losing_the_archive(bench)
-    status = await bench.verdict(name, 120)
+    status = await bench.verdict(name)
     assert (status["verdict"], status["reason"]) == ("Errored", "ArchiveUnavailable"), status["message"]
     assert "kubectl get pods -l app.kubernetes.io/component=archive -A" in status["message"]
     assert not status.get("results")
-    await bench.reclaimed(name, 150)  # evidence of what happened is not given up at once either
+    await bench.reclaimed(name)  # evidence of what happened is not given up at once either

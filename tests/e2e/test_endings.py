@@ -74,7 +74,6 @@ async def test_a_pod_deleted_before_the_first_test_is_noticed_at_once(bench: Ben
     await bench.reclaimed(name)
 
 
-@pytest.mark.slow
 async def test_a_test_that_fills_the_disk_is_ended_and_told_so(bench: Bench) -> None:
     fill = """
 import time

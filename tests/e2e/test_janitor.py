@@ -11,9 +11,9 @@ import pytest
 
 from seatrial.cluster import JOB, NAMESPACE, NotFoundError
 from seatrial.observed import format_time
-from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl, scale
+from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, Bench, eventually, kubectl, scale
 
-pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
+pytestmark = ALONE
 
 OPERATOR = "seatrial-operator"
 

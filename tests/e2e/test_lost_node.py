@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 
 from seatrial.cluster import NAMESPACE, Cluster
-from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, call, kubectl
+from tests.e2e.conftest import CHART, PROJECT, RELEASE, Bench, call, kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("clusters")]
 
-PROJECT = Path(__file__).resolve().parents[2]
 CLUSTER = str(PROJECT / "tests" / "cluster" / "cluster")
 BUILD = str(PROJECT / "tests" / "cluster" / "images" / "build")
-CHART = str(PROJECT / "charts" / "seatrial")
 NAME = "seatrial-two"
 FIRST, SECOND = f"{NAME}-control-plane", f"{NAME}-worker"
 IMAGES = ("operator", "runner", "postgres", "pytest")
@@ -33,7 +31,7 @@ async def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         await call(CLUSTER, "up", "--nodes", "2", "--name", NAME)
         await call(CLUSTER, "load", "--name", NAME, *(await call(BUILD, *IMAGES)).split())
         await kubectl("cordon", SECOND)
-        await call("helm", "install", "seatrial", CHART, "-n", OPERATOR_NAMESPACE, "--create-namespace", "--wait")
+        await call("helm", "install", RELEASE[0], CHART, *RELEASE[1:], "--create-namespace", "--wait")
         await kubectl("uncordon", SECOND)
         await kubectl("cordon", FIRST)
         async with await Cluster.connect(agent="seatrial-e2e") as cluster:

@@ -9,7 +9,7 @@ from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl, q
 from tests.unit.chart import promql
 from tests.unit.chart.test_rules import expressions
 
-pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # alone: it counts
+pytestmark = pytest.mark.cluster
 
 SERVICES = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/services"
 METRICS = f"{SERVICES}/seatrial-operator:metrics/proxy/metrics"
@@ -29,6 +29,8 @@ def named(name: str, **labels: str) -> Sample:
     return name, frozenset(labels.items())
 
 
+@pytest.mark.disruptive  # alone: it counts
+@pytest.mark.xdist_group("alone")
 async def test_runs_are_counted_and_none_is_named(bench: Bench) -> None:
     _, before = await scrape()
     passed = await bench.run(quickstart())

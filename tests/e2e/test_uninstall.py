@@ -5,11 +5,9 @@ The last file of those that disturb others: what runs elsewhere in the cluster i
 
 from __future__ import annotations
 
-import pytest
+from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, RELEASE, Bench, Release, call, eventually, kubectl
 
-from tests.e2e.conftest import OPERATOR_NAMESPACE, RELEASE, Bench, Release, call, eventually, kubectl
-
-pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
+pytestmark = ALONE
 
 TOLD_BY_THE_CLUSTER = ("events", "leases", "endpoints", "endpointslices", "componentstatuses")
 STAYS = {
