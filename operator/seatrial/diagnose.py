@@ -5,8 +5,9 @@ The first cause wins over its consequences: a lost service comes before the test
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,33 @@ def errored(reason: Reason, message: str) -> Diagnosis:
     return Diagnosis(Verdict.ERRORED, reason, text)
 
 
+_TRACEBACK = "Traceback (most recent call last):"
+_AFTER_EXCEPTION = 6
+"""Lines: what an exception's message of several lines, or a program that says good-bye, has after its first one."""
+_CONTINUES = re.compile(
+    r"\s|\W*$|(?:LINE \d+|DETAIL|HINT|CONTEXT|STATEMENT|QUERY):|\(Background on this error|goroutine \d+ \[|\S+\(.*\)$|exit status \d+$|Node\.js v\d"
+)
+"""Lines that only add to the one before: of a traceback, of an SQL error, of a panic."""
+
+
+def telling(lines: Sequence[str]) -> int:
+    """Which of the lines at the end of a log says best why its program ended; -1 if none says anything."""
+    said = [number for number, line in enumerate(lines) if line.strip()]
+    traces = [place for place, number in enumerate(said) if _TRACEBACK in lines[number]]
+    if traces:
+        raised = next(
+            (place for place in range(traces[-1] + 1, len(said)) if not lines[said[place]][0].isspace()), None
+        )
+        if raised is not None and len(said) - raised <= _AFTER_EXCEPTION:
+            return said[raised]
+    return next((n for n in reversed(said) if not _CONTINUES.match(lines[n])), said[-1] if said else -1)
+
+
 def last_line(text: str, limit: int = 300) -> str:
-    """The last line of a log that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:limit] if lines else ""
+    """The line at the end of a log that says why."""
+    lines = text.splitlines()
+    place = telling(lines)
+    return lines[place].strip()[:limit] if place >= 0 else ""
 
 
 KILLED = 128 + 9
@@ -66,14 +90,18 @@ LAST_SIGNAL = 64
 """Above it an exit code of more than 128 is the program's own, such as 255."""
 
 
+def _may_be_memory(ended: Ended) -> bool:
+    return ended.exit_code == KILLED and ended.reason == "Error"
+
+
 def _how(ended: Ended, *, say: bool = True) -> str:
     """`exit 1: <last log line>`, `killed (signal 9)`, `out of memory`."""
     if ended.reason == "OOMKilled":
         how = "killed for using more memory than its limit"
     elif 128 < ended.exit_code <= 128 + LAST_SIGNAL:
         how = f"ended by signal {ended.exit_code - 128}"
-        if ended.exit_code == KILLED and ended.reason == "Error":
-            how += ", most likely for using more memory than its limit"
+        if _may_be_memory(ended):
+            how += ", by somebody or for using more memory than its limit"
     else:
         how = f"exit {ended.exit_code}"
     line = last_line(ended.message) if say else ""
@@ -129,6 +157,18 @@ def taken_away(pod: Pod) -> Diagnosis | None:
     return None
 
 
+_PULL_STEPS = re.compile(
+    r"Back-off pulling image \S+: |ErrImagePull: |rpc error: code = \w+ desc = |failed to pull and unpack image \S+: |failed to resolve (?:reference|image) \S+: "
+)
+_RUNTIME_STEPS = re.compile(r".*(?:error during container init|unable to start container process): ", re.DOTALL)
+"""What registries' clients and container runtimes put before the cause."""
+
+
+def _not_pulled(container: Container) -> str:
+    why = " ".join(_PULL_STEPS.sub("", container.waiting_message).split())
+    return f"the image {container.image} can't be pulled: {why[:300] or container.waiting}"
+
+
 def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | None:
     where = pod.component if container.name == pod.component else f"{pod.component}/{container.name}"
     if container.waiting in _IMAGE_PROBLEMS:
@@ -137,8 +177,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
         if final or (container.waiting != "ErrImagePull" and not patient):
             return errored(
                 Reason.IMAGE_PULL_FAILED,
-                f"{where}: the image can't be pulled: {last_line(container.waiting_message)}; "
-                "check its name and tag, and that the cluster may pull it",
+                f"{where}: {_not_pulled(container)}; check its name and tag, and that the cluster may pull it",
             )
     passing = any(sign in container.waiting_message for sign in _PASSING)
     if container.waiting in _CONFIG_PROBLEMS and not passing:
@@ -147,7 +186,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
             hint = "; the environment runs nothing as root"
         return errored(
             Reason.CONTAINER_CONFIG_ERROR,
-            f"{where}: the container can't be started: {last_line(container.waiting_message)}{hint}",
+            f"{where}: the container can't be started: {_RUNTIME_STEPS.sub('', last_line(container.waiting_message, 1000))[:300]}{hint}",
         )
     return None
 
@@ -167,9 +206,10 @@ def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
             f"raise spec.services.{pod.component}.resources.limits.memory",
         )
     if tests_began:
-        return errored(
-            Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)}); start the run again"
+        again = "start the run again" + (
+            f", and if it is killed again raise {_resources_of(pod)}.limits.memory" if _may_be_memory(ended) else ""
         )
+        return errored(Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)}); {again}")
     return errored(Reason.SERVICE_NOT_READY, f"{pod.component} ended while it was starting ({_how(ended)})")
 
 
@@ -275,6 +315,15 @@ def tests_pod(observed: Observed) -> Pod | None:
     return max(pods, key=lambda p: str(p.created), default=None)
 
 
+def _of_collector(message: str) -> str:
+    """What went wrong for the collector: it leaves JSON."""
+    try:
+        told = json.loads(message)
+    except ValueError:
+        return last_line(message)
+    return str(told.get("error") or "") if isinstance(told, dict) else ""
+
+
 def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | None:
     """The tests' pod has ended, or is gone, and the archive has no result of it; None while one can still come.
 
@@ -292,18 +341,23 @@ def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | 
         return None
     if patient and (ended is None or ended.exit_code == 0):
         return None
-    told = ended.message if ended else ""
+    told = _of_collector(ended.message) if ended else ""
     if observed.archive_error or "archive unavailable" in told:
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,
-            f"the results could not be stored: {observed.archive_error or last_line(told)}; "
+            f"the results could not be stored: {observed.archive_error or told}; "
             "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again",
         )
     if pod is None and observed.progress.gates_open is None:
         return errored(Reason.ENVIRONMENT_LOST, "the tests' pod was deleted before the first test; start the run again")
     if ended is None:
         return errored(Reason.RESULTS_MISSING, "the tests' pod is gone and left no result; start the run again")
-    return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({_how(ended)})")
+    how = _how(ended, say=False) + (f": {told}" if told else "")
+    return errored(Reason.RESULTS_MISSING, f"the collector left no result in the archive ({how}); start the run again")
+
+
+_SCHEDULER_BESIDES = re.compile(r"\.? (?:no new claims to deallocate|preemption:)")
+"""Where the scheduler goes on with what would not help either."""
 
 
 def _no_node(pods: Iterable[Pod]) -> Diagnosis | None:
@@ -311,9 +365,16 @@ def _no_node(pods: Iterable[Pod]) -> Diagnosis | None:
         if pod.unschedulable:
             return errored(
                 Reason.UNSCHEDULABLE,
-                f"{pod.component} found no node: {pod.unschedulable}; ask for less in its resources, or wait for room",
+                f"{pod.component} found no node: {_SCHEDULER_BESIDES.split(pod.unschedulable)[0]}; "
+                f"ask for less in {_resources_of(pod)}.requests, or wait for room",
             )
     return None
+
+
+_REFUSED_PODS = (
+    "a policy, a webhook or a quota of the cluster refuses it; allow it in namespaces with the label "
+    f"{meta.MANAGED_BY}={meta.MANAGER} (the events in the evidence say what refused it)"
+)
 
 
 def not_started(observed: Observed) -> Diagnosis:
@@ -323,15 +384,12 @@ def not_started(observed: Observed) -> Diagnosis:
     for pod in observed.pods:
         for container in pod.containers:
             if container.waiting in _IMAGE_PROBLEMS:
-                return errored(
-                    Reason.IMAGE_PULL_FAILED,
-                    f"{pod.component}: {container.waiting}: {last_line(container.waiting_message)}",
-                )
+                return errored(Reason.IMAGE_PULL_FAILED, f"{pod.component}: {_not_pulled(container)}")
     pod_of_tests = tests_pod(observed)
     if pod_of_tests is None:
         return errored(
             Reason.ADMISSION_DENIED,
-            "the tests' pod was never created; see the events of Job `tests` in the environment",
+            f"the tests' pod was never created: {_REFUSED_PODS}",
         )
     waiting = [f"{c.name}: {c.waiting or 'not started'}" for c in pod_of_tests.containers if not c.running_since]
     return errored(
@@ -376,6 +434,12 @@ def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str,
     for pod in in_order(observed.pods):  # a part that ended knows more than whoever waited for it
         if found := _why_missing(run, pod) if pod.component in missing else None:
             return found
+    present = {pod.component for pod in observed.pods}
+    for app in apps:
+        if app.get("name") not in present:
+            return errored(
+                Reason.ADMISSION_DENIED, f"the pod of app {app.get('name')} was never created: {_REFUSED_PODS}"
+            )
     if services:
         return errored(
             Reason.SERVICE_NOT_READY,
@@ -385,7 +449,7 @@ def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str,
     if "migrations" in missing:
         return errored(
             Reason.MIGRATION_FAILED,
-            f"the migrations did not finish within {limit}: {_said(not_ready)}; see {_log(run, 'migrations')}, "
+            f"the migrations did not finish within {limit}; see {_log(run, 'migrations')}, "
             "or raise timeouts.environment",
         )
     return errored(
@@ -405,12 +469,12 @@ def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[st
     return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}; start the run again")
 
 
-def services_to_hear_of(run: IntegrationRun, observed: Observed) -> bool:
-    """Whether the tests have lost a service, and no pod has told yet how it ended: the kubelet needs a second for that."""
+def ends_to_hear_of(observed: Observed) -> bool:
+    """Whether the tests have lost a service or an app, and no pod has told yet how it ended: the kubelet needs a second for that."""
     summary = observed.result.summary if observed.result else {}
-    lost = {part.get("name") for part in _names(list(summary.get("lost") or ()), run.spec.services)}
-    pods = [pod for pod in observed.pods if pod.component in lost and pod.role == "service"]
-    told = [pod for pod in pods if pod.deleting or pod.reason or any(container.ended for container in pod.containers)]
+    lost = {part.get("name") for part in summary.get("lost") or ()}
+    pods = [pod for pod in observed.pods if pod.component in lost]
+    told = [pod for pod in pods if pod.deleting or pod.reason or any(c.ended or c.previous for c in pod.containers)]
     return summary.get("outcome") != "passed" and bool(pods) and not told
 
 
@@ -438,15 +502,15 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
     return None
 
 
-def _ended_meanwhile(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any]) -> str:
-    """Apps that ended while the tests ran, for the message."""
+def _ended_meanwhile(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any]) -> dict[str, str]:
+    """Apps that ended while the tests ran, and how, for the message."""
     since = float(summary.get("firstTestAt") or 0)
-    told = []
+    told: dict[str, str] = {}
     for pod in in_order(p for p in observed.pods if p.role == "app"):
         ends = [end for c in pod.containers for end in (c.ended, c.previous) if end is not None and end.exit_code]
         if ends and any(end.at is None or end.at.timestamp() >= since for end in ends):
-            told.append(f"; app {pod.component} ended meanwhile ({_how(ends[0])}): {_log(run, pod.component)}")
-    return "".join(told)
+            told[pod.component] = f"; app {pod.component} ended meanwhile ({_how(ends[0])}): {_log(run, pod.component)}"
+    return told
 
 
 def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
@@ -480,11 +544,22 @@ def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], d
     )
 
 
-def _usage(tail: str) -> str:
-    """The line in which pytest says what it did not understand."""
+def _usage(tail: str) -> Diagnosis:
+    """What pytest did not understand; it also ends so when it can't import a conftest.py."""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    if raised := [line for line in lines if line.startswith("E  ")]:
+        loaded = (re.search(r"while loading conftest '([^']+)'", line) for line in lines)
+        where = next((match[1] for match in loaded if match), "conftest.py")
+        why = raised[-1].removeprefix("E").strip()
+        return Diagnosis(
+            Verdict.FAILED, Reason.COLLECTION_ERROR, f"pytest could not load {where}: {why}"[:MESSAGE_LIMIT]
+        )
     wanted = [line for line in lines if line.lower().startswith("error") or " error: " in line]
-    return (wanted or lines or ["see output.log"])[-1][:300]
+    why = (wanted or lines or ["see output.log"])[-1][:300]
+    return errored(
+        Reason.USAGE_ERROR,
+        f"pytest refused its arguments: {why}; check paths, markers, keywords and args in spec.tests",
+    )
 
 
 def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diagnosis:
@@ -506,9 +581,9 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
         case "passed" if summary.get("complete") and not bad and summary.get("exitCode") == 0:
             return Diagnosis(Verdict.PASSED, Reason.TESTS_PASSED, _counted(tests))
         case "failed":
-            apps = _names(lost, run.spec.apps)
-            more = f"; no longer answering: {_said(apps)}" if apps else ""
-            more += _ended_meanwhile(run, observed, summary)
+            ended = _ended_meanwhile(run, observed, summary)
+            apps = [part for part in _names(lost, run.spec.apps) if part.get("name") not in ended]
+            more = "".join(ended.values()) + (f"; no longer answering: {_said(apps)}" if apps else "")
             failures = summary.get("failures") or [{}]
             first = f"; first: {failures[0].get('id')}: {failures[0].get('message')}" if failures[0].get("id") else ""
             message = f"{_counted(tests)}{more}{first}"
@@ -527,14 +602,12 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
                 f"pytest found no test to run with {', '.join(chosen) or 'the given image'}: check spec.tests",
             )
         case "usage-error":
-            return errored(
-                Reason.USAGE_ERROR, f"pytest refused its arguments: {_usage(str(summary.get('outputTail') or ''))}"
-            )
+            return _usage(str(summary.get("outputTail") or ""))
         case "no-pytest":
             return errored(
                 Reason.IMAGE_WITHOUT_PYTEST,
                 f"image {run.spec.tests.image or 'for tests'} can't run pytest ({error or tail}); "
-                "it needs Python >= 3.9 and pytest >= 7",
+                "it needs Python 3.9 and pytest 7, or newer",
             )
         case "timeout":
             return errored(

@@ -29,11 +29,11 @@ from seatrial.api.v1alpha1 import (
 from seatrial.conditions import is_true, upsert
 from seatrial.diagnose import (
     Diagnosis,
+    ends_to_hear_of,
     errored,
     from_pods,
     from_result,
     not_started,
-    services_to_hear_of,
     taken_away,
     tests_pod,
     without_result,
@@ -58,7 +58,7 @@ EXPLANATION = timedelta(seconds=30)
 14 s were measured.
 """
 HEARSAY = timedelta(seconds=2.5)
-"""How long the pod of a service that the tests have lost may take to tell how it ended: the cause, not its consequence."""
+"""How long the pod of a service or an app that the tests have lost may take to tell how it ended: the cause, not its consequence."""
 IMAGE_PATIENCE = timedelta(seconds=20)
 """How long a registry's passing trouble is tolerated."""
 
@@ -257,7 +257,8 @@ def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: O
     return _stamp(
         status,
         first_test=_unix(summary.get("firstTestAt")) or status.timeline.first_test,
-        last_test=_unix(summary.get("lastTestEndedAt")),
+        # a test that was running till the end has none of its own
+        last_test=_unix(summary.get("endedAt" if summary.get("running") else "lastTestEndedAt")),
     )
 
 
@@ -483,11 +484,11 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
 
 
 def _explained_by(run: IntegrationRun, observed: Observed, now: datetime) -> datetime:
-    """Until when pods are waited for to say who ended pytest, or a service; not at all if they have, or nobody did."""
+    """Until when pods are waited for to say who ended pytest, a service or an app; not at all if they have, or nobody did."""
     result, pod = observed.result, tests_pod(observed)
     if result is None or result.heard is None:
         return now
-    if services_to_hear_of(run, observed):
+    if ends_to_hear_of(observed):
         return result.heard + HEARSAY
     if result.summary.get("signal") != "SIGTERM":
         return now

@@ -99,15 +99,17 @@ class Unacceptable(Exception):  # noqa: N818
 def refusal(error: ClusterError, what: str) -> Unacceptable | None:
     """What a refused creation means for the run; None when it may pass (rights that are not known yet)."""
     text = f"{what}: {error.message}"
-    if isinstance(error, InvalidError):
-        return Unacceptable(Reason.INVALID_SPEC, text)
     if isinstance(error, ForbiddenError):
         if "exceeded quota" in error.message:
-            return Unacceptable(Reason.QUOTA_EXCEEDED, text)
+            return Unacceptable(Reason.QUOTA_EXCEEDED, f"{text}; raise that quota, or ask for less in resources")
         if "being terminated" in error.message:
             return Unacceptable(Reason.ENVIRONMENT_LOST, text)
-        if any(sign in error.message for sign in _ADMISSION_SIGNS):
-            return Unacceptable(Reason.ADMISSION_DENIED, text)
+    if isinstance(error, ForbiddenError | InvalidError) and any(sign in error.message for sign in _ADMISSION_SIGNS):
+        return Unacceptable(
+            Reason.ADMISSION_DENIED, f"{text}; allow it in namespaces with the label {meta.MANAGED_BY}={meta.MANAGER}"
+        )
+    if isinstance(error, InvalidError):  # a policy's refusal can be one too
+        return Unacceptable(Reason.INVALID_SPEC, text)
     return None
 
 

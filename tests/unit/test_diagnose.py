@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.diagnose import Diagnosis, from_pods, from_result, not_started, without_result
+from seatrial.diagnose import Diagnosis, from_pods, from_result, last_line, not_started, without_result
 from seatrial.observed import Observed, Result
 from tests.unit import builders as b
 
@@ -39,7 +39,7 @@ PODS = {
     ),
     "service dies later": Case(
         b.observed(b.pod("postgres", "service", b.ended("postgres", 137, "")), progress=b.TESTING),
-        "ServiceLost", ("postgres", "signal 9"),
+        "ServiceLost", ("postgres", "signal 9, by somebody or for using more memory", "spec.services.postgres.resources.limits.memory"),
     ),
     "service out of memory": Case(
         b.observed(b.pod("minio", "service", b.ended("minio", 137, reason="OOMKilled"))),
@@ -191,18 +191,24 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         b.summary("usage-error", outputTail="usage: pytest [options]\npytest: error: no such option --x\n  rootdir: /tests"),
         "Errored", "UsageError", ("error: no such option --x",),
     ),
+    "conftest": (
+        b.summary("usage-error", outputTail="ImportError while loading conftest '/app/conftest.py'.\nconftest.py:1: in <module>\n    import helper\n"
+                  "E   ModuleNotFoundError: No module named 'helper'"),
+        "Failed", "CollectionError", ("could not load /app/conftest.py: ModuleNotFoundError: No module named 'helper'",),
+    ),
     "interrupted": (
         b.summary("interrupted", error="ended before all tests had run: x"), "Errored", "TestProcessDied",
         ("ended before all tests had run: x", "output.log"),
     ),
-    "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest", ("pytest >= 7",)),
+    "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest", ("pytest 7",)),
     "time": (b.summary("timeout", running="t.py::test_c"), "Errored", "TestTimeout", ("30m", "t.py::test_c")),
     "gate: service": (
         b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}, REFUSED]),
         "Errored", "ServiceNotReady", ("postgres (connection refused)",),
     ),
     "gate: migrations": (
-        b.summary("gate-timeout", notReady=[{"name": "migrations", "error": "refused"}]), "Errored", "MigrationFailed", (),
+        b.summary("gate-timeout", notReady=[{"name": "migrations", "error": "refused"}]), "Errored", "MigrationFailed",
+        ("did not finish within 5m; see",),
     ),
     "gate: app": (
         b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}]), "Errored", "AppNotReady", ("HTTP 503",),
@@ -247,6 +253,18 @@ def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, sa
     said(found, reason, says)
 
 
+def test_an_app_whose_pod_was_refused_is_not_told_as_slow() -> None:
+    told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}])
+    says = ("app api was never created", "app.kubernetes.io/managed-by=seatrial")
+    said(from_result(b.run(SPEC), b.observed(POSTGRES), Result("sha256:x", told)), "AdmissionDenied", says)
+
+
+def test_that_an_app_no_longer_answers_is_not_said_where_its_end_is_known() -> None:
+    told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
+    found = from_result(b.run(SPEC), b.observed(POSTGRES, CRASHED), Result("sha256:x", told))
+    assert "no longer answering" not in found.message
+
+
 def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> None:
     dead = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
     found = from_result(b.run(SPEC), b.observed(dead), Result("sha256:x", b.summary("failed", lost=[REFUSED])))
@@ -287,6 +305,67 @@ MISSING = {
 @pytest.mark.parametrize(("seen", "reason"), MISSING.values(), ids=MISSING.keys())
 def test_a_result_that_does_not_come(seen: Observed, reason: str | None) -> None:
     said(without_result(seen), reason, ())
+
+
+def test_the_words_of_the_collector_are_told_without_their_wrapping() -> None:
+    seen = b.observed(b.tests_pod(b.ended("collector", 1, '{"error": "the archive refused the results: too large"}')))
+    said(without_result(seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",))
+
+
+PULLED = (
+    'Back-off pulling image "reg:1/x:0": ErrImagePull: failed to pull and unpack image "reg:1/x:0": failed to resolve '
+    'reference "reg:1/x:0": failed to do request: Head "https://reg:1/v2/x/manifests/0": dial tcp 10.0.0.1:1: connect: connection refused'
+)
+RUNTIME = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start "
+    "container process: error during container init: mkdir /proc/no: no such file or directory"
+)
+
+
+def test_the_cause_is_told_without_the_steps_to_it() -> None:
+    web = b.Container("api", waiting="ImagePullBackOff", waiting_message=PULLED, image="reg:1/x:0")
+    found = from_pods(b.run(SPEC), b.observed(b.pod("api", "app", web)), patient=False)
+    why = 'failed to do request: Head "https://reg:1/v2/x/manifests/0": dial tcp 10.0.0.1:1: connect: connection refused; '
+    said(found, "ImagePullFailed", (f"api: the image reg:1/x:0 can't be pulled: {why}",))
+    seen = b.observed(b.pod("api", "app", b.waiting("api", "RunContainerError", RUNTIME)))
+    says = ("api: the container can't be started: mkdir /proc/no: no such file or directory",)
+    said(from_pods(b.run(SPEC), seen, patient=False), "ContainerConfigError", says)
+
+
+TELLING = {
+    "a Python program": (
+        'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    go()\nKeyError: \'TOKEN\'', "KeyError: 'TOKEN'",
+    ),
+    "an SQL error": (
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\npsycopg.errors.UndefinedTable: relation \"orders\" does not exist\n"
+        "LINE 1: select * from orders\n                      ^", 'psycopg.errors.UndefinedTable: relation "orders" does not exist',
+    ),
+    "an error of several lines": (
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\npsycopg.OperationalError: connection failed: Connection refused\n"
+        "\tIs the server running on that host?\nMultiple connection attempts failed.\n- host: 'localhost'",
+        "psycopg.OperationalError: connection failed: Connection refused",
+    ),
+    "a server that says good-bye": (
+        "ERROR:    Traceback (most recent call last):\n  File \"x.py\", line 1\nValueError: no licence\n\nERROR:    Application startup failed. Exiting.",
+        "ValueError: no licence",
+    ),
+    "what was caught long before": (
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\nValueError: first try\n" + "INFO trying\n" * 9 + "giving up: no licence",
+        "giving up: no licence",
+    ),
+    "psql": ('psql:/initdb.d/a.sql:2: ERROR:  relation "ordres" does not exist\nLINE 1: insert into ordres values (1);\n                    ^',
+             'psql:/initdb.d/a.sql:2: ERROR:  relation "ordres" does not exist'),
+    "a panic": ("panic: no licence\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:5 +0x1d\nexit status 2", "panic: no licence"),
+    "node": ("Error: Cannot find module 'express'\n    at Module._load (node:internal)\n\nNode.js v20.1.0", "Error: Cannot find module 'express'"),
+    "one word": ("starting\nKilled", "Killed"),
+    "only signs": ("  ^\n", "^"),
+    "nothing": ("\n \n", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line"), TELLING.values(), ids=TELLING.keys())
+def test_the_line_that_says_why(text: str, line: str) -> None:
+    assert last_line(text) == line
 
 
 NOT_STARTED = {

@@ -432,3 +432,29 @@ def test_how_a_lost_service_ended_is_waited_for_but_not_long() -> None:
     assert told.status.reason == "OutOfMemory"
     silent = decide(WITH_POSTGRES, seen(-2.5, b.pod("postgres", "service")))
     assert silent.status.reason == "ServiceLost"
+
+
+def test_how_a_lost_app_ended_is_waited_for_as_well() -> None:
+    """Its memory may have been the cause, and only its pod tells."""
+    run = b.started({"apps": {"api": {"image": "i", "port": 80}}})
+    told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
+
+    def seen(heard: float, app: Any) -> Observed:
+        return replace(b.observed(b.pod("api", "app", app)), result=Result("sha256:abc", told, b.at(heard)))
+
+    assert decide(run, seen(-0.1, b.running("api"))).status.verdict is None
+    killed = b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-0.1)))
+    assert decide(run, seen(-0.1, killed)).status.reason == "OutOfMemory"
+    assert decide(run, seen(-2.5, b.running("api"))).status.reason == "TestsFailed"
+
+
+def test_a_test_that_was_running_till_the_end_belongs_to_the_time_of_the_tests() -> None:
+    times = {
+        "firstTestAt": b.at(-9).timestamp(),
+        "lastTestEndedAt": b.at(-8).timestamp(),
+        "endedAt": b.at(-1).timestamp(),
+    }
+    ended = decide(b.started(), b.observed(result=b.summary("failed", **times)))
+    assert ended.status.timeline.last_test == format_time(b.at(-8))
+    hung = decide(b.started(), b.observed(result=b.summary("timeout", running="t.py::test_c", **times)))
+    assert hung.status.timeline.last_test == format_time(b.at(-1))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from seatrial.cluster import Kind, NotFoundError
+from seatrial.cluster import ClusterError, ForbiddenError, InvalidError, Kind, NotFoundError
 from seatrial.metrics import Metrics
-from seatrial.reconcile import Reconciler
+from seatrial.reconcile import Reconciler, refusal
 from seatrial.settings import Settings
 from seatrial.store import Store
 from tests.unit import builders as b
@@ -46,3 +46,21 @@ async def test_the_finalizer_is_taken_from_this_run_alone(happens: Callable[[Sto
     reconciler = Reconciler(cluster, None, store, Settings(), Metrics(), None)  # type: ignore[arg-type]
     await reconciler._remove_finalizer(b.run())
     assert cluster.patched == patched
+
+
+POLICY = "pods \"redis\" is forbidden: ValidatingAdmissionPolicy 'images' with binding 'images' denied request: images must come from reg.corp"
+REFUSALS: dict[str, tuple[ClusterError, str | None, str]] = {
+    "a policy, as forbidden": (ForbiddenError(POLICY, 403), "AdmissionDenied", "managed-by=seatrial"),
+    "a policy, as invalid": (InvalidError(POLICY, 422), "AdmissionDenied", "images must come from reg.corp"),
+    "Pod Security": (ForbiddenError('violates PodSecurity "restricted:latest"', 403), "AdmissionDenied", "Pod redis: violates"),
+    "a quota": (ForbiddenError("exceeded quota: team, requested: pods=1", 403), "QuotaExceeded", "raise that quota"),
+    "a wrong field": (InvalidError("spec.x: unknown", 422), "InvalidSpec", "spec.x"),
+    "rights that are not known yet": (ForbiddenError("cannot create pods", 403), None, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "reason", "says"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_what_a_refused_creation_means(error: ClusterError, reason: str | None, says: str) -> None:
+    found = refusal(error, "Pod redis")
+    assert (found.reason if found else None) == reason
+    assert says in (found.message if found else "")
