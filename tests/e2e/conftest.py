@@ -19,6 +19,7 @@ from seatrial.cluster import DEPLOYMENT, NAMESPACE, POD, RUN, Cluster, ClusterEr
 
 PROJECT = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "seatrial-system"
+OPERATOR = "seatrial-operator"
 CHART = str(PROJECT / "charts" / "seatrial")
 RELEASE = ("seatrial", "--namespace", OPERATOR_NAMESPACE)
 QUICKSTART = PROJECT / "examples" / "quickstart" / "quickstart.yaml"
@@ -233,3 +234,11 @@ async def bench(cluster: Cluster) -> AsyncIterator[Bench]:
     place = Bench(cluster, namespace)
     yield place
     await place.leave()
+
+
+@pytest.fixture
+async def no_operator(bench: Bench) -> AsyncIterator[None]:
+    """The operator is away during the test, as far as the test does not bring it back itself."""
+    await scale(bench.cluster, OPERATOR, 0)
+    yield
+    await scale(bench.cluster, OPERATOR, 1)

@@ -12,6 +12,7 @@ import pytest
 from seatrial.cluster import POD, Cluster
 from tests.e2e.conftest import (
     ALONE,
+    OPERATOR,
     OPERATOR_NAMESPACE,
     QUICKSTART_TESTS,
     Bench,
@@ -23,7 +24,6 @@ from tests.e2e.conftest import (
 
 pytestmark = ALONE
 
-OPERATOR = "seatrial-operator"
 ARCHIVE = "seatrial-archive"
 LONG = {"test_it.py": "import time\n\ndef test_long():\n    time.sleep(3600)\n"}
 
@@ -152,14 +152,6 @@ async def test_a_run_deleted_in_the_moment_in_which_the_operator_is_killed(
     await killer.strike()
     await bench.delete(name)
     await bench.gone(60)
-
-
-@pytest.fixture
-async def no_operator(bench: Bench) -> AsyncIterator[None]:
-    """The operator is away during the test, as far as the test does not bring it back itself."""
-    await scale(bench.cluster, OPERATOR, 0)
-    yield
-    await scale(bench.cluster, OPERATOR, 1)
 
 
 @pytest.mark.usefixtures("no_operator")

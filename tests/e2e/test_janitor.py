@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from seatrial.cluster import JOB, NAMESPACE, NotFoundError
 from seatrial.observed import format_time
-from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, Bench, eventually, kubectl, scale
+from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, Bench, eventually, kubectl
 
 pytestmark = ALONE
-
-OPERATOR = "seatrial-operator"
-
-
-@pytest.fixture
-async def no_operator(bench: Bench) -> AsyncIterator[None]:
-    await scale(bench.cluster, OPERATOR, 0)
-    yield
-    await scale(bench.cluster, OPERATOR, 1)
 
 
 async def environment(bench: Bench, expires: datetime, **labels: str) -> str:
