@@ -358,13 +358,12 @@ class History:
             .where(tests.c.outcome.in_(PASSED))
             .subquery()
         )
-        of_test = {"partition_by": passes.c.test_id}
         last = (
             select(
                 passes.c.test_id,
                 passes.c.seconds,
-                func.row_number().over(**of_test, order_by=passes.c.seconds).label("place"),
-                func.count().over(**of_test).label("number"),
+                func.row_number().over(partition_by=passes.c.test_id, order_by=passes.c.seconds).label("place"),
+                func.count().over(partition_by=passes.c.test_id).label("number"),
             )
             .where(passes.c.age <= _PASSES_FOR_A_DURATION)
             .subquery()
