@@ -56,11 +56,9 @@ class Way(httpx.AsyncBaseTransport):
 
     async def _proxied(self, request: httpx.Request, token: str) -> httpx.Response:
         path = self._cluster.service_proxy(self._namespace, SERVICE, PORT_NAME) + request.url.raw_path.decode("ascii")
-        limits = request.extensions.get("timeout", {})
-        timeout = aiohttp.ClientTimeout(total=None, connect=limits.get("connect"), sock_read=limits.get("read"))
-        headers = _wanted(request.headers) | {_TOKEN: token}
+        headers, timeout = _wanted(request.headers) | {_TOKEN: token}, _timeout(request)
         answer = await self._cluster.open(request.method, path, headers=headers, timeout=timeout, checked=False)
-        return httpx.Response(answer.status, headers=passed_on(answer.headers), stream=_Body(answer), request=request)
+        return _response(answer, request)
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -77,34 +75,43 @@ def _wanted(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() in _SENT}
 
 
+def _timeout(request: httpx.Request) -> aiohttp.ClientTimeout:
+    limits = request.extensions.get("timeout", {})
+    return aiohttp.ClientTimeout(total=None, connect=limits.get("connect"), sock_read=limits.get("read"))
+
+
+def _response(answer: aiohttp.ClientResponse, request: httpx.Request) -> httpx.Response:
+    return httpx.Response(answer.status, headers=passed_on(answer.headers), stream=_Body(answer), request=request)
+
+
 class _Forwarded:
-    """A port of the archive's pod behind a socket in a folder of ours, so that nobody else on this machine can use it."""
+    """A port of the archive's pod behind a socket in a folder of ours, so that nobody else on this machine can use it.
+
+    aiohttp speaks to the socket: what httpx would do it with (anyio) says InvalidStateError when a reader goes away while more comes.
+    """
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster, self._namespace = cluster, namespace
         self._opening = asyncio.Lock()
         self._opened = contextlib.AsyncExitStack()
-        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._client: aiohttp.ClientSession | None = None
         self._joined: set[asyncio.Task[None]] = set()
         self._trouble: ClusterError | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         async with self._opening:
-            if self._transport is None:
-                self._transport = await self._open()
-        local = httpx.Request(
-            request.method,
-            request.url.copy_with(scheme="http", host="localhost", port=None),
-            headers=_wanted(request.headers) | {"Host": "localhost"},
-            extensions=request.extensions,
-        )
+            if self._client is None:
+                self._client = await self._open()
+        url = f"http://localhost{request.url.raw_path.decode('ascii')}"
+        headers, timeout = _wanted(request.headers), _timeout(request)
         self._trouble = None
         try:
-            return await self._transport.handle_async_request(local)
-        except httpx.TransportError as error:
-            if self._trouble is not None:
-                raise self._trouble from error
-            raise
+            answer = await self._client.request(
+                request.method, url, headers=headers, timeout=timeout, allow_redirects=False
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._trouble or httpx.ConnectError(str(error) or "no answer came in time") from error
+        return _response(answer, request)
 
     async def close(self) -> None:
         for task in self._joined:
@@ -112,12 +119,12 @@ class _Forwarded:
         await asyncio.gather(*self._joined, return_exceptions=True)
         await self._opened.aclose()
 
-    async def _open(self) -> httpx.AsyncHTTPTransport:
+    async def _open(self) -> aiohttp.ClientSession:
         folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="seatrial-"))
         path = str(Path(folder) / "archive")
         server = await asyncio.start_unix_server(self._accept, path)
         self._opened.callback(server.close)
-        return await self._opened.enter_async_context(httpx.AsyncHTTPTransport(uds=path))
+        return await self._opened.enter_async_context(aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)))
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._join(reader, writer))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from aiohttp import web
@@ -17,6 +18,7 @@ from aiohttp import web
 from seatrial.archive.model import ManifestFile
 from seatrial.archive_client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
 from seatrial.cli.connect import Target, connect
+from seatrial.cli.way import Way
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
 SHARD = f"{PROXY}/v1/runs/u1/attempts/1/shards/0"
@@ -209,3 +211,53 @@ async def test_a_port_that_is_not_forwarded(
     async with connect(target) as session:
         with pytest.raises(error, match=message):
             await session.archive.run("u1")
+
+
+class Tunnel:
+    """A cluster that forwards to an archive which tells without end, and tells more in the moment in which its reader goes away."""
+
+    def __init__(self) -> None:
+        self.read = asyncio.Event()
+        self.reader: asyncio.Task[None] | None = None
+
+    async def token(self) -> None:
+        return None
+
+    async def list(self, *_: object, **__: object) -> list[dict[str, Any]]:
+        conditions = [{"type": "Ready", "status": "True"}]
+        return [{"metadata": {"name": "archive-1"}, "status": {"conditions": conditions}}]
+
+    async def forward(
+        self, namespace: str, pod: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nfirst")
+        await self.read.wait()
+        for _ in range(9):
+            await asyncio.sleep(0)  # until it waits for more
+        assert self.reader is not None
+        writer.write(b"second")
+        asyncio.get_running_loop().call_soon(self.reader.cancel)
+        await reader.read()
+
+
+async def test_who_goes_away_while_more_comes_leaves_no_error_behind() -> None:
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    tunnel = Tunnel()
+
+    async def read() -> None:
+        answer = await way.handle_async_request(httpx.Request("GET", "http://archive/v1/runs/u1/live"))
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        try:
+            async for piece in answer.stream:
+                assert piece == b"first"
+                tunnel.read.set()
+        finally:
+            await answer.aclose()
+
+    async with Way(tunnel, "seatrial-system") as way:  # type: ignore[arg-type]
+        tunnel.reader = asyncio.create_task(read())
+        await asyncio.wait([tunnel.reader])
+        assert tunnel.reader.cancelled()
+    assert said == []
