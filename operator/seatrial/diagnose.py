@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from seatrial.api.v1alpha1 import IntegrationRun, Reason, Verdict, format_duration
@@ -315,6 +316,10 @@ def tests_pod(observed: Observed) -> Pod | None:
     return max(pods, key=lambda p: str(p.created), default=None)
 
 
+_UNAVAILABLE = "archive unavailable"
+"""So the collector says it."""
+
+
 def _of_collector(message: str) -> str:
     """What went wrong for the collector: it leaves JSON."""
     try:
@@ -322,6 +327,16 @@ def _of_collector(message: str) -> str:
     except ValueError:
         return last_line(message)
     return str(told.get("error") or "") if isinstance(told, dict) else ""
+
+
+def archive_silent_since(observed: Observed) -> datetime | None:
+    """Since when the archive can't be reached: as the operator noticed, or the collector, which begins to send when pytest has ended."""
+    noticed = [observed.archive_silent_since]
+    pod = tests_pod(observed)
+    tests, collector = (pod.container(name) if pod else None for name in ("tests", "collector"))
+    if tests and tests.ended and collector and collector.ended:
+        noticed.append(tests.ended.at if _UNAVAILABLE in _of_collector(collector.ended.message) else None)
+    return min((since for since in noticed if since is not None), default=None)
 
 
 def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | None:
@@ -342,7 +357,7 @@ def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | 
     if patient and (ended is None or ended.exit_code == 0):
         return None
     told = _of_collector(ended.message) if ended else ""
-    if observed.archive_error or "archive unavailable" in told:
+    if observed.archive_error or _UNAVAILABLE in told:
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,
             f"the results could not be stored: {observed.archive_error or told}; "

@@ -29,6 +29,7 @@ from seatrial.api.v1alpha1 import (
 from seatrial.conditions import is_true, upsert
 from seatrial.diagnose import (
     Diagnosis,
+    archive_silent_since,
     ends_to_hear_of,
     errored,
     from_pods,
@@ -374,9 +375,7 @@ def _evidence(
         return False, (GatherEvidence(whole),), None
     if found.digest or found.refused or found.failing_since is None or found.tried is None:
         return True, (), None
-    silent_since = min(
-        found.failing_since, observed.archive_silent_since or found.failing_since
-    )  # waited for once only
+    silent_since = min(found.failing_since, archive_silent_since(observed) or found.failing_since)  # waited for once
     if now >= silent_since + observed.archive_patience:
         return True, (), None
     again = found.tried + EVIDENCE_RETRY

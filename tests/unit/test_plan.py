@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seatrial.api.v1alpha1 import IntegrationRun, Phase, Reason
-from seatrial.observed import Container, Evidence, Observed, Progress, Result, format_time
+from seatrial.observed import Container, Ended, Evidence, Observed, Pod, Progress, Result, format_time
 from seatrial.plan import (
     Action,
     AddFinalizer,
@@ -342,6 +342,12 @@ def away(since: float, tried: float) -> Evidence:
     return Evidence(error="refused", failing_since=b.at(since), tried=b.at(tried))
 
 
+def collected_nothing(pytest_ended: float) -> Pod:
+    """The tests' pod of a collector that found no archive."""
+    tests = Container("tests", ended=Ended(0, at=b.at(pytest_ended)))
+    return b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'), tests)
+
+
 EVIDENCE = {
     "failed": Case(STARTED, FAILED, (GatherEvidence,), "Collecting"),
     "failed, kept": Case(b.started({"retention": {"failed": "10m"}}), FAILED, (GatherEvidence,), "Failed"),
@@ -379,6 +385,13 @@ EVIDENCE = {
     "archive away for as long already when the verdict came": Case(
         ended("Errored", phase="Collecting"), replace(b.observed(evidence=away(-2, -2)), archive_silent_since=b.at(-92)), (Reclaim,),
         "Reclaiming",
+    ),
+    "archive away, as the collector has said": Case(
+        ended("Errored", phase="Collecting"), b.observed(collected_nothing(-50), evidence=away(-2, -2)), (), "Collecting", due=3
+    ),
+    "archive away for long, as the collector has said": Case(
+        ended("Errored", phase="Collecting"),
+        replace(b.observed(collected_nothing(-92), evidence=away(-2, -2)), archive_silent_since=b.at(-3)), (Reclaim,), "Reclaiming",
     ),
     "refused": Case(
         ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (Reclaim,), "Reclaiming"
