@@ -156,6 +156,10 @@ async def test_coverage_of_one_shard_is_its_own(archive: Archive, client: AsyncC
     assert "Coverage: 33 % of lines" in (await client.get("/v1/runs/u-1/summary.md")).text
 
 
+def unread(key: SetKey, path: str) -> Iterator[bytes]:
+    raise AssertionError(f"{path} of {key} is read once more")
+
+
 async def test_coverage_of_two_shards_is_merged(archive: Archive, client: AsyncClient) -> None:
     archive.record()
     covered(archive, 1, 0, 1, 0, 0, 2)
@@ -164,6 +168,8 @@ async def test_coverage_of_two_shards_is_merged(archive: Archive, client: AsyncC
     root = ElementTree.fromstring((await client.get("/v1/runs/u-1/coverage.xml")).content)
     assert [line.get("hits") for line in root.iter("line")] == ["2", "0", "3", "2"]
     assert (root.get("line-rate"), root.get("lines-valid"), root.get("lines-covered")) == ("0.75", "4", "3")
+    assert (await client.get("/v1/runs/u-1/report.json")).json()["lineRate"] == 0.75
+    archive.store.chunks = unread  # type: ignore[method-assign]
     assert (await client.get("/v1/runs/u-1/report.json")).json()["lineRate"] == 0.75
     assert (await client.get("/v1/runs/u-1/summary.md")).text.count("said once") == 1
 

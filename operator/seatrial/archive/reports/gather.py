@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from seatrial.archive.history.queries import History
@@ -17,6 +17,7 @@ from .merge import Part
 EVENTS = "events.jsonl"
 HINTS = "hints.json"
 COVERAGE = "coverage/coverage.xml"
+_RATES_REMEMBERED = 1_000
 FAILED, FLAKY, SLOWEST = 20, 10, 5
 """Tests that are told of, at most."""
 
@@ -108,9 +109,15 @@ def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
     if attempt is None or len(rates) < 2:
         return next(iter(rates.values()), None)
     try:
-        return coverage(files, [SetKey(uid, attempt.attempt, shard) for shard in rates]).line_rate
+        return _merged_rate(files, tuple(SetKey(uid, attempt.attempt, shard) for shard in sorted(rates)))
     except ArchiveRule:
         return None  # who asks for the report itself is told why
+
+
+@lru_cache(_RATES_REMEMBERED)
+def _merged_rate(files: Chunks, keys: tuple[SetKey, ...]) -> float | None:
+    """Of shards that are complete: nothing of them changes."""
+    return coverage(files, keys).line_rate
 
 
 def coverage(files: Chunks, keys: Iterable[SetKey]) -> Coverage:
