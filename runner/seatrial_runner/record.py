@@ -103,8 +103,10 @@ def message_of(report: Union[pytest.TestReport, pytest.CollectReport]) -> str:
     if crash is not None and crash.message:
         return first_line(str(crash.message))
     lines = str(longrepr).splitlines()
-    errors = [line[2:] for line in lines if line.startswith("E ")]
-    return first_line("\n".join(errors or lines))
+    errors = [line[1:] for line in lines if line.startswith("E ") and line[1:].strip()]
+    least = min((len(line) - len(line.lstrip()) for line in errors), default=0)  # a SyntaxError comes after its source
+    raised = [line for line in errors if not line[least].isspace()]
+    return first_line("\n".join(raised or lines))
 
 
 def describe_subtest(context: object) -> str:

@@ -105,11 +105,12 @@ class Gatherer:
             bodies, jobs, events, usage = await asyncio.gather(
                 *(self._list(gathered, kind, namespace) for kind in (POD, JOB, EVENT, POD_METRICS))
             )
+            gathered.found += hints.of_events(events, gathered.context)
             await self._store(gathered, "jobs.json", [states.kept(job) for job in jobs])
             await self._store(gathered, "events.json", [states.kept(event) for event in events])
             if usage:
                 await self._store(gathered, "usage.json", [states.kept(pod) for pod in usage])
-        else:
+        elif gathered.run.status.timeline.started:
             gathered.notes.append("the environment was gone: its pods are told as they were known last, without logs")
         present = {pod["metadata"]["uid"] for pod in bodies}
         gone = [states.last_known(pod) for pod in pods if pod.uid not in present]
@@ -160,7 +161,8 @@ class Gatherer:
 
             def work() -> tuple[bytes, list[hints.Hint]]:
                 masked = gathered.masker.data(content)
-                return masked, hints.of_log(log.component, log.path, masked, gathered.context)
+                ours = log.container == "collector"  # it waits for what it needs, and says so
+                return masked, [] if ours else hints.of_log(log.component, log.path, masked, gathered.context)
 
             masked, found = await asyncio.to_thread(work)
             gathered.found += found

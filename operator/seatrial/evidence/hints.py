@@ -11,11 +11,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.observed import Pod, format_time
+from seatrial.diagnose import KILLED, last_line, telling
+from seatrial.observed import Ended, Pod, format_time
+from seatrial.render import meta
 
+_STATES = "pods.json"
 MOST = 10
 """Hints that are kept of a run."""
 _LINE = 500
+_END = 80
+"""Lines at the end of a log among which the last word is looked for."""
 _OCCURRENCES = 50
 """Of a word that are looked at in one log."""
 _WAITS = "seatrial: waiting for "
@@ -109,8 +114,9 @@ RULES = (
           "Add it to spec.services.minio.buckets."),
     _rule("namespace", r"Namespace (?P<what>[\w.-]+) (?:is|was)? ?not found|NamespaceNotFound", "Temporal namespace {what} is not found",
           "Add it to spec.services.temporal.namespaces, or use $(TEMPORAL_NAMESPACE)."),
-    _rule("no module named|cannot import name|cannot find module|err_module_not_found",
-          r"No module named '?(?P<what>[\w.]+)|cannot import name '(?P<what2>[^']+)'|Cannot find (?:module|package) '(?P<what3>[^']+)'",
+    _rule("no module named|could not import module|cannot import name|cannot find module|err_module_not_found",
+          r"No module named '?(?P<what>[\w.]+)|cannot import name '(?P<what2>[^']+)'|Cannot find (?:module|package) '(?P<what3>[^']+)'"
+          r"|Could not import module \"(?P<what4>[^\"]+)\"",
           "module {what} is missing", "Install it in the image, or set workingDir or PYTHONPATH so that it is found."),
     _rule("keyerror|environment variable|env var", r"KeyError: '(?P<what>[A-Z][A-Z0-9_]{2,})'"
           r"|environment variables? [\"'`]?(?P<what2>[A-Z][A-Z0-9_]+)[\"'`]? (?:is |was |must be )?(?:not set|not defined|missing|required|set)"
@@ -142,9 +148,13 @@ RULES = (
           r"could not translate host name \"(?P<what>[^\"]+)\"|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<what2>\S+)|lookup (?P<what3>[\w.-]+)[^\n]*no such host"
           r"|Name or service not known|(?:Temporary failure in )?name resolution|nodename nor servname|no such host",
           "the name {what} is not known",
-          "An environment knows the names of its own services and apps, and nothing outside: use the variables that are told (PGHOST, ORDERS_URL), not localhost's or the outside's.", rank=2),
-    _rule("network is unreachable|timed out|connecttimeout", r"Network is unreachable|Connection timed out|ConnectTimeout",
+          "An environment knows the names of its own services and apps, and nothing outside: use the variables that are told (PGHOST, ORDERS_URL), and give it what it needs from outside as a service.", rank=2),
+    _rule("network is unreachable|timed out|connecttimeout", r"Network is unreachable|Connection timed out|ConnectTimeout|urlopen error timed out",
           "no answer from the network", "An environment has no way out, only to its own services and apps: give it what it needs as a service.", rank=2),
+    _rule("fatal python error", r"Fatal Python error: (?P<what>[^\n]+)", "Python itself crashed: {what}",
+          "Native code did it: the lines after this one show where. Run that test alone, with the same image.", rank=0),
+    _rule("not ready after", r"not ready after [^\n]*\((?P<what>https?://\S+: HTTP \d{3})\)", "not ready: {what}",
+          "What `ready` asks for must be answered with a status below 400: correct its path and port, or see that component's log.", rank=2),
     _rule("422 unprocessable", r"422 Unprocessable", "a request does not fit the API (422)",
           "Tests and app are of different versions: build both from the same commit; the response names the field.", rank=2),
 )  # fmt: skip
@@ -152,11 +162,29 @@ _REFUSED = re.compile(
     r"connection refused|ECONNREFUSED|ConnectionRefusedError|Connect call failed|All connection attempts failed", re.I
 )
 _NOBODY = "connection refused"
+_LAST_WORDS, _LISTENING = "its last words", "it listens on"
 _REFUSED_SIGNS = ("connection refused", "econnrefused", "connectionrefusederror", "connect call failed", "all connection attempts failed")  # fmt: skip
 _ADDRESS = re.compile(
-    r"host='(?P<a>[\w.-]+)', port=(?P<ap>\d+)|\('(?P<b>[\w.:-]+)', (?P<bp>\d+)|(?!\S*\.(?:py|js|ts|go):)(?P<c>\b[A-Za-z0-9][\w.-]*):(?P<cp>\d{2,5})\b"
+    r"host='(?P<a>[\w.-]+)', port=(?P<ap>\d+)|\('(?P<b>[\w.:-]+)', (?P<bp>\d+)"
+    r"|(?!\S*\.(?:py|js|ts|go):)(?:(?<=//)|(?<![\w./-]))(?P<c>[A-Za-z0-9][\w.-]*):(?P<cp>\d{2,5})\b"
     r"|server at \"(?P<d>[^\"]+)\"[^\n]*port (?P<dp>\d+)"
 )
+
+
+_LISTENS = re.compile(
+    r"(?:listening|running|serving|started)\b[^\n]*?(?P<host>127\.0\.0\.1|localhost|\[::1?\]|0\.0\.0\.0|\*):(?P<port>\d{2,5})\b",
+    re.I,
+)
+_LISTENING_SIGNS = ("listening", "running", "serving", "started")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+_TOLD = (
+    (re.compile(r"PG[A-Z]+|POSTGRES_URL|DATABASE_URL"), "services.postgres"),
+    (re.compile(r"S3_BUCKET"), "services.minio.buckets"),
+    (re.compile(r"S3_\w+|AWS_\w+"), "services.minio"),
+    (re.compile(r"TEMPORAL_\w+"), "services.temporal"),
+    (re.compile(r"REDIS_URL"), "services.redis"),
+)
+"""The variables that a part of the manifest brings."""
 
 
 def context_of(run: IntegrationRun, pods: Iterable[Pod]) -> Context:
@@ -164,28 +192,57 @@ def context_of(run: IntegrationRun, pods: Iterable[Pod]) -> Context:
     roles = dict.fromkeys(run.spec.services, "service") | dict.fromkeys(run.spec.apps, "app")
     ports = {port: name for port, name in _PORTS.items() if name in run.spec.services}
     ports |= {app.port: name for name, app in run.spec.apps.items() if app.port}
-    broken = set()
-    for pod in pods:
-        ends = [
-            end for c in pod.containers for end in (c.ended, c.previous) if end is not None and c.name != "collector"
-        ]
-        if pod.role != "tests" and any(end.exit_code or pod.role == "service" for end in ends):
-            broken.add(pod.component)
+    broken = {
+        pod.component
+        for pod in pods
+        if any(end is not None and _should_not(pod, end) for c in pod.containers for end in (c.ended, c.previous))
+    }
     return Context(run.metadata.name, {**roles, "migrations": "migrations", "tests": "tests"}, frozenset(broken), ports)
+
+
+def _should_not(pod: Pod, end: Ended) -> bool:
+    """Whether a process of this pod should not have ended like that; of the tests, the result tells."""
+    return pod.role != "tests" and (end.exit_code != 0 or pod.role == "service")
 
 
 def of_pods(pods: Iterable[Pod], context: Context) -> Iterator[Hint]:
     """What the states of containers tell."""
     for pod in pods:
+        if pod.reason == "Evicted" or pod.disruption:
+            line = f"{pod.name}: {pod.reason or pod.disruption}" + (f": {pod.message.strip()}" if pod.message else "")
+            advice = "Start the run again; if it used too much, give it more or use less."
+            yield Hint(pod.component, _STATES, line, None, "its pod was evicted", advice, rank=0)
         for container in pod.containers:
             for end in (container.previous, container.ended):
+                if end is not None and end.reason != "OOMKilled" and _should_not(pod, end):
+                    line = f"{container.name}: {end.reason or 'ended'}, exit status {end.exit_code}"
+                    line += f": {said}" if (said := last_line(end.message)) else ""
+                    title = f"its process {'was killed' if end.exit_code == KILLED else 'ended'}"
+                    advice = f"{context.log_of(pod.component)} shows what came before."
+                    if end.reason in ("StartError", "ContainerCannotRun"):
+                        title, advice = "its process could not be started", "Check its command, workingDir and mounts."
+                    at = format_time(end.at) if end.at else None
+                    yield Hint(pod.component, _STATES, line[:_LINE], at, title, advice, rank=2)
                 if end is not None and end.reason == "OOMKilled":
                     line = f"{container.name}: OOMKilled, exit status {end.exit_code}"
                     advice = f"Raise the resources.limits.memory of {pod.component}, or use less."
-                    title = f"{pod.component} was killed for using more memory than its limit"
+                    title = "its process was killed for using more memory than its limit"
                     yield Hint(
-                        pod.component, "pods.json", line, format_time(end.at) if end.at else None, title, advice, rank=0
+                        pod.component, _STATES, line, format_time(end.at) if end.at else None, title, advice, rank=0
                     )
+
+
+def of_events(events: Iterable[Mapping[str, Any]], context: Context) -> Iterator[Hint]:
+    """What the events tell that no pod can: why there is none."""
+    for event in events:
+        about = event.get("involvedObject") or {}
+        name, kind = str(about.get("name") or ""), about.get("kind")
+        component = name.rpartition("-")[0] if kind == "ReplicaSet" else name
+        if event.get("reason") == "FailedCreate" and kind in ("Job", "ReplicaSet") and component in context.roles:
+            title = "its pod could not be created"
+            advice = f"Allow it in namespaces with the label {meta.MANAGED_BY}={meta.MANAGER}, or raise the quota."
+            line = str(event.get("message") or "")[:_LINE]
+            yield Hint(component, "events.json", line, event.get("lastTimestamp"), title, advice, rank=0)
 
 
 def _lines(text: str, lower: str, signs: Iterable[str]) -> Iterator[str]:
@@ -219,12 +276,16 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
     found: dict[str, Hint] = {}
     for rule in RULES:
         of_rule: dict[str, Hint] = {}
+        quoted: set[str] = set()
         for line in _lines(text, lower, rule.signs):
             at, said = _split(line)
             if matches := list(rule.pattern.finditer(said[:4000])):
                 what = next((v for match in matches for v in match.groupdict().values() if v), "")
-                hint = Hint(component, path, said.strip()[:_LINE], at, _title(rule, what), rule.advice, rank=rule.rank)
-                of_rule.setdefault(hint.title, hint)
+                title, advice = _title(rule, what), _advice(rule, what)
+                hint = Hint(component, path, said.strip()[:_LINE], at, title, advice, rank=rule.rank)
+                if title not in of_rule or (title in quoted and not said[:1].isspace()):
+                    of_rule[title] = hint  # better than the source line of a traceback is what was raised
+                    quoted = quoted - {title} | ({title} if said[:1].isspace() else set())
         if len(of_rule) > 1:
             of_rule.pop(_title(rule, ""), None)  # another line names what it is about
         found |= of_rule
@@ -234,9 +295,11 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
             title, advice = _refused(said, context)
             hint = Hint(component, path, said.strip()[:_LINE], at, title, advice, rank=2)
             found.setdefault(title, hint)
+    if hint := _listens(component, path, text, lower, context):
+        found[hint.title] = hint
     if not found and component in context.broken and (last := _last(text)):
         at, said = _split(last)
-        title, advice = f"the last that {component} said", f"{context.log_of(component)} shows what came before."
+        title, advice = _LAST_WORDS, f"{context.log_of(component)} shows what came before."
         found[title] = Hint(component, path, said.strip()[:_LINE], at, title, advice)
     return list(found.values())
 
@@ -245,8 +308,41 @@ def _title(rule: Rule, what: str) -> str:
     return " ".join(rule.title.format(what=what).split()).removesuffix(":")
 
 
+def _advice(rule: Rule, what: str) -> str:
+    if rule.title.startswith("variable"):
+        for names, field_of in _TOLD:
+            if names.fullmatch(what):
+                return f"It is told where the manifest has spec.{field_of}: add that, or set it in spec.env."
+    return rule.advice
+
+
+def _listens(component: str, path: str, text: str, lower: str, context: Context) -> Hint | None:
+    """That a program listens, by its own words, where nobody looks for it."""
+    expected = {port for port, name in context.ports.items() if name == component}
+    found: Hint | None = None
+    for line in _lines(text, lower, _LISTENING_SIGNS) if expected else ():
+        at, said = _split(line)
+        if match := _LISTENS.search(said[:4000]):
+            host, port = match["host"], int(match["port"])
+            if port in expected and host.lower() not in _LOOPBACK:
+                return None
+            if port in expected:
+                title, advice = (
+                    f"{_LISTENING} {host} alone",
+                    "Nobody outside its pod reaches that: let it listen on 0.0.0.0.",
+                )
+            else:
+                title = f"{_LISTENING} port {port}, the manifest says {min(expected)}"
+                advice = f"Give it port {min(expected)}, or correct `port` in the manifest."
+            found = Hint(component, path, said.strip()[:_LINE], at, title, advice, rank=2)
+    return found
+
+
 def _last(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if _split(line)[1].strip() and line[0] != "#"), "")
+    """The line at the end that says why."""
+    lines = [line for line in text.splitlines() if line[:1] != "#"][-_END:]
+    place = telling([_split(line)[1] for line in lines])
+    return lines[place] if place >= 0 else ""
 
 
 def _refused(said: str, context: Context) -> tuple[str, str]:
@@ -255,12 +351,14 @@ def _refused(said: str, context: Context) -> tuple[str, str]:
     host = next((values[k] for k in "abcd" if values.get(k)), "")
     port = int(next((values[f"{k}p"] for k in "abcd" if values.get(f"{k}p")), "0"))
     name = host.split(".")[0] if host.split(".")[0] in context.roles else context.ports.get(port, "")
-    if host in ("localhost", "127.0.0.1", "::1", "0.0.0.0"):  # noqa: S104 - an address that is read, not bound
-        to = f"{host}:{port}"
+    if host in (*_LOOPBACK, "0.0.0.0"):  # noqa: S104 - an address that is read, not bound
+        to = f"localhost:{port}"
         return f"connection refused to {to}", (
             "Every component has a pod, and so a localhost, of its own: use the address that is told"
             + (f" (of {name})." if name else " (PGHOST, S3_ENDPOINT, ORDERS_URL).")
         )
+    if name == meta.MIGRATIONS:
+        return "the migrations were not done in time", f"See what they did last: {context.log_of(name)}."
     if name in context.broken:
         return f"connection refused to {name}, which had ended", f"See why it ended: {context.log_of(name)}."
     if name:
@@ -281,16 +379,28 @@ def ranked(found: Sequence[Hint], context: Context) -> list[Hint]:
     def place(hint: Hint) -> tuple[Any, ...]:
         role = roles.get(context.roles.get(hint.component, ""), 3)
         rank = 1 if hint.rank == 0 and role == 3 else hint.rank
-        fallback = hint.title.startswith("the last that")
+        fallback = hint.title == _LAST_WORDS
         of_a_client = role == 0 and rank > 0  # a database logs the errors of its clients
         broken = hint.component not in context.broken
         return (rank + (rank > 0 and fallback), broken, of_a_client, role == 3, hint.at or "9", role, hint.title)
 
-    best: dict[str, Hint] = {}
-    for hint in sorted(found, key=place):
-        best.setdefault(hint.title, hint)
-    if any(title.startswith(f"{_NOBODY} to") for title in best):
-        best.pop(_NOBODY, None)  # another line names who did not answer
+    speak = {hint.component for hint in found if hint.file.startswith("logs/")}
+    killed = {hint.component for hint in found if hint.rank == 0 and hint.file == _STATES}
+    refused = " ".join(hint.title for hint in found if hint.title.startswith(_NOBODY))
+
+    def matters(hint: Hint) -> bool:
+        if hint.file == _STATES and hint.rank > 0:
+            return hint.component not in speak  # its log says more than its state
+        if hint.title == _LAST_WORDS:
+            return hint.component not in killed
+        return not hint.title.startswith(_LISTENING) or f"{_NOBODY} to {hint.component}" in refused
+
+    best: dict[tuple[str, str], Hint] = {}
+    for hint in sorted(filter(matters, found), key=place):
+        of_itself = hint.title.startswith(("its ", "it "))  # else the same trouble may be seen in several logs
+        best.setdefault((hint.title, hint.component if of_itself else ""), hint)
+    if any(title.startswith(f"{_NOBODY} to") for title, _ in best):
+        best.pop((_NOBODY, ""), None)  # another line names who did not answer
     kept = list(best.values())[:MOST]
     return [replace(kept[0], cause=True), *kept[1:]] if kept else []
 

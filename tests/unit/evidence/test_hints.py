@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from seatrial.evidence.hints import Context, context_of, of_log, of_pods, ranked, to_json
+from seatrial.evidence.hints import Context, context_of, of_events, of_log, of_pods, ranked, to_json
+from seatrial.observed import Container
 from tests.unit import builders as b
 
 CONTEXT = Context(
@@ -74,6 +75,15 @@ LINES = {
     "name, node": Case("Error: getaddrinfo ENOTFOUND api.openai.com", "the name api.openai.com is not known", "nothing outside"),
     "name, go": Case("dial tcp: lookup redis on 10.96.0.10:53: no such host", "the name redis is not known"),
     "outside": Case("OSError: [Errno 101] Network is unreachable", "no answer from the network", "no way out"),
+    "timed out": Case("urllib.error.URLError: <urlopen error timed out>", "no answer from the network", "no way out"),
+    "ASGI module": Case('ERROR:    Error loading ASGI app. Could not import module "orders.nothing".', "module orders.nothing is missing"),
+    "variable of a service": Case("KeyError: 'TEMPORAL_ADDRESS'", "variable TEMPORAL_ADDRESS is not set", "spec.services.temporal:"),
+    "variable of a bucket": Case("KeyError: 'S3_BUCKET'", "variable S3_BUCKET is not set", "spec.services.minio.buckets:"),
+    "crash of Python": Case("t.py .Fatal Python error: Segmentation fault", "Python itself crashed: Segmentation fault", component="tests"),
+    "gate, HTTP": Case("seatrial: not ready after 12s: web (http://web:8000/health: HTTP 503)", "not ready: http://web:8000/health: HTTP 503",
+                       "path", "tests"),
+    "gate, migrations": Case("seatrial: not ready after 8s: migrations (tcp://migrations:7070: connection refused)",
+                             "the migrations were not done in time", "`seatrial logs pr-7 migrations`", "tests"),
     "422": Case('INFO: 10.0.0.1:5 - "POST /benchmark/simulate HTTP/1.1" 422 Unprocessable Entity', "a request does not fit the API (422)"),
     "refused, by libpq": Case(
         'connection to server at "postgres" (10.96.1.2), port 5432 failed: Connection refused', "connection refused to postgres", "seatrial logs pr-7 postgres",
@@ -91,8 +101,9 @@ LINES = {
         "seatrial: the container used up its memory, and the kernel killed a process in it: raise its memory limit",
         "the container used up its memory",
     ),
+    "not an address, in a folder": Case("/app/tests/test_it.py:33: ConnectionRefusedError", "connection refused"),
     "not an address": Case("/usr/lib/python3.13/socket.py:849: ConnectionRefusedError", "connection refused"),
-    "refused on localhost": Case("connect ECONNREFUSED 127.0.0.1:5432", "connection refused to 127.0.0.1:5432", "localhost"),
+    "refused on localhost": Case("connect ECONNREFUSED 127.0.0.1:5432", "connection refused to localhost:5432", "localhost"),
 }  # fmt: skip
 
 
@@ -105,6 +116,7 @@ def test_one_line(case: Case) -> None:
     content = log("INFO: starting", case.line, "INFO: bye")
     (hint,) = of_log(case.component, f"logs/{case.component}.log", content, CONTEXT)
     assert hint.title.startswith(case.title)
+    assert " to py" not in hint.title
     assert case.advice in hint.advice
     assert (hint.line, hint.at) == (case.line, "2026-03-01T12:00:02.123456Z")
     assert (hint.component, hint.file) == (case.component, f"logs/{case.component}.log")
@@ -135,7 +147,7 @@ def test_a_calm_log_says_nothing() -> None:
 
 def test_of_a_component_that_ended_its_last_word_is_better_than_nothing() -> None:
     (hint,) = of_log("api", "logs/api.previous.log", log("starting", "giving up: bad licence"), CONTEXT)
-    assert (hint.title, hint.line) == ("the last that api said", "giving up: bad licence")
+    assert (hint.title, hint.line) == ("its last words", "giving up: bad licence")
 
 
 def titles(*found: object) -> list[tuple[str, bool]]:
@@ -170,7 +182,10 @@ def test_what_was_killed_comes_first() -> None:
     context = context_of(run, pods)
     assert context.broken == {"postgres"}
     found = ranked([*refused, *of_pods(pods, context)], context)
-    assert found[0].title == "postgres was killed for using more memory than its limit"
+    assert (found[0].component, found[0].title) == (
+        "postgres",
+        "its process was killed for using more memory than its limit",
+    )
     assert [hint.cause for hint in found] == [True, False]
     assert set(to_json(found)[0]) == {"component", "file", "line", "at", "title", "advice", "cause"}
 
@@ -179,3 +194,97 @@ def test_a_large_log_is_read_quickly_enough_to_be_read_at_all() -> None:
     content = log(*(f"INFO: request {i} took 3 ms" for i in range(40))) * 500 + log("KeyError: 'TOKEN_FILE'")
     (hint,) = of_log("api", "logs/api.log", content, CONTEXT)
     assert hint.title == "variable TOKEN_FILE is not set"
+
+
+def test_what_was_raised_is_shown_rather_than_the_source_that_raised_it() -> None:
+    content = log(
+        "Traceback (most recent call last):",
+        "    raise ModuleNotFoundError(\"No module named 'orders'\")",
+        "ModuleNotFoundError: No module named 'orders'",
+    )
+    (hint,) = of_log("worker", "logs/worker.log", content, CONTEXT)
+    assert hint.line == "ModuleNotFoundError: No module named 'orders'"
+
+
+REFUSED = "seatrial: not ready after 20s: worker (tcp://worker:9000: connection refused)"
+LISTENS = {
+    "on loopback": (("Uvicorn running on http://127.0.0.1:9000 (Press CTRL+C)",), "it listens on 127.0.0.1 alone"),
+    "on another port": (
+        ("Serving HTTP on 0.0.0.0 port 9001 (http://0.0.0.0:9001/) ...",),
+        "it listens on port 9001, the manifest says 9000",
+    ),
+    "as it should": (("Listening on http://0.0.0.0:9000",), ""),
+    "as it should, and more": (("metrics: listening on 127.0.0.1:9100", "Listening on http://0.0.0.0:9000"), ""),
+}
+
+
+@pytest.mark.parametrize(("lines", "title"), LISTENS.values(), ids=LISTENS.keys())
+def test_who_listens_where_nobody_looks_is_the_cause_of_a_refused_connection(
+    lines: tuple[str, ...], title: str
+) -> None:
+    worker = of_log("worker", "logs/worker.log", log(*lines), CONTEXT)
+    refused = of_log("tests", "logs/tests.log", log(REFUSED, second=30), CONTEXT)
+    nobody = ("connection refused to worker", not title)
+    assert titles(*worker, *refused) == [*([(title, True)] if title else []), nobody]
+    assert titles(*worker) == []  # of no interest where nobody was refused
+
+
+STATES = {
+    "killed": (b.ended("store", 137), "its process was killed", "store: Error, exit status 137"),
+    "ended": (b.ended("store", 0, reason="Completed"), "its process ended", "store: Completed, exit status 0"),
+    "never started": (
+        b.ended("store", 128, "runc: mkdir /proc/no: no such file", "StartError"), "its process could not be started",
+        "store: StartError, exit status 128: runc: mkdir /proc/no: no such file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("container", "title", "line"), STATES.values(), ids=STATES.keys())
+def test_of_a_component_that_said_nothing_its_state_is_the_cause(container: Container, title: str, line: str) -> None:
+    pods = [b.pod("store", "service", container)]
+    context = Context("pr-7", {"store": "service", "tests": "tests"}, frozenset({"store"}))
+    refused = of_log(
+        "tests", "logs/tests.log", log("no longer answers: store (tcp://store:9000: connection refused)"), context
+    )
+    cause, other = ranked([*refused, *of_pods(pods, context)], context)
+    assert (cause.component, cause.file, cause.title, cause.line, cause.cause) == (
+        "store",
+        "pods.json",
+        title,
+        line,
+        True,
+    )
+    assert other.title == "connection refused to store, which had ended"
+    said = of_log("store", "logs/store.log", log("KeyError: 'LICENCE'"), context)
+    assert "pods.json" not in {hint.file for hint in ranked([*said, *of_pods(pods, context)], context)}
+
+
+def test_what_was_evicted_is_not_told_by_its_last_words() -> None:
+    pods = [
+        b.pod(
+            "api",
+            "app",
+            b.ended("api", 137),
+            reason="Evicted",
+            message='Usage of EmptyDir volume "tmp" exceeds the limit "20Mi".',
+        )
+    ]
+    said = of_log("api", "logs/api.log", log("Serving HTTP on 0.0.0.0"), CONTEXT)
+    (hint,) = ranked([*said, *of_pods(pods, CONTEXT)], CONTEXT)
+    assert (hint.title, hint.cause) == ("its pod was evicted", True)
+    assert 'exceeds the limit "20Mi"' in hint.line
+
+
+def test_events_tell_why_there_is_no_pod() -> None:
+    denied = 'Error creating: pods "tests-0-x" is forbidden: denied request: images must come from reg.corp'
+    events = [
+        {"reason": "FailedCreate", "involvedObject": {"kind": "Job", "name": "tests"}, "message": denied, "lastTimestamp": "2026-03-01T12:00:00Z"},
+        {"reason": "FailedCreate", "involvedObject": {"kind": "ReplicaSet", "name": "api-5d4f"}, "message": denied},
+        {"reason": "FailedCreate", "involvedObject": {"kind": "ReplicaSet", "name": "other-5d4f"}, "message": denied},
+        {"reason": "Scheduled", "involvedObject": {"kind": "Pod", "name": "api"}, "message": "fine"},
+    ]  # fmt: skip
+    found = list(of_events(events, CONTEXT))
+    assert [(hint.component, hint.title, hint.line) for hint in found] == [
+        ("tests", "its pod could not be created", denied), ("api", "its pod could not be created", denied),
+    ]  # fmt: skip
+    assert len(ranked(found, CONTEXT)) == 2

@@ -59,7 +59,7 @@ def test_an_errored_run_begins_with_diagnosis_and_evidence() -> None:
         "⚠️ Errored",
         "ServiceLost: postgres: out of memory",
         "What the evidence says",
-        "connection refused to postgres (the probable cause)logs/orders.log: psycopg.OperationalError: connection refused "
+        "orders: connection refused to postgres (the probable cause)logs/orders.log: psycopg.OperationalError: connection refused "
         'to "postgres:5432"postgres was killed for using more memory than its limit; give it more: '
         "spec.services.postgres.resources",
     ]

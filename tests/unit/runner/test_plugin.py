@@ -273,6 +273,12 @@ def test_collection_errors_are_told(recorded: Recorded, args: tuple[str, ...]) -
     assert recorded.one("finish")["exitStatus"] == result.ret
 
 
+def test_a_syntax_error_is_told_by_what_it_is(recorded: Recorded) -> None:
+    recorded.run("def test_a(:\n    pass\n")
+    (error,) = recorded.of("collected")[-1]["errors"]
+    assert error["message"] == "SyntaxError: invalid syntax"
+
+
 def test_nothing_collected(recorded: Recorded) -> None:
     assert recorded.run("def not_a_test(): pass\n").ret == 5
     assert (recorded.one("collected")["count"], recorded.one("finish")["exitStatus"]) == (0, 5)

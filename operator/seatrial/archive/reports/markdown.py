@@ -93,7 +93,7 @@ def _counts(tests: Counts) -> str:
 
 
 def _hint(hint: Hint) -> str:
-    said = f"<b>{_html(hint.title, _SHORT)}</b>{' (the probable cause)' if hint.cause else ''}"
+    said = f"<b>{_html(hint.component, _SHORT)}: {_html(hint.title, _SHORT)}</b>{' (the probable cause)' if hint.cause else ''}"
     line = f"{_code(hint.file)}: {_code(hint.line)}"
     return _item(f"{said}<br>{line}<br>{_html(hint.advice, _SHORT)}")
 
