@@ -109,7 +109,8 @@ def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
     if attempt is None or len(rates) < 2:
         return next(iter(rates.values()), None)
     try:
-        return _merged_rate(files, tuple(SetKey(uid, attempt.attempt, shard) for shard in sorted(rates)))
+        keys = tuple(SetKey(uid, attempt.attempt, shard) for shard in sorted(rates))
+        return _merged_rate(files, keys)  # type: ignore[arg-type]  # no protocol says that it can be hashed
     except ArchiveRule:
         return None  # who asks for the report itself is told why
 
