@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from seatrial.amounts import duration
+
 COUNT_NOTE_SECONDS = 10.0
 """Between two notes on how many tests have ended."""
 UNNOTICED_SECONDS = 10.0
@@ -280,17 +282,9 @@ def plural(count: int, thing: str) -> str:
 
 
 def seconds(value: object) -> str:
-    """A time for people: `0.6 s`, `12 s`, `2 min 05 s`, `1 h 02 min`; nothing for what is no time."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e9:
-        return ""
-    if value < 9.95:
-        return f"{value:.1f} s" if value >= 0.05 else f"{round(value, 2):.2f} s"
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    """A duration that was told from outside; nothing for what is none."""
+    is_one = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
+    return duration(value) if is_one else ""
 
 
 def one_line(text: str) -> str:

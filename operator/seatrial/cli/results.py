@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from seatrial import amounts
 from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey, by_name
 from seatrial.archive.reports.content import Report, instant
 from seatrial.archive_client import ArchiveCorrupt, ArchiveError
@@ -213,7 +214,7 @@ async def _download(
                 await _save(session, run["metadata"]["uid"], name, folder)
     except OSError as error:
         raise CliError(f"can't write to {folder}: {error}") from error
-    size = size_text(sum(file.size for _, file in files))
+    size = amounts.size(sum(file.size for _, file in files))
     out.console.print()
     out.line(("  Results  ", "bold"), f"{plural(len(files), 'file')}, {size}, in {folder}; every digest checked")
     out.line((f"           of the whole run: {', '.join(merged)}", "dim"))
@@ -277,7 +278,7 @@ def _list(out: Out, parts: Sequence[Part]) -> None:
     """The files, the evidence first."""
     ordered = sorted(parts, key=lambda part: (part.key.shard is not None, part.key.attempt, part.key.shard or 0))
     files = [
-        (size_text(file.size), f"{part.folder}/{file.path}")
+        (amounts.size(file.size), f"{part.folder}/{file.path}")
         for part in ordered
         for file in sorted(part.manifest.files, key=lambda file: by_name(file.path))
     ]
@@ -287,15 +288,3 @@ def _list(out: Out, parts: Sequence[Part]) -> None:
         out.line((f"  {size:>{width}}", "dim"), f"  {path}")
     if len(files) > _LISTED:
         out.line((f"  and {plural(len(files) - _LISTED, 'file')} more", "dim"))
-
-
-def size_text(size: int) -> str:
-    """A size for people: `512 B`, `1.5 KiB`, `3.0 MiB`."""
-    if size < 1024:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("KiB", "MiB"):
-        amount /= 1024
-        if amount < 1024:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1024:.1f} GiB"

@@ -105,7 +105,7 @@ def display(progress: Progress, title: str, at: float, glyphs: Glyphs, width: in
         rows.append(_bar(progress, glyphs, width))
     shown = list(progress.running.items())[:_RUNNING_SHOWN]
     for test, since in shown:
-        rows.append(Text.assemble((f"  {spin} ", "cyan"), _left_cut(test, width - 14, glyphs.cut), (f"  {seconds(at - since)}", "dim"), no_wrap=True))  # fmt: skip
+        rows.append(Text.assemble((f"  {spin} ", "cyan"), _left_cut(test, width - 14, glyphs.cut), (f"  {clock(at - since)}", "dim"), no_wrap=True))  # fmt: skip
     if len(progress.running) > len(shown):
         rows.append(Text(f"    and {len(progress.running) - len(shown)} more", "dim"))
     if not shown and progress.finished and not progress.verdict:

@@ -161,10 +161,10 @@ def test_wait_shows_what_happens_and_ends_with_the_verdict(
     notes = texts(seatrial.out)
     assert sorted(notes) == sorted([
         "· environment st-pr-1-abcde is starting",
-        "✓ postgres ready (0.6 s)",
-        "· everything is ready (0.7 s), pytest starts",
+        "✓ postgres ready (610 ms)",
+        "· everything is ready (700 ms), pytest starts",
         "· 2 tests collected",
-        "✗ t.py::b (0.1 s): assert 1 == 2",
+        "✗ t.py::b (100 ms): assert 1 == 2",
         "· tests ended: 1 passed, 1 failed",
     ])  # fmt: skip
     assert notes[-4:] == [note for note in notes if note[0] in "·✗" and "environment" not in note]
@@ -175,7 +175,7 @@ def test_follow_tells_every_test(seatrial: Command, cluster: FakeCluster, archiv
     live(archive)
     cluster.script, cluster.gates = [ended("Failed", "TestsFailed")], {0: archive.told}
     assert seatrial("run", file(), "--follow") == 1
-    assert "✓ t.py::a (0.1 s)" in texts(seatrial.out)
+    assert "✓ t.py::a (100 ms)" in texts(seatrial.out)
 
 
 @pytest.mark.parametrize(

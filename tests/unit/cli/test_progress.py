@@ -42,7 +42,7 @@ def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
     ("event", "expected"),
     [
         ({"event": "waiting", "name": "postgres"}, []),
-        ({"event": "ready", "name": "postgres", "seconds": 0.61}, ["postgres ready (0.6 s)"]),
+        ({"event": "ready", "name": "postgres", "seconds": 0.61}, ["postgres ready (610 ms)"]),
         ({"event": "ready", "name": "postgres"}, ["postgres ready"]),
         ({"event": "open", "seconds": 1.24}, ["everything is ready (1.2 s), pytest starts"]),
         (
@@ -58,10 +58,10 @@ def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
             ["everything is ready, pytest starts", "0 tests collected", "t.py can't be collected: No module named x"],
         ),
         ({"event": "start", "id": "t.py::a"}, []),
-        (end("t.py::a"), ["t.py::a (0.2 s)"]),
-        (end("t.py::a", "skipped", 0), ["t.py::a (0.00 s) skipped"]),
-        (end("t.py::a", "xfailed"), ["t.py::a (0.2 s) xfailed"]),
-        (end("t.py::\x1b[31ma", "failed"), ["t.py:: [31ma (0.2 s)"]),
+        (end("t.py::a"), ["t.py::a (200 ms)"]),
+        (end("t.py::a", "skipped", 0), ["t.py::a (0 ms) skipped"]),
+        (end("t.py::a", "xfailed"), ["t.py::a (200 ms) xfailed"]),
+        (end("t.py::\x1b[31ma", "failed"), ["t.py:: [31ma (200 ms)"]),
         ({"event": "finish", "exitStatus": 0}, ["pytest ended"]),
         ({"event": "heartbeat"}, []),
         ({"event": "of a later version"}, []),
@@ -75,7 +75,7 @@ def test_a_failing_test_is_told_with_its_reason() -> None:
     progress = Progress.of(RUN)
     notes = [note for event in (COLLECTED, FAILED_PHASE, end("t.py::b", "failed"))
              for note in progress.live(event["event"], 1, 0, event, 1.0)]  # fmt: skip
-    assert (notes[-1].mark, notes[-1].text) == (Mark.BAD, "t.py::b (0.2 s): assert 1 == 2")
+    assert (notes[-1].mark, notes[-1].text) == (Mark.BAD, "t.py::b (200 ms): assert 1 == 2")
     assert (progress.ended, progress.failed, progress.of_total()) == (1, 1, "1/2")
 
 
@@ -177,8 +177,7 @@ def test_an_operator_that_does_not_run_is_suspected_once() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.004, "0.00 s"), (0.61, "0.6 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
-        (125, "2 min 05 s"), (3720, "1 h 02 min"), (None, ""), (-1, ""), ("1", ""), (float("nan"), ""), (True, ""),
+        (0.61, "610 ms"), (125, "2 min 05 s"), (None, ""), (-1, ""), ("1", ""), (1e300, ""), (float("nan"), ""), (True, ""),
     ],
 )  # fmt: skip
 def test_times_for_people(value: object, text: str) -> None:
