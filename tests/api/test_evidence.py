@@ -45,8 +45,8 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
     known = secrets.of_run(run, Settings(key=KEY))
     assert len(known) > 3
     world.kube.logs |= {
-        "tests": "\n".join(f"using {value}" for value in sorted(known)),
-        "collector": "KeyError: 'S3_BUCKET'",
+        "tests": "\n".join([*(f"using {value}" for value in sorted(known)), "KeyError: 'S3_BUCKET'"]),
+        "collector": "KeyError: 'OF_OURS'",
     }
     world.hold_tests = False
     await world.until(world.settled, "reclaimed")

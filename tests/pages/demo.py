@@ -468,6 +468,9 @@ class Memory:
             raise NotThere(f"{key} has no file {path}")
         yield self.sets[key][path][start:end]
 
+    def size(self, key: SetKey) -> int:
+        return len(self.manifest(key)) + sum(map(len, self.sets[key].values()))
+
     def result(self, key: SetKey) -> Result:
         return Result(
             key, digest_of(self.manifests[key]), json.loads(self.sets[key][key.vital]), datetime.now(UTC).timestamp()

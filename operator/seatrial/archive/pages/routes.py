@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from seatrial import amounts
 from seatrial.archive.errors import REFUSALS, Unauthorized
 from seatrial.archive.history.queries import History
 from seatrial.archive.history.views import Attempt, RunDetail, TestFilter, TestOrder, TestRow
@@ -44,6 +45,7 @@ from . import moments, timeline, view
 log = logging.getLogger(__name__)
 
 COOKIE = "seatrial_token"
+_GATES = "gates.jsonl"
 
 _HERE = Path(__file__).parent
 _PAGE_RUNS, _PAGE_TESTS, _PAGE_LINES, _PAGE_LOG = 50, 100, 1_000, 500
@@ -136,9 +138,10 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            {name: getattr(view, name) for name in ("tone", "stamp", "clock", "rfc3339", "ago", "size", "number", "query",
-                                                    "shares", "told", "safe_link", "split_id", "short_digest", "goes_on")},
-            duration=timeline.duration,
+            {name: getattr(view, name) for name in ("tone", "stamp", "clock", "rfc3339", "ago", "number", "query",
+                                                    "shares", "told", "told_bad", "safe_link", "split_id", "short_digest", "goes_on")},
+            duration=amounts.duration,
+            size=amounts.size,
             end_of=timeline.end_of,
             version=version,
             verdicts=view.VERDICTS,
@@ -302,7 +305,7 @@ class Pages:
             "details": details,
             "hints": view.hints(told, gathered),
             "notes": view.notes(untold),
-            "chart": timeline.chart(attempt, run.created_at, bad.tests, datetime.now(UTC)),
+            "chart": self._chart(run, attempt, bad.tests, manifests.get("0")),
             "logs": names,
             "colours": view.colours(names),
             "groups": [_group(uid, number, part, manifest) for part, manifest in manifests.items()],
@@ -314,6 +317,16 @@ class Pages:
             "remarks": content.notes(attempt),
             "again": view.manifest_again(run) if run.spec else "",
         }
+
+    def _chart(
+        self, run: RunDetail, attempt: Attempt, bad: Sequence[TestRow], results: Manifest | None
+    ) -> timeline.Chart | None:
+        """Where the time went; None: nothing was ever started."""
+        if attempt.timeline.started is None and not attempt.components:
+            return None
+        there = results is not None and any(file.path == _GATES for file in results.files)
+        body = self._read(SetKey(run.uid, attempt.attempt, 0), _GATES)[0] if there else b""
+        return timeline.chart(attempt, run.created_at, bad, datetime.now(UTC), timeline.gates(body))
 
     def _detail(self, row: TestRow, logs: Mapping[str, bytes]) -> _Detail:
         test = self._history.test(row.uid, row.attempt, row.id) or row

@@ -5,10 +5,12 @@ The chart is a table with one small drawing in each row, so that it can be read 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from seatrial.amounts import duration
 from seatrial.archive.history.views import Attempt, Component, TestRow
 
 WIDTH = 1000.0
@@ -93,7 +95,33 @@ class Chart:
         return tuple(round(WIDTH * number / parts, 1) for number in range(1, parts))
 
 
-def chart(attempt: Attempt, created: datetime, failed: Sequence[TestRow], now: datetime) -> Chart:
+@dataclass(frozen=True)
+class Gates:
+    """What the tests waited for."""
+
+    ready: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when each part answered, as far as they have seen."""
+    missing: frozenset[str] = frozenset()
+    """The parts that never answered."""
+
+
+def gates(body: bytes) -> Gates:
+    """What gates.jsonl tells, as far as it can be read."""
+    ready, missing = dict[str, datetime](), set[str]()
+    for line in body.splitlines():
+        try:
+            told = json.loads(line)
+            if told["event"] == "ready":
+                ready[str(told["name"])] = datetime.fromtimestamp(float(told["t"]), UTC)
+            missing |= {str(part["name"]) for part in told.get("notReady") or ()}
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, RecursionError):
+            continue
+    return Gates(ready, frozenset(missing))
+
+
+def chart(
+    attempt: Attempt, created: datetime, failed: Sequence[TestRow], now: datetime, waited: Gates | None = None
+) -> Chart:
     """The chart of one attempt.
 
     Args:
@@ -101,6 +129,7 @@ def chart(attempt: Attempt, created: datetime, failed: Sequence[TestRow], now: d
         created: when the run was created: where the axis begins for its first attempt.
         failed: its tests that went wrong; shown as marks.
         now: where an attempt that has not ended is drawn to.
+        waited: what its tests waited for, if that is known already.
     """
     line = attempt.timeline
     began = min([created] if attempt.attempt == 1 else [], default=None) or line.queued or line.started or created
@@ -118,24 +147,13 @@ def chart(attempt: Attempt, created: datetime, failed: Sequence[TestRow], now: d
     told = f"verdict after {duration(_between(began, stop))}" if over else f"{duration(_between(began, stop))} so far"
     rows = [Row("run", "", bars, (), told)]
     parts = sorted(attempt.components, key=lambda part: (_rank(part.role), part.created_at or began, part.name))
-    rows += [_component(part, scale, stop, failed if part.role == "tests" else ()) for part in parts]
+    for part in parts:
+        row = _component(
+            part, scale, stop, failed if _is_pytest(part) else (), line.environment_ready, waited or Gates()
+        )
+        if row.bad or part.container != "collector":  # what brings the results out is of interest if it could not
+            rows.append(row)
     return Chart(began, axis, ticks, phases, tuple(rows))
-
-
-def duration(seconds: float | None) -> str:
-    """A time that people grasp: `12 ms`, `3.4 s`, `2 min 05 s`, `1 h 03 min`; nothing for None."""
-    if seconds is None:
-        return ""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    if whole < 172_800:
-        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-    return f"{whole // 86_400} days"
 
 
 class _Scale:
@@ -182,28 +200,56 @@ def _phases(
     return tuple(phases), tuple(bars)
 
 
-def _component(part: Component, scale: _Scale, stop: datetime, failed: Iterable[TestRow]) -> Row:
+def _is_pytest(part: Component) -> bool:
+    return part.role == "tests" and part.container in ("", "tests")
+
+
+def _ready(part: Component, first: datetime, opened: datetime | None, waited: Gates) -> datetime | None:
+    """Since when it answered. Gates know; probes only show that something listens, and look later."""
+    if part.name in waited.missing:
+        return None
+    known = [at for at in (waited.ready.get(part.name), part.ready_at, opened) if at is not None]
+    since = [at for at in known if at >= first]  # the process before this one may have been ready too
+    return min(since, default=first if known else None)
+
+
+def _component(
+    part: Component,
+    scale: _Scale,
+    stop: datetime,
+    failed: Iterable[TestRow],
+    opened: datetime | None,
+    waited: Gates,
+) -> Row:
     """A component's row. Told in words is what the drawing shows."""
     bars, words = list[Bar](), list[str]()
     end = part.ended_at or stop
     bad = part.restarts > 0 or part.ended not in _FINE_ENDS or bool(part.exit_code)
-    if part.role == "tests" and part.exit_code in _PYTEST_ENDS and part.ended != "OOMKilled":
+    if _is_pytest(part) and part.exit_code in _PYTEST_ENDS and part.ended != "OOMKilled":
         bad = False  # what pytest found is told by the tests
-    first, ready = part.started_at, part.ready_at
+    first = part.started_at
     if part.created_at is not None:
         until = first or end
         bars.append(scale.bar("wait", part.created_at, until, "pod is scheduled, image pulled"))
         words.append(f"process after {_took(part.created_at, until)}" if first is not None else "never started")
-    if first is not None and part.role in ("tests", "migrations"):
+    if first is not None and _is_pytest(part):
+        until = max(first, min(opened or end, end))
+        bars.append(scale.bar("start", first, until, "waits for the environment"))
+        words.append(f"waited {_took(first, until)}")
+        if opened is not None:
+            bars.append(scale.bar("run", until, end, "runs"))
+            words.append(f"ran {_took(until, end)}")
+    elif first is not None and part.role in ("tests", "migrations"):
         bars.append(scale.bar("run", first, end, "runs"))
         words.append(f"ran {_took(first, end)}")
     elif first is not None:
+        ready = _ready(part, first, opened, waited)
         until = ready or end
         bars.append(scale.bar("start", first, until, "starts"))
         if ready is not None:
             words.append(f"ready after {_took(first, ready)} more")
             bars.append(scale.bar("run", ready, end, "runs"))
-        else:
+        elif bad or part.name in waited.missing:
             words.append("never ready")
     marks = [Mark(scale.x(test.ended_at), f"failed: {test.id}") for test in failed if test.ended_at is not None][
         :_MARKS

@@ -12,12 +12,13 @@ from urllib.parse import quote, urlencode
 
 import yaml
 
-from seatrial.archive.history.views import Counts, RunDetail, RunFilter, RunRow, TestHistory
+from seatrial.amounts import duration
+from seatrial.archive.history.views import Counts, RunDetail, RunFilter, RunRow, TestHistory, TestPage
 from seatrial.archive.model import Invalid, Manifest, by_name
 from seatrial.archive.reports.content import Hint, parse_hints
 
 from .moments import clean, time_of, tone_of
-from .timeline import WIDTH, duration
+from .timeline import WIDTH
 
 VERDICTS = ("Passed", "Failed", "Errored", "Cancelled")
 SPANS = {"1h": "last hour", "24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}
@@ -29,7 +30,6 @@ _TREND_HEIGHT = 100.0
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _LABEL = re.compile(r"[^=\s]+=\S*")
-_SIZES = ("bytes", "KiB", "MiB", "GiB")
 _PLAIN = (".log", ".txt", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".csv", ".py", ".html", ".svg", ".js", ".css",
           ".toml", ".ini", ".sql", ".out", ".err")  # fmt: skip
 _PICTURES = (".png", ".jpg")
@@ -100,14 +100,6 @@ def ago(at: datetime | None, now: datetime) -> str:
         days = int(seconds // 86_400)
         return f"{days} day{'s' if days > 1 else ''} ago"
     return at.astimezone(UTC).strftime("%Y-%m-%d")
-
-
-def size(count: int) -> str:
-    """A number of bytes: `512 bytes`, `1.5 KiB`."""
-    amount, unit = float(count), 0
-    while amount >= 1024 and unit < len(_SIZES) - 1:
-        amount, unit = amount / 1024, unit + 1
-    return f"{count} bytes" if unit == 0 else f"{amount:.1f} {_SIZES[unit]}"
 
 
 def number(count: int) -> str:
@@ -293,6 +285,20 @@ def told(counts: Counts) -> str:
     ended = sum(getattr(counts, name) for name in names)
     missing = [f"{number(counts.total - ended)} not run"] if counts.total > ended else []
     return ", ".join(parts + missing)
+
+
+_BAD = {
+    "failed": ("failed test", "failed tests"),
+    "collection-error": ("file not collected", "files not collected"),
+    "unfinished": ("test did not finish", "tests did not finish"),
+}
+
+
+def told_bad(page: TestPage) -> str:
+    """What went wrong, in words: `2 failed tests, 1 test did not finish`; if not all are on the page: `200 failed tests`."""
+    outcomes = ["failed" if test.outcome not in _BAD else test.outcome for test in page.tests]
+    counts = {what: outcomes.count(what) for what in _BAD} if page.total == len(outcomes) else {"failed": page.total}
+    return ", ".join(f"{number(count)} {_BAD[what][count > 1]}" for what, count in counts.items() if count)
 
 
 def manifest_again(run: RunDetail) -> str:

@@ -81,7 +81,9 @@ def test_an_attempt_that_goes_on_says_so():
             False,
         ),
         (Component("db", "service", created_at=at(1)), ["wait"], "never started", False),
-        (Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start"], "process after 1 s, never ready", False),
+        (  # the tests got through: probes had not looked yet
+            Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start", "run"], "process after 1 s, ready after 2 s more", False,
+        ),
         (
             Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(3), ended_at=at(9), exit_code=137, ended="OOMKilled"),
             ["wait", "start", "run"],
@@ -103,14 +105,14 @@ def test_an_attempt_that_goes_on_says_so():
         (Component("app", "app"), [], "", False),
         (
             Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(9.5), exit_code=1, ended="Error"),
-            ["wait", "run"],
-            "process after less than 1 s, ran 8.5 s",
+            ["wait", "start", "run"],
+            "process after less than 1 s, waited 3 s, ran 5.5 s",
             False,  # tests that failed are told by themselves
         ),
         (
             Component("tests", "tests", created_at=at(1), started_at=at(2), ended_at=at(9), exit_code=137, ended="OOMKilled"),
-            ["wait", "run"],
-            "process after 1 s, ran 7 s, killed: out of memory, exit 137",
+            ["wait", "start", "run"],
+            "process after 1 s, waited 2 s, ran 5 s, killed: out of memory, exit 137",
             True,
         ),
     ],
@@ -158,15 +160,6 @@ def test_clocks_that_disagree_break_nothing(wrong):
         assert all(0 <= bar.x <= 1000 and 0 < bar.width <= 1000 and bar.x + bar.width <= 1000 for bar in row.bars)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (0, "0 ms"), (0.0123, "12 ms"), (0.9999, "1.0 s"), (3.44, "3.4 s"), (59.96, "1 min 00 s"), (125, "2 min 05 s"),
-     (3780, "1 h 03 min"), (400_000, "4 days")],
-)  # fmt: skip
-def test_durations_in_words(seconds, text):
-    assert timeline.duration(seconds) == text
-
-
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 1, 7, 8, 9, 61, 3_599, 3_601, 90_000, 3e6])
 def test_the_axis_is_long_enough_and_its_ticks_are_few(seconds):
     drawn = chart(attempt(started=0, verdict=seconds))
@@ -175,6 +168,38 @@ def test_the_axis_is_long_enough_and_its_ticks_are_few(seconds):
     assert drawn.ticks[0].startswith("0 ")
 
 
-def test_further_containers_are_told_apart():
-    parts = (Component("tests", "tests", container="tests"), Component("tests", "tests", container="collector"))
-    assert [row.name for row in chart(attempt(parts, **WHOLE)).rows[1:]] == ["tests", "tests collector"]
+def test_the_collector_is_shown_where_it_failed():
+    tests = Component("tests", "tests", container="tests")
+    for exit_code, names in ((0, ["tests"]), (1, ["tests", "tests collector"])):
+        parts = (tests, Component("tests", "tests", container="collector", exit_code=exit_code))
+        assert [row.name for row in chart(attempt(parts, **WHOLE)).rows[1:]] == names
+
+
+NOT_OPEN = {"started": 1, "verdict": 16}
+WAITED = timeline.Gates({"db": at(3.5)}, frozenset({"api"}))
+DB, API = (Component(name, "service", created_at=at(1), started_at=at(2), ready_at=at(4)) for name in ("db", "api"))
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (DB, "process after 1 s, ready after 1.5 s more"),  # a probe looks later
+        (API, "process after 1 s, never ready"),  # a probe only saw that something listens
+        (Component("api", "app", created_at=at(1), started_at=at(2)), "process after 1 s, never ready"),
+        (Component("other", "app", created_at=at(1), started_at=at(2)), "process after 1 s"),  # nobody knows
+        (Component("tests", "tests", created_at=at(1), started_at=at(2)), "process after 1 s, waited 14 s"),
+    ],
+)
+def test_what_the_gates_saw_counts_more_than_what_probes_did(part, text):
+    of = attempt((part,), **NOT_OPEN)
+    assert timeline.chart(of, BEGAN, (), at(100), WAITED).rows[1].text == text
+
+
+def test_gates_are_read_as_far_as_they_can_be():
+    body = (
+        b'{"t": 1795285133.5, "event": "waiting", "name": "db"}\n{"t": 1795285134.5, "event": "ready", "name": "db", "seconds": 1}\n'
+        b'{"t": 1795285135, "event": "timeout", "notReady": [{"name": "api", "error": "HTTP 503"}]}\n'
+        b'{"event": "ready", "t": "x", "name": "y"}\n[]\n{"t": 17952'
+    )
+    assert timeline.gates(body) == timeline.Gates({"db": datetime.fromtimestamp(1795285134.5, UTC)}, frozenset({"api"}))
+    assert timeline.gates(b"") == timeline.Gates()

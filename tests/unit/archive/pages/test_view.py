@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from seatrial.archive.history.views import Counts, TestHistory, TestPoint
+from seatrial.archive.history.views import Counts, TestHistory, TestPage, TestPoint, TestRow
 from seatrial.archive.model import Invalid, Manifest
 from seatrial.archive.pages import view
 
@@ -244,14 +244,6 @@ def test_a_moment_in_an_address_is_never_after_the_line():
     assert view.clock(1_795_273_430.9999985) == "15:03:50.999"
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB"), (2**50, "1048576.0 GiB")],
-)
-def test_sizes(count, text):
-    assert view.size(count) == text
-
-
 def point(outcome: str, seconds: float, number: int, flaky: bool = False) -> TestPoint:
     return TestPoint(f"u{number}", f"run-{number}", 1, 0, NOW - timedelta(days=number), outcome, seconds, flaky, "", "")
 
@@ -298,3 +290,24 @@ def test_notes_of_what_could_not_be_gathered(body, expected):
 )
 def test_runs_that_go_on(detail, phase, verdict, expected):
     assert view.goes_on(detail(phase=phase, verdict=verdict)) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "total", "words"),
+    [
+        (["failed"], 1, "1 failed test"),
+        (["failed", "error", "unfinished"], 3, "2 failed tests, 1 test did not finish"),
+        (["collection-error", "collection-error"], 2, "2 files not collected"),
+        (
+            ["failed", "unfinished"],
+            1200,
+            "1\N{NARROW NO-BREAK SPACE}200 failed tests",
+        ),  # nobody has looked at all of them
+    ],
+)
+def test_what_went_wrong_in_words(outcomes, total, words):
+    rows = tuple(
+        TestRow("u", 1, 0, "t", None, outcome, 0, None, None, None, None, (), 0, False, False, "")
+        for outcome in outcomes
+    )
+    assert view.told_bad(TestPage(rows, None, total)) == words
