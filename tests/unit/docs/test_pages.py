@@ -7,12 +7,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
 import yaml
 
 from seatrial import reference
 from seatrial.api.v1alpha1 import IntegrationRun, Reason
 from seatrial.cli.errors import Exit, exit_of
+from seatrial.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[3]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -109,6 +112,68 @@ def test_the_readmes_table_of_variables_has_those_that_containers_are_told_and_n
     } - {"SESSIONS_DIR", "MAIL_PORT_SMTP"}  # fmt: skip
     assert shown - {"ORDERS_DB_PGHOST"} == plain
     assert "ORDERS_DB_PGHOST" in told
+
+
+def code(page: Path) -> Iterator[list[str]]:
+    """The pieces of code in each line of a page: the line itself in a block, else what stands between backticks."""
+    block = False
+    for line in page.read_text().splitlines():
+        if line.lstrip().startswith("```"):
+            block = not block
+        else:
+            yield [line.strip()] if block else re.findall(r"`([^`]+)`", line)
+
+
+def options(command: click.Command, name: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Each command with the options that it takes."""
+    yield name, {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    for inner, it in getattr(command, "commands", {}).items():
+        yield from options(it, f"{name} {inner}".strip())
+
+
+def test_every_command_that_is_shown_is_one_with_its_options() -> None:
+    known = dict(options(typer.main.get_command(app)))
+    wrong, seen = [], 0
+    for page in pages():
+        for pieces in code(page):
+            command = None
+            for piece in pieces:
+                words = re.split(r" *(?:[|;&#<>]|$)", piece)[0].split()
+                if words[:1] == ["seatrial"] and len(words) > 1:
+                    named = [" ".join(words[1:end]) for end in (3, 2)]
+                    command = next((name for name in named if name in known), None)
+                    if command is None and words[1] != "..." and not words[1].startswith("charts/"):
+                        wrong.append(f"{page.relative_to(ROOT)}: {piece}")
+                elif not piece.startswith("-"):
+                    continue
+                if command is not None:
+                    seen += 1
+                    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+                    if given - known[command]:
+                        wrong.append(f"{page.relative_to(ROOT)}: {command}: {piece}")
+    assert wrong == []
+    assert seen > 30
+
+
+def test_every_value_of_the_chart_that_is_named_is_there() -> None:
+    values = yaml.safe_load((ROOT / "charts" / "seatrial" / "values.yaml").read_text())
+    name = re.compile(rf"(?:`|--set(?:-string)? )((?:{'|'.join(values)})(?:\.(?!py\b)[A-Za-z]+)+)(?:`|=|,)")
+    named = {(page, value) for page in pages() for value in name.findall(page.read_text())}
+    wrong = []
+    for page, value in named:
+        found: object = values
+        for part in value.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found is None:
+            wrong.append(f"{page.relative_to(ROOT)}: {value}")
+    assert wrong == []
+    assert len(named) > 30
+
+
+def test_every_metric_that_is_named_is_there() -> None:
+    known = set(re.findall(r"seatrial_[a-z_]+", (ROOT / "docs" / "metrics.md").read_text()))
+    named = {name for page in pages() for name in re.findall(r"\bseatrial_(?!runner\b)[a-z_]+[a-z]", page.read_text())}
+    assert {name for name in named if re.sub(r"_(bucket|sum|count)$", "", name) not in known} == set()
 
 
 def test_every_decision_is_in_the_list() -> None:
