@@ -137,6 +137,12 @@ class Server:
     def evidence(self, uid: str = UID, attempt: int = 1, token: str = "") -> Uploads:
         return Uploads(self.upload, uid, attempt, None, token)
 
+    @asynccontextmanager
+    async def lone_shard(self, shard: int) -> AsyncIterator[Uploads]:
+        """A shard with a client of its own, where there are hundreds: a client asks all its connections at every request."""
+        async with http(self.upload_port) as client:
+            yield Uploads(client, shard=shard)
+
     def client(self, token: str | None = None, **more: Any) -> ArchiveClient:
         return ArchiveClient(f"http://127.0.0.1:{self.read_port}", token or tokens.feed_token(KEY), **more)
 
@@ -150,13 +156,15 @@ async def stored(server: Server, uploads: Uploads, path: str) -> bytes | None:
     return answer.content if answer.status_code == 200 else None
 
 
+def http(port: int) -> httpx.AsyncClient:
+    """A client of a port; it speaks no TLS, so the authorities' certificates need not be read, which takes 25 ms."""
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=300, verify=False)
+
+
 @asynccontextmanager
 async def connected(upload_port: int, read_port: int, folder: Path) -> AsyncIterator[Server]:
-    limits = httpx.Limits(max_connections=None)
-    async with (
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{upload_port}", limits=limits, timeout=300) as upload,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{read_port}", limits=limits, timeout=300) as read,
-    ):
+    async with http(upload_port) as upload, http(read_port) as read:
         yield Server(upload_port, read_port, folder, upload, read)
 
 

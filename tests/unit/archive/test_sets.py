@@ -231,9 +231,13 @@ async def test_a_file_is_whole_or_refused_when_the_manifest_comes_at_the_same_ti
 
 
 async def test_two_hundred_shards_at_once(server: Server) -> None:
-    shards = [server.shard(shard=number) for number in range(200)]
-    digests = await asyncio.gather(*(shard.whole({"a.log": f"{shard.shard}".encode()}) for shard in shards))
+    async def send(number: int) -> str:
+        async with server.lone_shard(number) as shard:
+            return await shard.whole({"a.log": f"{number}".encode()})
+
+    digests = await asyncio.gather(*(send(number) for number in range(200)))
     sets = (await server.read.get(f"/v1/runs/{UID}/files")).json()["sets"]
     found = {one["shard"]: one["digest"] for one in sets}
     assert found == dict(enumerate(digests))
+    shards = [server.shard(shard=number) for number in range(200)]
     assert [await stored(server, shard, "a.log") for shard in shards] == [f"{n}".encode() for n in range(200)]
