@@ -139,7 +139,7 @@ class Retention:
         for at in range(0, len(uids), _RUNS_AT_ONCE):
             for uid in self._history.unknown(uids[at : at + _RUNS_AT_ONCE]):
                 size, newest = self._store.usage(uid)
-                if now - newest >= YOUNG_SECONDS:
+                if newest and now - newest >= YOUNG_SECONDS:  # without a file: the first one is about to come
                     found.append(Kept(uid, size, newest, active=False))
         return found
 

@@ -171,6 +171,15 @@ async def test_what_the_history_never_heard_of_goes_too(store: Store, history: H
     assert store.uids() == []
 
 
+async def test_an_upload_that_has_just_made_its_folder_stays(
+    store: Store, history: History, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "archive" / "runs" / "coming" / "1" / "0" / "files").mkdir(parents=True)
+    with caplog.at_level("INFO"):
+        await retention(store, history, seconds=DAY).hold()
+    assert "removed" not in caplog.text
+
+
 async def test_the_storage_is_asked_about_what_goes_and_nothing_else(
     store: Store, storage: Storage, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
