@@ -18,7 +18,7 @@ from seatrial.archive.history.queries import History, bounded_id
 from seatrial.archive.history.record import parse_record
 from seatrial.archive.history.schema import metadata
 from seatrial.archive.history.views import Counts, RunFilter, TestFilter, TestOrder
-from seatrial.archive.model import Invalid, SetKey
+from seatrial.archive.model import Invalid, SetKey, Unavailable
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FAR = NOON.timestamp() * 2
@@ -435,6 +435,14 @@ def test_a_history_without_sizes_takes_its_sets_again(history: History) -> None:
     assert uids(history) == ["u"]
     seal(history, SetKey("u", 1, 0), size=7)
     assert (history.ingested(), history.kept()) == ({SetKey("u", 1, 0)}, (1, 7))
+
+
+def test_a_database_that_has_no_tables_yet_is_unavailable(history: History) -> None:
+    with history.database.writing() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    with pytest.raises(Unavailable, match="can't be used"):
+        history.is_deleted("u")
 
 
 def test_two_that_start_at_once_migrate_one_after_the_other(history: History) -> None:

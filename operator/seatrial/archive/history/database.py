@@ -11,12 +11,14 @@ import alembic.command
 import alembic.config
 import alembic.util
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError, TimeoutError
 
 from seatrial.archive.model import Unavailable
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
+_NO_SUCH_TABLE = "42P01"
+"""So PostgreSQL says that nothing has been migrated yet."""
 _MIGRATION_LOCK = 0x5EA7
 """PostgreSQL's advisory lock: archives that start at the same time migrate one after the other."""
 
@@ -110,7 +112,9 @@ class Database:
     def _said(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, TimeoutError) as error:  # others are errors of ours
+        except (OperationalError, InterfaceError, ProgrammingError, TimeoutError) as error:
+            if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", "") != _NO_SUCH_TABLE:
+                raise  # an error of ours
             cause = error if isinstance(error, TimeoutError) else error.orig
             first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
             raise Unavailable(
