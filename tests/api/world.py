@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -198,6 +199,8 @@ async def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             )
         )  # fmt: skip
         monkeypatch.setenv("KUBECONFIG", str(config))
+        # A kubeconfig for plain HTTP names no authority, so two clients would read all of the system's at every start.
+        monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
         world = World(kube)
         await world.start()
         player = asyncio.create_task(world.play())
