@@ -283,8 +283,9 @@ def plural(count: int, thing: str) -> str:
 
 def seconds(value: object) -> str:
     """A duration that was told from outside; nothing for what is none."""
-    is_one = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
-    return duration(value) if is_one else ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9:
+        return duration(value)
+    return ""
 
 
 def one_line(text: str) -> str:
