@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from seatrial.amounts import duration
 from seatrial.archive.history.views import Counts, FailureText, RunDetail, TestRow, Timeline, to_json
 from seatrial_runner.report.junit import legal
 
@@ -119,7 +120,7 @@ def _timeline(run: RunDetail) -> str:
     parts = spans(timeline(run))
     if not parts:
         return ""
-    rows = "".join(f"| {part.name} | {part.seconds:.1f} s |\n" for part in parts)
+    rows = "".join(f"| {part.name} | {duration(part.seconds)} |\n" for part in parts)
     return f"### Where the time went\n\n| | |\n| --- | ---: |\n{rows}"
 
 
@@ -132,7 +133,7 @@ def timeline(run: RunDetail) -> dict[str, str | None]:
 def _footer(run: RunDetail) -> str:
     command = shlex.join(["seatrial", "results", run.name, "--namespace", run.namespace])
     whole = took(timeline(run))
-    about = f"Run {_code(run.name)} in {_code(run.namespace)}" + (f", {whole:.1f} s" if whole is not None else "")
+    about = f"Run {_code(run.name)} in {_code(run.namespace)}" + (f", {duration(whole)}" if whole is not None else "")
     if run.attempt > 1:
         about += f", attempt {run.attempt}"
     if run.started_by:
@@ -143,7 +144,7 @@ def _footer(run: RunDetail) -> str:
 
 
 def _slow(test: TestRow) -> str:
-    return _item(f"{test.seconds:.1f} s {_code(_id(test))}")
+    return _item(f"{duration(test.seconds)} {_code(_id(test))}")
 
 
 def _item(text: str) -> str:
