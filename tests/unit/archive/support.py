@@ -240,23 +240,25 @@ class Process:
 
 
 @pytest.fixture
-def spawn(tmp_path: Path, key_file: Path) -> Iterator[Callable[..., Process]]:
-    """Starts the archive as a process of its own, on the folder tmp_path/archive."""
+def environment(tmp_path: Path, key_file: Path) -> dict[str, str]:
+    """What the program is told: the folder tmp_path/archive and free ports."""
+    return {
+        "SEATRIAL_ARCHIVE_DIR": str(tmp_path / "archive"),
+        "SEATRIAL_KEY_FILE": str(key_file),
+        "SEATRIAL_ARCHIVE_HOST": "127.0.0.1",
+        "SEATRIAL_ARCHIVE_UPLOAD_PORT": "0",
+        "SEATRIAL_ARCHIVE_READ_PORT": "0",
+    }
+
+
+@pytest.fixture
+def spawn(environment: dict[str, str]) -> Iterator[Callable[..., Process]]:
+    """Starts the archive as a process of its own, with these variables too."""
     processes = []
 
-    def start(**environment: str) -> Process:
-        process = Process(
-            {
-                "SEATRIAL_ARCHIVE_DIR": str(tmp_path / "archive"),
-                "SEATRIAL_KEY_FILE": str(key_file),
-                "SEATRIAL_ARCHIVE_HOST": "127.0.0.1",
-                "SEATRIAL_ARCHIVE_UPLOAD_PORT": "0",
-                "SEATRIAL_ARCHIVE_READ_PORT": "0",
-                **environment,
-            }
-        )
-        processes.append(process)
-        return process
+    def start(**changes: str) -> Process:
+        processes.append(Process(environment | changes))
+        return processes[-1]
 
     yield start
     for process in processes:
