@@ -493,6 +493,11 @@ def ends_to_hear_of(observed: Observed) -> bool:
     return summary.get("outcome") != "passed" and bool(pods) and not told
 
 
+def _among_tests(ended: Ended, summary: Mapping[str, Any]) -> bool:
+    """Whether it ended after the first test began; the kubelet tells whole seconds."""
+    return ended.at is None or ended.at.timestamp() + 1 > float(summary.get("firstTestAt") or 0)
+
+
 def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | None:
     """What took an app, or memory, from tests of which some then failed."""
     if summary.get("oomKilled"):
@@ -507,8 +512,7 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
         if found := taken_away(pod):
             return found
         for ended in (end for c in pod.containers for end in (c.ended, c.previous) if end is not None):
-            among_tests = ended.at is None or ended.at.timestamp() >= float(summary.get("firstTestAt") or 0)
-            if ended.reason == "OOMKilled" and among_tests:
+            if ended.reason == "OOMKilled" and _among_tests(ended, summary):
                 return errored(
                     Reason.OUT_OF_MEMORY,
                     f"app {pod.component} used more memory than its limit and was killed while the tests ran, and tests "
@@ -519,11 +523,10 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
 
 def _ended_meanwhile(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any]) -> dict[str, str]:
     """Apps that ended while the tests ran, and how, for the message."""
-    since = float(summary.get("firstTestAt") or 0)
     told: dict[str, str] = {}
     for pod in in_order(p for p in observed.pods if p.role == "app"):
         ends = [end for c in pod.containers for end in (c.ended, c.previous) if end is not None and end.exit_code]
-        if ends and any(end.at is None or end.at.timestamp() >= since for end in ends):
+        if any(_among_tests(end, summary) for end in ends):
             told[pod.component] = f"; app {pod.component} ended meanwhile ({_how(ends[0])}): {_log(run, pod.component)}"
     return told
 

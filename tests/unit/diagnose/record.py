@@ -34,7 +34,8 @@ class Case:
     spec: Spec = field(default_factory=dict)
     tests: dict[str, str] = field(default_factory=lambda: PASSES)
     meanwhile: str = ""
-    """What somebody does to it once its tests run: `delete-namespace`, `delete-tests`, `delete-service` or `cancel`."""
+    """What somebody does to it once its tests run: `delete-namespace`, `delete-tests`, `delete-service`, `evict-service`, `cut-archive` or
+    `cancel`; or from the beginning: `forbid-COMPONENT`, a policy that lets no pod of this component be created."""
 
 
 def suite(*body: str) -> dict[str, str]:
@@ -76,6 +77,16 @@ FILLS_POSTGRES = suite(
 )
 SMALL = {"resources": {"requests": {"memory": "48Mi"}, "limits": {"memory": "96Mi"}}}
 
+EATS = (
+    "import http.server as h\n"
+    "class Eats(h.BaseHTTPRequestHandler):\n"
+    "    def do_GET(self):\n"
+    "        b = []\n"
+    "        while self.path == '/eat': b.append(b'x' * 2**20)\n"
+    "        self.send_response(200); self.end_headers()\n"
+    "h.HTTPServer(('', 8000), Eats).serve_forever()"
+)
+
 CASES = {
     "passed": Case("TestsPassed"),
     "failed": Case("TestsFailed", {}, suite("assert 1 == 2")),
@@ -86,6 +97,7 @@ CASES = {
             "time.sleep(8)\nraise KeyError('SETTING')", port=8000),
         suite("import urllib.request", "for _ in range(150):", "    urllib.request.urlopen(os.environ['WEB_URL'])", "    time.sleep(0.1)"),
     ),
+    "conftest": Case("CollectionError", {}, {**PASSES, "conftest.py": "import no_such_helper\n"}),
     "no-tests": Case("NoTestsCollected", {"tests": {"markers": "nightly"}}),
     "collection-error": Case("CollectionError", {}, {"test_it.py": "import no_such_module\n"}),
     "test-timeout": Case("TestTimeout", {"timeouts": {"tests": "4s"}}, SLEEPS),
@@ -101,6 +113,10 @@ CASES = {
         "ServiceNotReady", {"services": {"store": service("import time; time.sleep(600)")}, "timeouts": {"environment": "8s"}}
     ),
     "service-ends-at-start": Case("ServiceNotReady", {"services": {"store": service("raise SystemExit('no licence')")}}),
+    "init-sql": Case(
+        "ServiceNotReady", {"services": {"postgres": {"initSQL": {"configMap": "init-sql"}}}},
+        {**PASSES, "a.sql": "insert into ordres values (1);\n"},
+    ),
     "service-ends": Case("ServiceLost", {"services": {"store": service(SERVES + "time.sleep(9); raise SystemExit(3)")}}, SLEEPS),
     "service-deleted": Case("ServiceLost", {"services": {"postgres": {}}}, SLEEPS, "delete-service"),
     "migration": Case(
@@ -123,6 +139,10 @@ CASES = {
         "OutOfMemory",
         app("python", "-c", "import time\ntime.sleep(1)\nb = []\nwhile True: b.append(b'x' * 2**20)", port=8000, **SMALL),
     ),
+    "memory-of-app-while-tests-run": Case(
+        "OutOfMemory", app("python", "-c", EATS, port=8000, ready={"http": {"path": "/"}}, **SMALL),
+        suite("import urllib.request", "urllib.request.urlopen(os.environ['WEB_URL'] + '/eat')"),
+    ),
     "memory-of-service": Case(
         "OutOfMemory",
         {"services": {"store": service(SERVES + "time.sleep(6)\nb = []\nwhile True: b.append(b'x' * 2**20)", **SMALL)}}, SLEEPS,
@@ -139,6 +159,12 @@ CASES = {
             resources={"limits": {"ephemeral-storage": "20Mi"}}),
         suite("time.sleep(100)", "assert False"),
     ),
+    "evicted": Case("Evicted", {"services": {"postgres": {}}}, SLEEPS, "evict-service"),
+    "denied-tests": Case("AdmissionDenied", {"timeouts": {"environment": "8s"}}, PASSES, "forbid-tests"),
+    "denied-app": Case(
+        "AdmissionDenied", app("python", "-m", "http.server", "8000", port=8000) | {"timeouts": {"environment": "8s"}}, PASSES, "forbid-web"
+    ),
+    "archive-cut": Case("ArchiveUnavailable", {}, suite("time.sleep(8)"), "cut-archive"),
     "namespace-deleted": Case("EnvironmentLost", {}, SLEEPS, "delete-namespace"),
     "tests-deleted": Case("EnvironmentLost", {}, SLEEPS, "delete-tests"),
     "cancelled": Case("Cancelled", {}, SLEEPS, "cancel"),
@@ -152,6 +178,32 @@ async def until(look: Any, what: str, seconds: float = 150) -> Any:
             return found
         await asyncio.sleep(0.5)
     raise SystemExit(f"not within {seconds:.0f} s: {what}")
+
+
+def policy(name: str, component: str) -> dict[str, Any]:
+    """Lets no pod of this component be created in the environment of this run."""
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+    forbidden = {
+        "expression": f"!object.metadata.namespace.startsWith('st-{name}-') || object.metadata.labels['seatrial.dev/component'] != '{component}'",
+        "message": "images must come from registry.example",
+    }
+    ours = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/managed-by": "seatrial"}}}
+    kind, spec = (
+        "ValidatingAdmissionPolicy",
+        {"matchConstraints": {"resourceRules": rules, **ours}, "validations": [forbidden]},
+    )
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": f"record-{name}"}}
+    bound = {"policyName": f"record-{name}", "validationActions": ["Deny"]}
+    both = [{**head, "kind": kind, "spec": spec}, {**head, "kind": f"{kind}Binding", "spec": bound}]
+    return {"apiVersion": "v1", "kind": "List", "items": both}
+
+
+async def kubectl(*arguments: str, given: Any = None) -> None:
+    """Runs kubectl; what is given goes in as JSON."""
+    process = await asyncio.create_subprocess_exec(
+        "kubectl", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+    )
+    await process.communicate(json.dumps(given).encode())
 
 
 async def interfere(cluster: Cluster, namespace: str, name: str, what: str) -> None:
@@ -169,6 +221,25 @@ async def interfere(cluster: Cluster, namespace: str, name: str, what: str) -> N
             await cluster.delete(NAMESPACE, environment)
         case "delete-service":
             await cluster.delete(POD, "postgres", environment)
+        case "evict-service":
+            body = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": "postgres", "namespace": environment},
+            }
+            await kubectl(
+                "create", "--raw", f"/api/v1/namespaces/{environment}/pods/postgres/eviction", "-f", "-", given=body
+            )
+        case "cut-archive":
+            await kubectl("delete", "networkpolicy", "--all", "-n", environment)
+            spec = {"podSelector": {}, "policyTypes": ["Egress"]}
+            body = {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": "none"},
+                "spec": spec,
+            }
+            await kubectl("create", "-n", environment, "-f", "-", given=body)
         case "delete-tests":
             (pod,) = await cluster.list(POD, environment, labels="seatrial.dev/role=tests")
             await cluster.delete(POD, pod["metadata"]["name"], environment, grace=0)
@@ -187,8 +258,12 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
         "kind": "IntegrationRun",
         "metadata": {"name": name, "namespace": namespace},
     }
+    forbidden = case.meanwhile.removeprefix("forbid-") if case.meanwhile.startswith("forbid-") else ""
+    if forbidden:
+        await kubectl("apply", "-f", "-", given=policy(name, forbidden))
+        await asyncio.sleep(2)  # the API server takes a moment to know a policy
     uid = (await cluster.create({**run, "spec": spec}, strict=True))["metadata"]["uid"]
-    if case.meanwhile:
+    if case.meanwhile and not forbidden:
         await interfere(cluster, namespace, name, case.meanwhile)
 
     async def over() -> Any:
@@ -196,6 +271,8 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
         return body if ((body.get("status") or {}).get("timeline") or {}).get("reclaimed") else None
 
     body = await until(over, f"{name} is over")
+    if forbidden:
+        await kubectl("delete", "-f", "-", given=policy(name, forbidden))
     status = body["status"]
     print(f"{name:40} {status['reason']:22} {status['message']}", flush=True)
     files = {}

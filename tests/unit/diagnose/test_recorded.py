@@ -17,8 +17,8 @@ from tests.unit.diagnose.record import CASES, FIXTURES
 
 RECORDED = sorted(FIXTURES.glob("*.json"))
 NOT_RECORDED = {
-    Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED, Reason.ADMISSION_DENIED,  # before there is anything to look at
-    Reason.NODE_LOST, Reason.RESULTS_MISSING, Reason.ARCHIVE_UNAVAILABLE,  # the cluster or the archive is broken for it
+    Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED,  # before there is anything to look at
+    Reason.NODE_LOST, Reason.RESULTS_MISSING,  # the cluster or the archive is broken for it
     Reason.NAMESPACE_STUCK,  # no verdict
 }  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
         assert any(word in told.message for word in STEPS), told.message
 
 
-STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less", "arguments", "the container can't be started", "ended while it was starting", "was deleted")  # fmt: skip
+STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less", "arguments", "the container can't be started", "ended while it was starting", "was deleted", "allow it")  # fmt: skip
 
 
 def test_every_cause_is_recorded() -> None:
