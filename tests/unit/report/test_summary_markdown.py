@@ -65,6 +65,13 @@ def test_an_errored_run_begins_with_diagnosis_and_evidence() -> None:
     ]
 
 
+def test_commands_in_our_words_are_code() -> None:
+    text = summary(report(run("Errored", "AppCrashed", "app web ends (exit 1: <b>); see `seatrial logs orders web`")))
+    assert "app web ends (exit 1: &lt;b&gt;); see <code>seatrial logs orders web</code></p>" in text
+    odd = summary(report(run("Errored", "AppCrashed", "it said ` and no more")))
+    assert "it said ` and no more</p>" in odd
+
+
 def test_a_run_that_passed_and_one_that_goes_on() -> None:
     assert summary(report(run("Passed", "TestsPassed"))).startswith("## ✅ Passed: 2 of 5 tests passed\n")
     assert summary(report(run(None, ""))).startswith("## ⏳ Testing: 2 of 5 tests passed\n")

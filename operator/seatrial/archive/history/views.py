@@ -124,9 +124,16 @@ class RunRow:
     """Of the last attempt that has results."""
 
     @property
+    def began_at(self) -> datetime:
+        """Its creation, which the API server notes in whole seconds; if it was taken up within that second, that moment."""
+        taken_up = self.started_at
+        at_once = taken_up is not None and 0 <= (taken_up - self.created_at).total_seconds() < 1
+        return taken_up if taken_up is not None and at_once else self.created_at
+
+    @property
     def seconds(self) -> float | None:
-        """From its creation to its verdict."""
-        return None if self.ended_at is None else max(0.0, (self.ended_at - self.created_at).total_seconds())
+        """From its beginning to its verdict."""
+        return None if self.ended_at is None else max(0.0, (self.ended_at - self.began_at).total_seconds())
 
 
 @dataclass(frozen=True, config=CONFIG)

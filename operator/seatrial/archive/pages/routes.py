@@ -326,7 +326,7 @@ class Pages:
             return None
         there = results is not None and any(file.path == _GATES for file in results.files)
         body = self._read(SetKey(run.uid, attempt.attempt, 0), _GATES)[0] if there else b""
-        return timeline.chart(attempt, run.created_at, bad, datetime.now(UTC), timeline.gates(body))
+        return timeline.chart(attempt, run.began_at, bad, datetime.now(UTC), timeline.gates(body))
 
     def _detail(self, row: TestRow, logs: Mapping[str, bytes]) -> _Detail:
         test = self._history.test(row.uid, row.attempt, row.id) or row

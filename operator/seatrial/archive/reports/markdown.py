@@ -27,6 +27,7 @@ _HINTS = 5
 _LINES = 15
 _SHORT, _LONG = 300, 1_000
 _DECEIVING = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_COMMAND = re.compile("`(seatrial [^`<>]+)`")
 _CALLS = re.compile(r"([@#!])(?=\w)")
 
 
@@ -75,7 +76,7 @@ def _title(run: RunDetail) -> str:
 def _why(run: RunDetail) -> str:
     lines = []
     if run.message and run.reason not in _SAID_BY_THE_TITLE:
-        lines.append(f"<p><b>{_html(run.reason, _SHORT)}</b>: {_html(run.message, _LONG)}</p>")
+        lines.append(f"<p><b>{_html(run.reason, _SHORT)}</b>: {_prose(run.message, _LONG)}</p>")
     if counts := _counts(run.tests):
         lines.append(f"<p>{counts}</p>")
     return "\n".join(lines) + "\n" if lines else ""
@@ -96,7 +97,7 @@ def _counts(tests: Counts) -> str:
 def _hint(hint: Hint) -> str:
     said = f"<b>{_html(hint.component, _SHORT)}: {_html(hint.title, _SHORT)}</b>{' (the probable cause)' if hint.cause else ''}"
     line = f"{_code(hint.file)}: {_code(hint.line)}"
-    return _item(f"{said}<br>{line}<br>{_html(hint.advice, _SHORT)}")
+    return _item(f"{said}<br>{line}<br>{_prose(hint.advice, _SHORT)}")
 
 
 def _failed(test: TestRow) -> str:
@@ -166,6 +167,11 @@ def _code(text: str) -> str:
 def _html(text: str, most: int) -> str:
     """Text within a block of HTML, calling nobody and nothing (`@name`, `#12`); within `<code>` nothing is called anyway."""
     return _CALLS.sub("\\1&#8203;", _line(text, most))
+
+
+def _prose(text: str, most: int) -> str:
+    """A message, in which our commands stand between backticks."""
+    return _COMMAND.sub(r"<code>\1</code>", _html(text, most))
 
 
 def _line(text: str, most: int) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from seatrial.archive.history.views import Counts, TestHistory, TestPage, TestPoint, TestRow
+from seatrial.archive.history.views import Counts, RunRow, TestHistory, TestPage, TestPoint, TestRow
 from seatrial.archive.model import Invalid, Manifest
 from seatrial.archive.pages import view
 
@@ -311,3 +311,28 @@ def test_what_went_wrong_in_words(outcomes, total, words):
         for outcome in outcomes
     )
     assert view.told_bad(TestPage(rows, None, total)) == words
+
+
+@pytest.mark.parametrize(("taken_up", "seconds"), [(0.7, 9.3), (4.2, 10), (None, 10), (-3, 10)])
+def test_a_run_begins_when_it_was_taken_up_if_that_was_in_the_second_of_its_creation(taken_up, seconds):
+    started = None if taken_up is None else NOW + timedelta(seconds=taken_up)
+    row = RunRow(
+        "u",
+        "n",
+        "r",
+        NOW,
+        1,
+        "Failed",
+        "Failed",
+        "",
+        "",
+        {},
+        "",
+        "",
+        "",
+        "",
+        started,
+        NOW + timedelta(seconds=10),
+        Counts(),
+    )
+    assert row.seconds == pytest.approx(seconds)
