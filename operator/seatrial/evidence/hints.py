@@ -151,6 +151,7 @@ RULES = (
           "An environment knows the names of its own services and apps, and nothing outside: use the variables that are told (PGHOST, ORDERS_URL), and give it what it needs from outside as a service.", rank=2),
     _rule("network is unreachable|timed out|connecttimeout", r"Network is unreachable|Connection timed out|ConnectTimeout|urlopen error timed out",
           "no answer from the network", "An environment has no way out, only to its own services and apps: give it what it needs as a service.", rank=2),
+    _rule("psql:/initdb.d/", r"psql:/initdb\.d/(?P<what>[^:]+:\d+: \w+: .*)", "initSQL failed: {what}", "Correct the SQL of `initSQL`.", rank=0),
     _rule("fatal python error", r"Fatal Python error: (?P<what>[^\n]+)", "Python itself crashed: {what}",
           "Native code did it: the lines after this one show where. Run that test alone, with the same image.", rank=0),
     _rule("not ready after", r"not ready after [^\n]*\((?P<what>https?://\S+: HTTP \d{3})\)", "not ready: {what}",

@@ -75,6 +75,8 @@ LINES = {
     "name, node": Case("Error: getaddrinfo ENOTFOUND api.openai.com", "the name api.openai.com is not known", "nothing outside"),
     "name, go": Case("dial tcp: lookup redis on 10.96.0.10:53: no such host", "the name redis is not known"),
     "outside": Case("OSError: [Errno 101] Network is unreachable", "no answer from the network", "no way out"),
+    "init SQL": Case('seatrial-postgres: set-up failed: psql:/initdb.d/a.sql:2: ERROR:  type "x" does not exist',
+                     'initSQL failed: a.sql:2: ERROR: type "x" does not exist', component="postgres"),
     "timed out": Case("urllib.error.URLError: <urlopen error timed out>", "no answer from the network", "no way out"),
     "ASGI module": Case('ERROR:    Error loading ASGI app. Could not import module "orders.nothing".', "module orders.nothing is missing"),
     "variable of a service": Case("KeyError: 'TEMPORAL_ADDRESS'", "variable TEMPORAL_ADDRESS is not set", "spec.services.temporal:"),

@@ -240,8 +240,10 @@ def _component(
             bars.append(scale.bar("run", until, end, "runs"))
             words.append(f"ran {_took(until, end)}")
     elif first is not None and part.role in ("tests", "migrations"):
-        bars.append(scale.bar("run", first, end, "runs"))
-        words.append(f"ran {_took(first, end)}")
+        seen = waited.ready.get(part.name, opened)
+        done = part.ended_at or (seen and max(first, seen))
+        bars.append(scale.bar("run", first, done or end, "runs"))
+        words += [f"ran {_took(first, done)}"] if done else []  # a migration's process answers for it when it is done
     elif first is not None:
         ready = _ready(part, first, opened, waited)
         until = ready or end

@@ -176,7 +176,7 @@ def test_the_collector_is_shown_where_it_failed():
 
 
 NOT_OPEN = {"started": 1, "verdict": 16}
-WAITED = timeline.Gates({"db": at(3.5)}, frozenset({"api"}))
+WAITED = timeline.Gates({"db": at(3.5), "migrations": at(5)}, frozenset({"api"}))
 DB, API = (Component(name, "service", created_at=at(1), started_at=at(2), ready_at=at(4)) for name in ("db", "api"))
 
 
@@ -188,6 +188,8 @@ DB, API = (Component(name, "service", created_at=at(1), started_at=at(2), ready_
         (Component("api", "app", created_at=at(1), started_at=at(2)), "process after 1 s, never ready"),
         (Component("other", "app", created_at=at(1), started_at=at(2)), "process after 1 s"),  # nobody knows
         (Component("tests", "tests", created_at=at(1), started_at=at(2)), "process after 1 s, waited 14 s"),
+        (Component("migrations", "migrations", created_at=at(1), started_at=at(2)), "process after 1 s, ran 3 s"),
+        (Component("more", "migrations", created_at=at(1), started_at=at(2), ready_at=at(2)), "process after 1 s"),
     ],
 )
 def test_what_the_gates_saw_counts_more_than_what_probes_did(part, text):
