@@ -182,7 +182,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
             )
     passing = any(sign in container.waiting_message for sign in _PASSING)
     if container.waiting in _CONFIG_PROBLEMS and not passing:
-        hint = ""
+        hint = "; check its command, workingDir and mounts"
         if "non-root" in container.waiting_message or "will run as root" in container.waiting_message:
             hint = "; the environment runs nothing as root"
         return errored(
@@ -192,7 +192,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
     return None
 
 
-def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
+def _service(run: IntegrationRun, pod: Pod, tests_began: bool) -> Diagnosis | None:
     ended = next((c.ended for c in pod.containers if c.ended is not None and c.name == pod.component), None)
     if ended is None and not pod.deleting:
         return None
@@ -211,7 +211,10 @@ def _service(pod: Pod, tests_began: bool) -> Diagnosis | None:
             f", and if it is killed again raise {_resources_of(pod)}.limits.memory" if _may_be_memory(ended) else ""
         )
         return errored(Reason.SERVICE_LOST, f"{pod.component} ended while the run needed it ({_how(ended)}); {again}")
-    return errored(Reason.SERVICE_NOT_READY, f"{pod.component} ended while it was starting ({_how(ended)})")
+    return errored(
+        Reason.SERVICE_NOT_READY,
+        f"{pod.component} ended while it was starting ({_how(ended)}); see {_log(run, pod.component)}",
+    )
 
 
 def _migration(run: IntegrationRun, pod: Pod, needed: bool) -> Diagnosis | None:
@@ -291,7 +294,7 @@ def from_pods(
     for pod in pods:
         found = None
         if pod.role == "service":
-            found = _service(pod, tests_began or observed.progress.gates_open is not None)
+            found = _service(run, pod, tests_began or observed.progress.gates_open is not None)
         elif pod.role == "migrations":
             found = _migration(run, pod, observed.progress.gates_open is None)
         elif pod.role == "app" and not tests_began:
@@ -432,7 +435,7 @@ def _counted(tests: Mapping[str, Any]) -> str:
 def _why_missing(run: IntegrationRun, pod: Pod) -> Diagnosis | None:
     match pod.role:
         case "service":
-            return taken_away(pod) or _service(pod, tests_began=False)
+            return taken_away(pod) or _service(run, pod, tests_began=False)
         case "migrations":
             return _migration(run, pod, needed=True)
         case "app":
@@ -476,7 +479,7 @@ def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str,
 
 def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[str, Any]]) -> Diagnosis | None:
     for pod in in_order(observed.pods):  # the pod knows more than a refused connection, if its status is here already
-        if pod.role == "service" and (found := taken_away(pod) or _service(pod, tests_began=True)):
+        if pod.role == "service" and (found := taken_away(pod) or _service(run, pod, tests_began=True)):
             return found
     services = _names(lost, run.spec.services)
     if not services:

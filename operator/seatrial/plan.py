@@ -460,9 +460,11 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
         )
     namespace = observed.namespace
     if namespace is not None and namespace.terminating_since is not None:
-        return errored(Reason.ENVIRONMENT_LOST, f"namespace {namespace.name} was deleted while the run needed it")
+        gone = f"namespace {namespace.name} was deleted while the run needed it; start the run again"
+        return errored(Reason.ENVIRONMENT_LOST, gone)
     if namespace is None and now >= started + SETTLE:
-        return errored(Reason.ENVIRONMENT_LOST, f"namespace {run.status.namespace} is gone while the run needed it")
+        gone = f"namespace {run.status.namespace} is gone while the run needed it; start the run again"
+        return errored(Reason.ENVIRONMENT_LOST, gone)
     patient = now < started + IMAGE_PATIENCE
     if found := from_pods(run, observed, patient=patient, expected=_expected(run, observed, started, now)):
         return found

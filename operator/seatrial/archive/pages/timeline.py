@@ -29,7 +29,7 @@ _PHASES = (
     ("verdict", "environment is given back"),
 )
 _FINE_ENDS = ("", "Completed")
-_PYTEST_ENDS = range(1, 6)
+_PYTEST_ENDS = (*range(1, 6), 75)  # 75: what it waited for did not come
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,12 @@ def test_an_attempt_that_goes_on_says_so():
             False,  # tests that failed are told by themselves
         ),
         (
+            Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(3), exit_code=75, ended="Error"),
+            ["wait", "start", "run"],
+            "process after less than 1 s, waited 2 s, ran less than 1 s",
+            False,  # what they waited for is told by itself
+        ),
+        (
             Component("tests", "tests", created_at=at(1), started_at=at(2), ended_at=at(9), exit_code=137, ended="OOMKilled"),
             ["wait", "start", "run"],
             "process after 1 s, waited 2 s, ran 5 s, killed: out of memory, exit 137",
