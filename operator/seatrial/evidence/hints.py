@@ -296,8 +296,8 @@ def of_log(component: str, path: str, content: bytes, context: Context) -> list[
             title, advice = _refused(said, context)
             hint = Hint(component, path, said.strip()[:_LINE], at, title, advice, rank=2)
             found.setdefault(title, hint)
-    if hint := _listens(component, path, text, lower, context):
-        found[hint.title] = hint
+    if listens := _listens(component, path, text, lower, context):
+        found[listens.title] = listens
     if not found and component in context.broken and (last := _last(text)):
         at, said = _split(last)
         title, advice = _LAST_WORDS, f"{context.log_of(component)} shows what came before."

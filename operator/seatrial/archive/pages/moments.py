@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z ?")
 _MARGIN, _LINES_BEFORE, _LINES_AFTER = 1.0, 5, 15  # seconds around a test, and how many lines of these
+_OF_PYTEST = "tests"  # around a test it prints what the page shows already: progress, and the same failure again
 _LONGEST_LINE = 4_000  # characters shown of one line
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR = re.compile(
@@ -74,8 +75,9 @@ def moment(logs: Mapping[str, bytes], begin: float, end: float, each: int = 200)
         inside = [line for line in lines if begin <= line.at <= end]
         left_out += max(0, len(inside) - each)
         kept.append(inside[-each:])
-        before.append([line for line in lines if line.at < begin])
-        after.append([line for line in lines if line.at > end])
+        if component != _OF_PYTEST:
+            before.append([line for line in lines if line.at < begin])
+            after.append([line for line in lines if line.at > end])
     lead = list(heapq.merge(*before, key=_when))[-_LINES_BEFORE:]
     rest = list(heapq.merge(*after, key=_when))[:_LINES_AFTER]
     return Moment(begin, end, (*lead, *heapq.merge(*kept, key=_when), *rest), left_out)

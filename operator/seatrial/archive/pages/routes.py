@@ -277,7 +277,7 @@ class Pages:
         if attempt is None:
             nothing = self._history.tests(run.uid, TestFilter(), 1)
             return {
-                "bad": nothing, "slowest": nothing, "details": (), "hints": (), "notes": (), "chart": None, "logs": (), "colours": {},
+                "bad": nothing, "slowest": (), "details": (), "hints": (), "notes": (), "chart": None, "logs": (), "colours": {},
                 "groups": (), "outputs": (), "reports": (), "again": view.manifest_again(run) if run.spec else "",
                 "line_rate": None, "remarks": (),
             }  # fmt: skip
@@ -301,7 +301,7 @@ class Pages:
         ]
         return {
             "bad": bad,
-            "slowest": slowest,
+            "slowest": [test for test in slowest.tests if test.ended_at is not None],
             "details": details,
             "hints": view.hints(told, gathered),
             "notes": view.notes(untold),

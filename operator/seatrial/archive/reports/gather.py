@@ -81,7 +81,7 @@ def report(history: History, files: Files, run: RunDetail) -> Report:
         failed=whole(bad),
         failed_total=bad.total,
         flaky=whole(flaky),
-        slowest=slowest.tests,
+        slowest=tuple(test for test in slowest.tests if test.ended_at is not None),
         line_rate=line_rate(files, run.uid, run.last),
     )
 

@@ -65,6 +65,18 @@ def test_lines_of_all_components_in_the_order_of_time():
     assert [round(line.at - BEGAN, 3) for line in lines] == [0.1, 0.5, 1.0, 1.5]
 
 
+def test_around_a_test_what_pytest_reports_is_left_out():
+    """It is the failure that stands beside it."""
+    logs = {"tests": LOG, "app": LOG}
+    lines = moments.moment(logs, BEGAN + 0.9, BEGAN + 1.2).lines
+    assert [(line.component, line.text) for line in lines] == [
+        ("app", "one"),
+        ("tests", "two"),
+        ("app", "two"),
+        ("app", "three"),
+    ]
+
+
 def test_who_says_most_does_not_crowd_out_the_others_and_its_last_lines_stay():
     noise = b"".join(b"2026-11-21T15:03:50.%03dZ tick %d\n" % (n, n) for n in range(500))
     moment = moments.moment({"noise": noise, "app": LOG}, BEGAN, BEGAN + 5, each=10)

@@ -50,6 +50,10 @@ WHOLE = {
         ),
         ({"started": 0, "verdict": 8}, [("environment starts", 8)]),  # it never became ready
         (
+            {"started": 0, "first_test": 5, "last_test": 9.5, "verdict": 9},
+            [("environment starts", 5), ("tests", 4)],
+        ),  # ended with its environment
+        (
             {"started": 0, "environment_ready": 3, "first_test": 3},
             [("environment starts", 3), ("tests", 97)],
         ),  # goes on
