@@ -213,20 +213,14 @@ def chromium() -> Iterator[Browser]:
 Open = Callable[..., Page]
 
 
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser complained of: errors and warnings on its console, among them what it refused, and dialogs."""
-    return []
-
-
-@pytest.fixture
-def open_page(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[Open]:
-    """Opens an address in a window of its own. At the end the browser may not have complained of anything."""
-    windows = []
+@contextmanager
+def windows(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[Open]:
+    """Opens addresses, each in a window of its own. At the end the browser may not have complained of anything."""
+    opened = []
 
     def open_one(address: str, **options: Any) -> Page:
         context = chromium.new_context(base_url=site.base, **options)
-        windows.append(context)
+        opened.append(context)
         page = context.new_page()
         page.on(
             "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
@@ -237,6 +231,18 @@ def open_page(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[
         return page
 
     yield open_one
-    for context in windows:
+    for context in opened:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained of: errors and warnings on its console, among them what it refused, and dialogs."""
+    return []
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[Open]:
+    with windows(chromium, site, complaints) as opening:
+        yield opening

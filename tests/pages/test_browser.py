@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.pages import demo
-from tests.pages.conftest import Open, Site
+from tests.pages.conftest import Open, Site, windows
 
-NARROW = {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1280, "height": 720}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 FAILED, HOSTILE = f"/runs/{demo.uid(23)}", f"/runs/{demo.uid(24)}"
 INT_020 = quote("tests/integration/test_orders.py::test_int_020_rejects_an_order_without_stock")
 PAGES = {
@@ -35,11 +38,18 @@ PAGES = {
 # Anybody can use them
 
 
+@pytest.fixture(scope="module", params=PAGES)
+def shown(request: pytest.FixtureRequest, chromium: Browser, site: Site) -> Iterator[Page]:
+    """A page, opened once: opening one takes longer than looking at it."""
+    with windows(chromium, site, []) as opening:
+        yield opening(PAGES[request.param])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_serious(open_page: Open, name: str, scheme: str) -> None:
-    page = open_page(PAGES[name], color_scheme=scheme)
-    found = Axe().run(page).response["violations"]
+def test_axe_finds_nothing_serious(shown: Page, scheme: Literal["light", "dark"]) -> None:
+    shown.set_viewport_size(WIDE)
+    shown.emulate_media(color_scheme=scheme)
+    found = Axe().run(shown, options={"resultTypes": ["violations"]}).response["violations"]
     serious = [
         f"{one['id']}: {one['help']}: {[node['html'][:200] for node in one['nodes'][:3]]}"
         for one in found
@@ -48,10 +58,9 @@ def test_axe_finds_nothing_serious(open_page: Open, name: str, scheme: str) -> N
     assert serious == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_window_needs_no_sideways_scrolling(open_page: Open, name: str) -> None:
-    page = open_page(PAGES[name], viewport=NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+def test_a_narrow_window_needs_no_sideways_scrolling(shown: Page) -> None:
+    shown.set_viewport_size(NARROW)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 
 def test_the_keyboard_is_enough(open_page: Open) -> None:
