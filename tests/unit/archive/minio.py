@@ -17,8 +17,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seatrial"
-
 
 @dataclass(frozen=True)
 class MinIO:
@@ -32,14 +30,10 @@ class MinIO:
 
 
 def image() -> Path:
-    """The archive of MinIO's image: what SEATRIAL_MINIO_IMAGE names, or the newest that was built here."""
+    """The archive of MinIO's image, which SEATRIAL_MINIO_IMAGE names: `make e2e` does, so that the tests run once."""
     if named := os.environ.get("SEATRIAL_MINIO_IMAGE"):
         return Path(named)
-    folder = Path(os.environ.get("SEATRIAL_CACHE") or _CACHE) / "images"
-    found = sorted(folder.glob("minio-*.tar"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        pytest.skip("MinIO's image is not built yet: `make images`")
-    return found[-1]
+    pytest.skip("`make e2e` runs this: SEATRIAL_MINIO_IMAGE=$(tests/cluster/images/build minio)")
 
 
 def program(archive: Path, folder: Path) -> Path:
