@@ -24,8 +24,6 @@ CHART = str(PROJECT / "charts" / "seatrial")
 RELEASE = ("seatrial", "--namespace", OPERATOR_NAMESPACE)
 QUICKSTART = PROJECT / "examples" / "quickstart" / "quickstart.yaml"
 QUICKSTART_TESTS = 12
-ALONE = [pytest.mark.cluster, pytest.mark.disruptive, pytest.mark.xdist_group("alone")]
-"""Of tests that no other may run beside, but those with clusters of their own: pytest's `--dist loadgroup` keeps a group together."""
 Status = dict[str, Any]
 
 

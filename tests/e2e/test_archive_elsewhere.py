@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, Bench, Release, archived, kubectl
+from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, Release, archived, kubectl
 from tests.e2e.servers import BUCKET, DATABASE, PASSWORD, USER, servers
 
-pytestmark = ALONE
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 
 CREDENTIALS = "e2e-archive-credentials"
 

@@ -11,7 +11,6 @@ import pytest
 
 from seatrial.cluster import POD, Cluster
 from tests.e2e.conftest import (
-    ALONE,
     OPERATOR,
     OPERATOR_NAMESPACE,
     QUICKSTART_TESTS,
@@ -22,7 +21,7 @@ from tests.e2e.conftest import (
     scale,
 )
 
-pytestmark = ALONE
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 
 ARCHIVE = "seatrial-archive"
 LONG = {"test_it.py": "import time\n\ndef test_long():\n    time.sleep(3600)\n"}

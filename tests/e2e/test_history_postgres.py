@@ -16,7 +16,7 @@ from seatrial.archive.history.queries import History
 from tests.e2e.servers import DATABASE, PASSWORD, servers
 from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("history")]  # one server for all, so one after the other
+pytestmark = pytest.mark.cluster
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

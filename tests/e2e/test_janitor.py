@@ -10,9 +10,9 @@ import pytest
 
 from seatrial.cluster import JOB, NAMESPACE, NotFoundError
 from seatrial.observed import format_time
-from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, Bench, eventually, kubectl
+from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl
 
-pytestmark = ALONE
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 
 
 async def environment(bench: Bench, expires: datetime, **labels: str) -> str:

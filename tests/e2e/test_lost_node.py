@@ -12,7 +12,7 @@ import pytest
 from seatrial.cluster import NAMESPACE, Cluster
 from tests.e2e.conftest import CHART, PROJECT, RELEASE, Bench, call, kubectl
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("clusters")]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 CLUSTER = str(PROJECT / "tests" / "cluster" / "cluster")
 BUILD = str(PROJECT / "tests" / "cluster" / "images" / "build")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from seatrial.cluster import NAMESPACE
-from tests.e2e.conftest import ALONE, QUICKSTART_TESTS, Bench, eventually, kubectl, quickstart
+import pytest
 
-pytestmark = ALONE  # it looks at all that there is
+from seatrial.cluster import NAMESPACE
+from tests.e2e.conftest import QUICKSTART_TESTS, Bench, eventually, kubectl, quickstart
+
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # it looks at all that there is
 
 RUNS = 10
 KINDS = "namespaces,pods,persistentvolumes,persistentvolumeclaims,clusterroles,clusterrolebindings,rolebindings,networkpolicies,jobs"

@@ -30,7 +30,6 @@ def named(name: str, **labels: str) -> Sample:
 
 
 @pytest.mark.disruptive  # alone: it counts
-@pytest.mark.xdist_group("alone")
 async def test_runs_are_counted_and_none_is_named(bench: Bench) -> None:
     _, before = await scrape()
     passed = await bench.run(quickstart())

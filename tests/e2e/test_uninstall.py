@@ -5,9 +5,11 @@ The last file of those that disturb others: what runs elsewhere in the cluster i
 
 from __future__ import annotations
 
-from tests.e2e.conftest import ALONE, OPERATOR_NAMESPACE, RELEASE, Bench, Release, call, eventually, kubectl
+import pytest
 
-pytestmark = ALONE
+from tests.e2e.conftest import OPERATOR_NAMESPACE, RELEASE, Bench, Release, call, eventually, kubectl
+
+pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 
 TOLD_BY_THE_CLUSTER = ("events", "leases", "endpoints", "endpointslices", "componentstatuses")
 STAYS = {
