@@ -57,7 +57,7 @@ def errored(reason: Reason, message: str) -> Diagnosis:
 
 
 _TRACEBACK = "Traceback (most recent call last):"
-_AFTER_EXCEPTION = 6
+_AFTER_EXCEPTION = 8
 """Lines: what an exception's message of several lines, or a program that says good-bye, has after its first one."""
 _CONTINUES = re.compile(
     r"\s|\W*$|(?:LINE \d+|DETAIL|HINT|CONTEXT|STATEMENT|QUERY):|\(Background on this error|goroutine \d+ \[|\S+\(.*\)$|exit status \d+$|Node\.js v\d"

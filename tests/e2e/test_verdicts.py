@@ -72,6 +72,12 @@ CASES = {
     "collection error": Case(
         "Failed", "CollectionError", ("test_it.py", "no_such_module"), {}, {"test_it.py": "import no_such_module\n"}
     ),
+    "broken conftest": Case(
+        "Failed", "CollectionError", ("conftest.py", "no_such_module"), {}, {**PASSES, "conftest.py": "import no_such_module\n"}
+    ),
+    "test file that is no Python": Case(
+        "Failed", "CollectionError", ("test_it.py", "SyntaxError"), {}, {"test_it.py": "def test_it(:\n"}
+    ),
     "hanging test": Case(
         "Errored", "TestTimeout", ("test_second", "5s"), {"timeouts": {"tests": "5s"}}, suite_where("time.sleep(3600)")
     ),

@@ -342,7 +342,8 @@ TELLING = {
     ),
     "an error of several lines": (
         "Traceback (most recent call last):\n  File \"x.py\", line 1\npsycopg.OperationalError: connection failed: Connection refused\n"
-        "\tIs the server running on that host?\nMultiple connection attempts failed.\n- host: 'localhost'",
+        "\tIs the server running on that host?\nMultiple connection attempts failed. All failures were:\n- host: 'localhost', hostaddr: '::1'\n"
+        "\tIs the server running on that host?\n- host: 'localhost', hostaddr: '127.0.0.1'\n\tIs the server running on that host?",
         "psycopg.OperationalError: connection failed: Connection refused",
     ),
     "a server that says good-bye": (
