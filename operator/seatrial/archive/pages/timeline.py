@@ -134,9 +134,8 @@ def chart(
     line = attempt.timeline
     began = min([created] if attempt.attempt == 1 else [], default=None) or line.queued or line.started or created
     known = [(name, at) for name, _ in _PHASES if (at := getattr(line, name)) is not None]
-    steps = [
-        (name, min(at, line.verdict or at)) for name, at in known
-    ]  # what ended after the verdict belongs to its time
+    # What ended after the verdict belongs to its time; before the axis there is nothing.
+    steps = [(name, max(began, min(at, line.verdict or at))) for name, at in known]
     over = line.verdict is not None
     last = line.reclaimed if line.reclaimed is not None and over else (line.verdict if over else now)
     ends = [at for part in attempt.components if (at := part.ended_at) is not None] if over else []

@@ -65,6 +65,11 @@ def test_phases(seconds, expected):
     assert [(phase.name, phase.seconds) for phase in chart(attempt(**seconds)).phases] == expected
 
 
+def test_a_wait_that_is_not_on_the_axis_is_not_told():
+    drawn = timeline.chart(attempt(queued=0, started=0.3, verdict=8), at(0.3), (), at(100))
+    assert [(phase.name, phase.seconds) for phase in drawn.phases] == [("environment starts", 7.7)]
+
+
 def test_shares_are_of_the_time_until_the_verdict():
     shares = [round(phase.share, 3) for phase in chart(attempt(**WHOLE)).phases]
     assert shares == [0.062, 0.188, 0.062, 0.625, 0.062, 0]
