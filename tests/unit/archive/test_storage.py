@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from obstore.exceptions import GenericError
@@ -67,6 +68,59 @@ async def test_an_upload_while_the_bucket_is_away_may_be_sent_again(
         )
         assert server.incoming() == []
         assert (await server.shard().put("a.log", b"a")).status_code == 201
+
+
+def test_a_bucket_that_says_more_than_a_line_is_told_in_one(monkeypatch: pytest.MonkeyPatch, backend: Bucket) -> None:
+    """As Azure does."""
+
+    def refused(*given: object, **more: object) -> None:
+        raise GenericError(
+            "status 404: <Error><Code>ContainerNotFound</Code><Message>The specified container does not exist.\n"
+            "RequestId:f534e1f3\nTime:2026-11-21T19:05:26.811Z</Message></Error>"
+        )
+
+    monkeypatch.setattr(bucket_module.obstore, "list_with_delimiter", refused)
+    with pytest.raises(Unavailable) as raised:
+        backend.folders("runs")
+    assert str(raised.value) == (
+        "the bucket memory:// can't be used: ContainerNotFound: The specified container does not exist."
+    )
+
+
+@pytest.mark.parametrize(
+    ("put", "listed"),
+    [(('"0x8DE"', None), ("0x8DE", None)), (('"9dd4e461"', "1712"), ('"9dd4e461"', None))],
+    ids=["Azure", "versions are kept"],
+)
+async def test_nothing_is_read_again_that_was_uploaded_just_now(
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    put: tuple[str, str | None],
+    listed: tuple[str, str | None],
+) -> None:
+    """The digest is remembered by the version, however a bucket writes it."""
+    real_put, real_list = bucket_module.obstore.put, bucket_module.obstore.list
+    read: list[str] = []
+
+    def answer(*given: Any, **more: Any) -> dict[str, Any]:
+        return {**real_put(*given, **more), "e_tag": put[0], "version": put[1]}
+
+    def listing(*given: Any, **more: Any) -> Iterator[list[dict[str, Any]]]:
+        for some in real_list(*given, **more):
+            yield [{**meta, "e_tag": listed[0], "version": listed[1]} for meta in some]
+
+    real_read = bucket_module.obstore.get_range
+
+    def reading(store: Any, name: str, **more: Any) -> Any:
+        read.append(name)
+        return real_read(store, name, **more)
+
+    monkeypatch.setattr(bucket_module.obstore, "put", answer)
+    monkeypatch.setattr(bucket_module.obstore, "list", listing)
+    monkeypatch.setattr(bucket_module.obstore, "get_range", reading)
+    async with serve() as server:
+        await server.shard().whole({"trace.bin": b"12345"})
+    assert [name for name in read if name.endswith("trace.bin")] == []
 
 
 @pytest.fixture

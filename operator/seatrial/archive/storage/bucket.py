@@ -32,7 +32,7 @@ _LISTED_AT_ONCE = 1_000
 _MAX_NAME_BYTES = 1_024  # of S3 and GCS, with the bucket's prefix
 _INCOMING = "incoming"
 _SCHEMES = ("s3", "gs", "az")
-_SAID = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
+_SAID = re.compile(r"<Code>(.*?)</Code>.*?<Message>\s*(\S.*?)</Message>", re.DOTALL)
 
 _CLIENT: ClientConfig = {
     "allow_http": True,  # only where the endpoint's address says http
@@ -172,11 +172,12 @@ def _entry(meta: obstore.ObjectMeta) -> Entry:
 
 
 def _version(e_tag: str | None, version: str | None) -> str:
-    return f"{e_tag}-{version}"
+    """The same from an upload, a look and a listing: Azure lists its ETags without quotes, and no bucket lists versions."""
+    return e_tag.strip('"') if e_tag else str(version)
 
 
 def _cause(error: Exception) -> str:
-    """What the bucket said, without all that obstore tells around it."""
+    """What the bucket said, in one line and without all that obstore tells around it."""
     if said := _SAID.search(str(error)):
-        return f"{said[1]}: {said[2]}"
+        return f"{said[1]}: {said[2].splitlines()[0]}"
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
