@@ -29,6 +29,10 @@ _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*Z ?")
 _PORTS = {5432: "postgres", 9000: "minio", 7233: "temporal", 6379: "redis"}
 
 
+_MEMORY = "the container used up its memory"
+"""So the launcher says it; the state of the container may say it too."""
+
+
 @dataclass(frozen=True)
 class Hint:
     """One line of the evidence that tells why, and what to do about it."""
@@ -87,7 +91,7 @@ RULES = (
     _rule("out of memory|memoryerror|outofmemory|cannot allocate memory",
           r"\bout of memory\b|\bMemoryError\b|OutOfMemoryError|Cannot allocate memory",
           "out of memory", "Raise its resources.limits.memory, or use less."),
-    _rule("used up its memory", r"the container used up its memory, and the kernel killed a process in it", "the container used up its memory",
+    _rule("used up its memory", r"the container used up its memory, and the kernel killed a process in it", _MEMORY,
           "Raise its resources.limits.memory, or use less.", rank=0),
     _rule("terminated by signal 9", r"server process \(PID \d+\) was terminated by signal 9", "a server process of the database was killed",
           "Most often for memory: raise its resources.limits.memory; its data are in memory too, unless `storage: Disk`.", rank=0),
@@ -392,7 +396,7 @@ def ranked(found: Sequence[Hint], context: Context) -> list[Hint]:
     def matters(hint: Hint) -> bool:
         if hint.file == _STATES and hint.rank > 0:
             return hint.component not in speak  # its log says more than its state
-        if hint.title == _LAST_WORDS:
+        if hint.title in (_LAST_WORDS, _MEMORY):
             return hint.component not in killed
         return not hint.title.startswith(_LISTENING) or f"{_NOBODY} to {hint.component}" in refused
 

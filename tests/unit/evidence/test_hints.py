@@ -290,3 +290,16 @@ def test_events_tell_why_there_is_no_pod() -> None:
         ("tests", "its pod could not be created", denied), ("api", "its pod could not be created", denied),
     ]  # fmt: skip
     assert len(ranked(found, CONTEXT)) == 2
+
+
+def test_that_memory_was_used_up_is_told_once() -> None:
+    pods = [b.pod("migrations", "migrations", b.ended("schema", 137, reason="OOMKilled"))]
+    said = of_log(
+        "migrations",
+        "logs/migrations.schema.log",
+        log("seatrial: the container used up its memory, and the kernel killed a process in it"),
+        CONTEXT,
+    )
+    assert titles(*said, *of_pods(pods, CONTEXT)) == [
+        ("its process was killed for using more memory than its limit", True)
+    ]
