@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("clusters")]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 CLUSTER = Path(__file__).parent / "cluster"
 CACHE = Path(
