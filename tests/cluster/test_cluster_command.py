@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ def test_env_names_the_file_with_the_context(environment: dict[str, str], kubeco
     assert shown[1].split(":").count(f"{cache}/bin") == 1
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
+@pytest.mark.cluster  # for the kubectl that comes with it
 def test_a_foreign_context_is_not_touched_without_a_yes(environment: dict[str, str], tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(

@@ -2,7 +2,7 @@
 # Sourced: where things are, and settings with which podman and buildah work on any machine.
 #
 #   SEATRIAL_CACHE            everything built or downloaded, and the clusters' data (default ~/.cache/seatrial)
-#   $SEATRIAL_CACHE/bin       kind, kubectl, helm, crictl for an ordinary shell (links)
+#   $SEATRIAL_CACHE/bin       kind, kubectl, helm for an ordinary shell (links)
 #   $SEATRIAL_CACHE/built     one folder a program and key
 #   $SEATRIAL_CACHE/containers  image store shared by the node image and the project's images
 #   $SEATRIAL_CACHE/clusters  one folder a running cluster
@@ -14,10 +14,6 @@ export SEATRIAL_CACHE=${SEATRIAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/seatrial
 SEATRIAL_BIN=$SEATRIAL_CACHE/bin
 CONTAINERS=$SEATRIAL_CACHE/containers
 export CLUSTER_SOURCE SEATRIAL_BIN
-set -a
-# shellcheck source=../versions.env
-. "$CLUSTER_SOURCE/versions.env"
-set +a
 
 # write_if_changed FILE: stdin becomes FILE's content; the file is left alone when it already says so
 write_if_changed() {

@@ -2,7 +2,8 @@
 # Sourced: the kind node image, made here from Debian packages, kind's own base files and programs built from Go modules.
 # For machines that reach no container registry; elsewhere kind's published image is used.
 
-NODE_PROGRAMS=(kubenode kubetool containerd containerd-shim-runc-v2 ctr coredns local-path-provisioner crictl podnet pause)
+NODE_PROGRAMS=(kubenode kubetool containerd containerd-shim-runc-v2 ctr coredns local-path-provisioner podnet pause)
+NODE_DEBIAN_SUITE=bookworm
 # what kind's images/base/Dockerfile installs (less nfs, iscsi, fuse), runc, the CNI plugins, and a shell for the storage helper
 NODE_PACKAGES=systemd,systemd-sysv,dbus,conntrack,iptables,nftables,iproute2,ethtool,util-linux,mount,kmod,libseccomp2,pigz,e2fsprogs
 NODE_PACKAGES+=,bash,ca-certificates,curl,jq,procps,runc,containernetworking-plugins,busybox-static
@@ -11,7 +12,7 @@ DEBIAN_HINT="check that 'apt-get update' works on this machine, then run the com
 
 node_image() { # prints the name of the image; its tag is a hash of all that goes into it
   local text
-  text=$(for p in "${NODE_PROGRAMS[@]}"; do program_folder "$p"; done; echo "$KIND_VERSION $NODE_DEBIAN_SUITE"; cat "$CLUSTER_SOURCE/lib/nodeimage.sh")
+  text=$(for p in "${NODE_PROGRAMS[@]}"; do program_folder "$p"; done; echo "$(version_of sigs.k8s.io/kind) $NODE_DEBIAN_SUITE"; cat "$CLUSTER_SOURCE/lib/nodeimage.sh")
   echo "localhost/seatrial-node:$(key_of "$text" "$CLUSTER_SOURCE/src/node")"
 }
 
@@ -26,7 +27,7 @@ ensure_node_image() {
   ensure "${NODE_PROGRAMS[@]}"
   NODE_WORK=$SEATRIAL_CACHE/node-work
   NODE_ROOT=$NODE_WORK/root
-  KIND_SOURCE=$(module_folder "sigs.k8s.io/kind@$KIND_VERSION")
+  KIND_SOURCE=$(module_folder sigs.k8s.io/kind)
   DEBIAN_TAR=$SEATRIAL_CACHE/built/debian-$(key_of "$NODE_DEBIAN_SUITE $NODE_PACKAGES").tar
   rm -rf "$NODE_WORK"
   mkdir -p "$NODE_ROOT"
@@ -69,7 +70,7 @@ node_root() {
   chroot "$root" systemctl enable kubelet.service containerd.service undo-mount-hacks.service
   chroot "$root" systemctl mask systemd-binfmt.service
 
-  install -m 755 "$(program containerd)" "$(program containerd-shim-runc-v2)" "$(program ctr)" "$(program crictl)" "$root/usr/local/bin/"
+  install -m 755 "$(program containerd)" "$(program containerd-shim-runc-v2)" "$(program ctr)" "$root/usr/local/bin/"
   install -m 755 "$(program kubenode)" "$(program kubetool)" "$root/usr/bin/"
   ln -s kubenode "$root/usr/bin/kubelet"
   ln -s kubetool "$root/usr/bin/kubeadm"

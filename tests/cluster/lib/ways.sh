@@ -5,6 +5,9 @@
 #   built       neither: podman in a capsule with a node image made here
 #   current     the user's own context
 
+# the one published for the kind release of src/go.mod
+KIND_NODE_IMAGE=kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed
+
 # choose_way prints the way; SEATRIAL_CLUSTER=kind|built|current forces one
 choose_way() {
   case ${SEATRIAL_CLUSTER:-auto} in

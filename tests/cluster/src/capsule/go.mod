@@ -1,3 +1,0 @@
-module capsule
-
-go 1.26
