@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -242,14 +243,16 @@ def test_control_c_leaves_the_run_alone(
     async def until_verdict(self: Follower, limit: float | None = None) -> None:
         nonlocal interrupted
         interrupted = True
-        import os
-        import signal
-
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Follower, "until_verdict", until_verdict)
-    assert seatrial("run", file(), "--wait") == 130
+    # a shell that starts the tests in the background has them ignore Control-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert seatrial("run", file(), "--wait") == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert interrupted
     assert "stopped waiting; the run goes on" in seatrial.err
     assert "seatrial cancel pr-1" in seatrial.err
