@@ -15,7 +15,8 @@ from seatrial import tokens
 from seatrial.archive.model import EVIDENCE, digest_of
 from seatrial.archive_client import refusal, unavailable
 
-_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+# Not for a free connection: to wait for that tells nothing of the archive.
+_TIMEOUT = httpx.Timeout(10.0, connect=3.0, pool=None)
 
 
 def encode(value: Any) -> bytes:
