@@ -15,7 +15,9 @@ async def test_waiting_for_a_turn_is_no_silence_of_the_archive() -> None:
         limits.append(request.extensions["timeout"])
         return httpx.Response(204)
 
-    async with EvidenceArchive("http://upload", "http://read", b"key", transport=httpx.MockTransport(answer)) as archive:
+    async with EvidenceArchive(
+        "http://upload", "http://read", b"key", transport=httpx.MockTransport(answer)
+    ) as archive:
         await archive.put_record("3b1f6a52-0000-4000-8000-000000000001", {})
     assert limits[0]["pool"] is None
     assert limits[0]["read"] > 0
