@@ -3,6 +3,9 @@
 Each case is run on the cluster of KUBECONFIG, in a namespace of its own. What the operator then put into the archive as
 evidence (pods, Jobs, events as they were at the verdict) and the tests' summary become `fixtures/<case>.json`: of each object the
 parts that tell something. `test_recorded.py` asks the diagnosis about them, so it can be changed without a cluster.
+
+`node-lost` takes a node away. It is recorded only when it is named, on a second cluster (`tests/cluster/cluster up --name two --nodes 2`)
+whose operator and archive are on the first node and whose runs can only go to the second (`kubectl cordon`).
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ class Case:
     spec: Spec = field(default_factory=dict)
     tests: dict[str, str] = field(default_factory=lambda: PASSES)
     meanwhile: str = ""
-    """What somebody does to it once its tests run: `delete-namespace`, `delete-tests`, `delete-service`, `evict-service`, `cut-archive` or
-    `cancel`; or from the beginning: `forbid-COMPONENT`, a policy that lets no pod of this component be created."""
+    """What somebody does to it once its tests run: `delete-namespace`, `delete-tests`, `delete-service`, `evict-service`, `cut-archive`,
+    `stop-node` or `cancel`; or from the beginning: `forbid-COMPONENT`, a policy that lets no pod of this component be created."""
 
 
 def suite(*body: str) -> dict[str, str]:
@@ -168,6 +171,7 @@ CASES = {
     "namespace-deleted": Case("EnvironmentLost", {}, SLEEPS, "delete-namespace"),
     "tests-deleted": Case("EnvironmentLost", {}, SLEEPS, "delete-tests"),
     "cancelled": Case("Cancelled", {}, SLEEPS, "cancel"),
+    "node-lost": Case("NodeLost", {"services": {"postgres": {}}}, suite("time.sleep(600)"), "stop-node"),
 }  # fmt: skip
 
 
@@ -240,6 +244,15 @@ async def interfere(cluster: Cluster, namespace: str, name: str, what: str) -> N
                 "spec": spec,
             }
             await kubectl("create", "-n", environment, "-f", "-", given=body)
+        case "stop-node":
+            (pod,) = await cluster.list(POD, environment, labels="seatrial.dev/role=tests")
+            node = pod["spec"]["nodeName"]
+            name_of_cluster = node.removesuffix("-worker")
+            if name_of_cluster == node:
+                raise SystemExit(f"{node} is not a second node")
+            program = str(Path(__file__).parents[2] / "cluster" / "cluster")
+            stop = await asyncio.create_subprocess_exec(program, "stop-node", node, "--name", name_of_cluster)
+            await stop.wait()
         case "delete-tests":
             (pod,) = await cluster.list(POD, environment, labels="seatrial.dev/role=tests")
             await cluster.delete(POD, pod["metadata"]["name"], environment, grace=0)
@@ -316,7 +329,7 @@ def _event(body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def main(names: list[str]) -> None:
-    """Records these cases, four at a time; all if none is named."""
+    """Records these cases, four at a time; if none is named, all that leave the cluster whole."""
     port = 18091
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(await Cluster.connect(agent="seatrial-record"))
@@ -339,7 +352,7 @@ async def main(names: list[str]) -> None:
                 text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False)
                 await asyncio.to_thread((FIXTURES / f"{name}.json").write_text, text + "\n")
 
-        await asyncio.gather(*(one(name) for name in names or CASES))
+        await asyncio.gather(*(one(name) for name in names or set(CASES) - {"node-lost"}))
         await cluster.delete(NAMESPACE, namespace)
 
 

@@ -18,7 +18,7 @@ from tests.unit.diagnose.record import CASES, FIXTURES
 RECORDED = sorted(FIXTURES.glob("*.json"))
 NOT_RECORDED = {
     Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED,  # before there is anything to look at
-    Reason.NODE_LOST, Reason.RESULTS_MISSING,  # the cluster or the archive is broken for it
+    Reason.RESULTS_MISSING,  # the collector is broken for it
     Reason.NAMESPACE_STUCK,  # no verdict
 }  # fmt: skip
 
