@@ -284,9 +284,8 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
     check_uid(uid)
     history = request.app.state.archive.history
     if isinstance(who, _Everything):
-        there = (
-            True  # as far as is known: a result may be read before the history has it, and while the history is away
-        )
+        # a result may be read before the history has it, and while the history is away
+        there = True
         with suppress(Unavailable):
             there = not await asyncio.to_thread(history.is_deleted, uid)
     else:

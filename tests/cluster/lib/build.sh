@@ -33,10 +33,10 @@ package_of() {
 # The same for all programs, so that they share what is compiled. Each takes of the versions what it knows. promtool's tag leaves out the
 # ways to find what to scrape: a sixth of all its packages.
 GO_TAGS=no_btrfs,no_zfs,no_devmapper,remove_all_sd
-minor=${KUBERNETES_VERSION#v1.}
+KUBERNETES_MINOR=${KUBERNETES_VERSION#v1.}
 GO_LINKER_FLAGS="-s -w$(printf -- ' -X %s' \
   "k8s.io/component-base/version.gitVersion=$KUBERNETES_VERSION" "k8s.io/component-base/version.gitMajor=1" \
-  "k8s.io/component-base/version.gitMinor=${minor%%.*}" "k8s.io/component-base/version.gitTreeState=clean" \
+  "k8s.io/component-base/version.gitMinor=${KUBERNETES_MINOR%%.*}" "k8s.io/component-base/version.gitTreeState=clean" \
   "k8s.io/client-go/pkg/version.gitVersion=$KUBERNETES_VERSION" \
   "github.com/containerd/containerd/v2/version.Version=$(version_of github.com/containerd/containerd/v2)" \
   "helm.sh/helm/v4/internal/version.version=$(version_of helm.sh/helm/v4)")"

@@ -202,10 +202,10 @@ def policy(name: str, component: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "List", "items": both}
 
 
-async def kubectl(*arguments: str, given: Any = None) -> None:
-    """Runs kubectl; what is given goes in as JSON."""
+async def call(*command: str, given: Any = None) -> None:
+    """Runs a command; what is given goes in as JSON."""
     process = await asyncio.create_subprocess_exec(
-        "kubectl", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
     )
     await process.communicate(json.dumps(given).encode())
 
@@ -231,11 +231,17 @@ async def interfere(cluster: Cluster, namespace: str, name: str, what: str) -> N
                 "kind": "Eviction",
                 "metadata": {"name": "postgres", "namespace": environment},
             }
-            await kubectl(
-                "create", "--raw", f"/api/v1/namespaces/{environment}/pods/postgres/eviction", "-f", "-", given=body
+            await call(
+                "kubectl",
+                "create",
+                "--raw",
+                f"/api/v1/namespaces/{environment}/pods/postgres/eviction",
+                "-f",
+                "-",
+                given=body,
             )
         case "cut-archive":
-            await kubectl("delete", "networkpolicy", "--all", "-n", environment)
+            await call("kubectl", "delete", "networkpolicy", "--all", "-n", environment)
             spec = {"podSelector": {}, "policyTypes": ["Egress"]}
             body = {
                 "apiVersion": "networking.k8s.io/v1",
@@ -243,7 +249,7 @@ async def interfere(cluster: Cluster, namespace: str, name: str, what: str) -> N
                 "metadata": {"name": "none"},
                 "spec": spec,
             }
-            await kubectl("create", "-n", environment, "-f", "-", given=body)
+            await call("kubectl", "create", "-n", environment, "-f", "-", given=body)
         case "stop-node":
             (pod,) = await cluster.list(POD, environment, labels="seatrial.dev/role=tests")
             node = pod["spec"]["nodeName"]
@@ -251,8 +257,7 @@ async def interfere(cluster: Cluster, namespace: str, name: str, what: str) -> N
             if name_of_cluster == node:
                 raise SystemExit(f"{node} is not a second node")
             program = str(Path(__file__).parents[2] / "cluster" / "cluster")
-            stop = await asyncio.create_subprocess_exec(program, "stop-node", node, "--name", name_of_cluster)
-            await stop.wait()
+            await call(program, "stop-node", node, "--name", name_of_cluster)
         case "delete-tests":
             (pod,) = await cluster.list(POD, environment, labels="seatrial.dev/role=tests")
             await cluster.delete(POD, pod["metadata"]["name"], environment, grace=0)
@@ -273,7 +278,7 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
     }
     forbidden = case.meanwhile.removeprefix("forbid-") if case.meanwhile.startswith("forbid-") else ""
     if forbidden:
-        await kubectl("apply", "-f", "-", given=policy(name, forbidden))
+        await call("kubectl", "apply", "-f", "-", given=policy(name, forbidden))
         await asyncio.sleep(2)  # the API server takes a moment to know a policy
     uid = (await cluster.create({**run, "spec": spec}, strict=True))["metadata"]["uid"]
     if case.meanwhile and not forbidden:
@@ -285,7 +290,7 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
 
     body = await until(over, f"{name} is over")
     if forbidden:
-        await kubectl("delete", "-f", "-", given=policy(name, forbidden))
+        await call("kubectl", "delete", "-f", "-", given=policy(name, forbidden))
     status = body["status"]
     print(f"{name:40} {status['reason']:22} {status['message']}", flush=True)
     files = {}
