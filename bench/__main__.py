@@ -15,7 +15,8 @@ from bench import report, simulate
 from bench.calm import settle
 from bench.counters import counting
 from bench.measure import HERE, Bench, Failure
-from seatrial.cluster import Cluster, ClusterError
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError
 
 RESULTS = HERE / "results.json"
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from seatrial.cluster import AlreadyExistsError, Cluster, Kind, NotFoundError
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import AlreadyExistsError, NotFoundError
+from seatrial.kube.kinds import Kind
 from seatrial.metrics import WRITES
 
 OPERATOR_NAMESPACE = "seatrial-system"

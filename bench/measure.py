@@ -14,10 +14,11 @@ import httpx
 
 from bench.counters import OPERATOR_NAMESPACE, Counters, Counts, text_of
 from bench.watching import Change, Watched
+from seatrial.api import labels
 from seatrial.cli.way import Way
-from seatrial.cluster import NAMESPACE, POD, RUN, Cluster
-from seatrial.observed import parse_time
-from seatrial.render import meta
+from seatrial.facts.observed import parse_time
+from seatrial.kube.client import Cluster
+from seatrial.kube.kinds import NAMESPACE, POD, RUN
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = HERE.parent / "examples" / "quickstart" / "quickstart.yaml"
@@ -203,7 +204,7 @@ class Bench:
     async def _run(self, manifest: Path, name: str) -> Run:
         alone = not await self.disturbed()
         before = await self._counters.read()
-        ours = f"{meta.MANAGED_BY}={meta.MANAGER},{meta.RUN_UID}"
+        ours = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN_UID}"
         async with (
             Watched(self._cluster, RUN, NAMESPACE_OF_RUNS) as runs,
             Watched(self._cluster, NAMESPACE, labels=ours) as namespaces,

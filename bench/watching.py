@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from seatrial.cluster import Cluster, Kind
+from seatrial.kube.client import Cluster
+from seatrial.kube.kinds import Kind
 
 Object = dict[str, Any]
 

@@ -12,11 +12,13 @@ from typing import Any, cast
 import kopf
 from prometheus_client import start_http_server
 
-from seatrial import __version__, health
-from seatrial.archive_client import ArchiveClient
-from seatrial.cluster import Cluster, ClusterError
+from seatrial import __version__
+from seatrial.archive.client import ArchiveClient
+from seatrial.controller import health
+from seatrial.controller.kopf_app import Application, build_registry
 from seatrial.evidence.archive import EvidenceArchive
-from seatrial.kopf_app import Application, build_registry
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 from seatrial.tokens import feed_token

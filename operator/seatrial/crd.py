@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
-from seatrial.api import v1alpha1 as api
+from seatrial.api.names import GROUP, KIND, PLURAL, VERSION
+from seatrial.api.run import IntegrationRun, IntegrationRunSpec
+from seatrial.api.scalars import format_duration
+from seatrial.api.status import IntegrationRunStatus
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGETS = (
-    REPOSITORY / "crds" / f"{api.GROUP}_{api.PLURAL}.yaml",
-    REPOSITORY / "charts" / "seatrial" / "crds" / f"{api.GROUP}_{api.PLURAL}.yaml",
+    REPOSITORY / "crds" / f"{GROUP}_{PLURAL}.yaml",
+    REPOSITORY / "charts" / "seatrial" / "crds" / f"{GROUP}_{PLURAL}.yaml",
 )
 
 COLUMNS: tuple[dict[str, Any], ...] = (
@@ -83,7 +86,7 @@ class Schema(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         """The default as it stands in the schema."""
-        return api.format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -96,28 +99,28 @@ class _PlainDumper(yaml.SafeDumper):
 def crd() -> dict[str, Any]:
     """The CustomResourceDefinition as a dict."""
     parts: dict[str, Any] = {}
-    for name, model in (("spec", api.IntegrationRunSpec), ("status", api.IntegrationRunStatus)):
+    for name, model in (("spec", IntegrationRunSpec), ("status", IntegrationRunStatus)):
         schema = model.model_json_schema(by_alias=True, mode="validation", schema_generator=Schema)
         parts[name] = structural(schema, schema.get("$defs", {}))
     parts["status"] = _without_defaults(parts["status"])  # a status says only what the operator wrote
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{api.PLURAL}.{api.GROUP}"},
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
         "spec": {
-            "group": api.GROUP,
+            "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": api.KIND,
-                "listKind": f"{api.KIND}List",
-                "plural": api.PLURAL,
-                "singular": api.KIND.lower(),
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
                 "shortNames": ["irun"],
                 "categories": ["seatrial"],
             },
             "versions": [
                 {
-                    "name": api.VERSION,
+                    "name": VERSION,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
@@ -125,7 +128,7 @@ def crd() -> dict[str, Any]:
                     "schema": {
                         "openAPIV3Schema": {
                             "type": "object",
-                            "description": api.IntegrationRun.__doc__,
+                            "description": IntegrationRun.__doc__,
                             "required": ["spec"],
                             "properties": {
                                 "apiVersion": {"type": "string"},
@@ -144,7 +147,7 @@ def crd() -> dict[str, Any]:
 def text() -> str:
     """The CRD as YAML, with a line that says where it comes from."""
     body = yaml.dump(crd(), Dumper=_PlainDumper, sort_keys=False, width=120, allow_unicode=True)
-    return f"# Generated from operator/seatrial/api/v1alpha1.py by `python -m seatrial.crd`; do not edit.\n{body}"
+    return f"# Generated from operator/seatrial/api by `python -m seatrial.crd`; do not edit.\n{body}"
 
 
 def main() -> int:

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from seatrial import observed
-from seatrial.cluster import NAMESPACE, Cluster, ClusterError, ConflictError, NotFoundError, Object
-from seatrial.observed import Namespace, format_time
-from seatrial.plan import STUCK_AFTER
-from seatrial.reconcile import OURS
+from seatrial.controller.reconcile import OURS
+from seatrial.facts import observed
+from seatrial.facts.observed import Namespace, format_time
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError, ConflictError, NotFoundError
+from seatrial.kube.kinds import NAMESPACE, Object
+from seatrial.lifecycle.plan import STUCK_AFTER
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics import MetricWrapperBase
 
 from seatrial import __version__
-from seatrial.api.v1alpha1 import IntegrationRunStatus, Reason, Verdict
-from seatrial.observed import parse_time
+from seatrial.api.status import IntegrationRunStatus, Reason, Verdict
+from seatrial.facts.observed import parse_time
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"

@@ -16,9 +16,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from seatrial import crd
-from seatrial.api import v1alpha1 as api
-from seatrial.render import env, resources, services
-from seatrial.render.meta import Manifest
+from seatrial.api.names import API_VERSION, KIND
+from seatrial.api.run import MUTABLE, IntegrationRun, IntegrationRunSpec
+from seatrial.api.scalars import DURATION_PATTERN
+from seatrial.api.status import IntegrationRunStatus
+from seatrial.environment import env, resources, services
+from seatrial.environment.meta import Manifest
 from seatrial.settings import Settings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
@@ -64,7 +67,7 @@ def type_text(schema: Schema, definitions: Mapping[str, Schema]) -> str:
         return ", ".join(f"`{value}`" for value in values)
     if schema.get("x-kubernetes-int-or-string"):
         return "integer or string"
-    if schema.get("pattern") == api.DURATION_PATTERN:
+    if schema.get("pattern") == DURATION_PATTERN:
         return "duration"
     match schema.get("type"):
         case "array":
@@ -85,7 +88,7 @@ def default_text(schema: Schema) -> str:
 
 
 def _limits(schema: Schema) -> Iterator[str]:
-    if schema.get("pattern") == api.DURATION_PATTERN:
+    if schema.get("pattern") == DURATION_PATTERN:
         return
     if "minimum" in schema and "maximum" in schema:
         yield f"{schema['minimum']} to {schema['maximum']}"
@@ -176,7 +179,7 @@ def _sentence(schema: Schema) -> str:
 
 def variables() -> list[tuple[str, str, str]]:
     """What an example's containers are told: where from, the variable's name, its value in words."""
-    run = api.IntegrationRun.parse(_EXAMPLE)
+    run = IntegrationRun.parse(_EXAMPLE)
     parts = env.announcements(run, services.backings(run, Settings()), shard=True, shared_volume=True)
     return [(part.path, entry["name"], _value(entry)) for part in parts for entry in part.entries]
 
@@ -220,20 +223,20 @@ def document() -> str:
         [
             "# Reference",
             "",
-            "Generated from `operator/seatrial/api/v1alpha1.py` by `python -m seatrial.reference`; do not edit.",
+            "Generated from `operator/seatrial/api` by `python -m seatrial.reference`; do not edit.",
             "",
-            f"`apiVersion: {api.API_VERSION}`, `kind: {api.KIND}` (short name `irun`), namespaced. `kubectl explain "
+            f"`apiVersion: {API_VERSION}`, `kind: {KIND}` (short name `irun`), namespaced. `kubectl explain "
             "irun.spec` shows the same.",
             "",
             "- A duration is written as `90s`, `5m` or `1h30m`.",
             "- Unknown fields are refused by `kubectl` (strict validation is its default) and by `seatrial run`. Other "
             "clients may drop them silently: let them ask for `fieldValidation=Strict`.",
-            f"- After creation only {' and '.join(f'`spec.{name}`' for name in api.MUTABLE)} can change.",
+            f"- After creation only {' and '.join(f'`spec.{name}`' for name in MUTABLE)} can change.",
             "- What a schema can't check (a missing ConfigMap, two parts that bring the same variable, a mount over "
             "another) ends the run at once as `Errored`, reason `InvalidSpec`, with the field's path.",
             "",
-            *_objects(api.IntegrationRunSpec, "spec", told=False),
-            *_objects(api.IntegrationRunStatus, "status", told=True),
+            *_objects(IntegrationRunSpec, "spec", told=False),
+            *_objects(IntegrationRunStatus, "status", told=True),
             "## What containers are told",
             "",
             "Migrations, apps and tests get these variables, before `spec.env` and their own `env`, so a value can use "

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from seatrial.api.v1alpha1 import ServiceType
+from seatrial.api.services import ServiceType
 from seatrial.tokens import read_key
 
 

@@ -13,18 +13,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seatrial.api import v1alpha1 as api
-from seatrial.cluster import (
-    NAMESPACE,
-    RUN,
-    Cluster,
-    ClusterError,
-    ConflictError,
-    Kind,
-    NotFoundError,
-    Object,
-    UnavailableError,
-)
+from seatrial.api.names import GROUP, PLURAL
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
+from seatrial.kube.kinds import NAMESPACE, RUN, Kind, Object
 
 ENVIRONMENTS = "app.kubernetes.io/managed-by=seatrial,seatrial.dev/run-uid"
 """Label selector of all environments."""
@@ -96,7 +88,7 @@ def farewell(kept: str, namespace: str) -> str:
     """
     lines = [
         "seatrial: no runs and no environments are left. Of the installation the definition of IntegrationRuns stays, "
-        f"because helm deletes no CRDs; remove it with: kubectl delete crd {api.PLURAL}.{api.GROUP}"
+        f"because helm deletes no CRDs; remove it with: kubectl delete crd {PLURAL}.{GROUP}"
     ]
     if kept:
         lines.append(

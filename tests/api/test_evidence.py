@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from seatrial.observed import parse_time
-from seatrial.render import secrets
+from seatrial.environment import secrets
+from seatrial.facts.observed import parse_time
 from seatrial.settings import Settings
 from tests.api.evidence import KEY
 from tests.api.world import World, living
@@ -107,7 +107,7 @@ async def test_an_archive_that_is_away_holds_nothing_up_for_long_and_that_is_sai
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seatrial.settings.Settings.archive_patience", timedelta(seconds=0.5))
-    monkeypatch.setattr("seatrial.plan.EVIDENCE_RETRY", timedelta(seconds=0.1))
+    monkeypatch.setattr("seatrial.lifecycle.plan.EVIDENCE_RETRY", timedelta(seconds=0.1))
     await world.kill()
     await world.start()  # with these settings
     world.summary, world.kept.down = lambda: builders.summary("failed"), True

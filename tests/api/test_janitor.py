@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from seatrial.cluster import Cluster
+from seatrial.facts.observed import format_time
 from seatrial.janitor import clean
-from seatrial.observed import format_time
+from seatrial.kube.client import Cluster
 from tests.api.kube import Kube, Write, failure, serving
 
 NOW = datetime.now(UTC)

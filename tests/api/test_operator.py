@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from seatrial.api.v1alpha1 import environment_namespace
-from seatrial.archive_client import FeedResult
-from seatrial.observed import format_time
-from seatrial.reconcile import BURSTS
+from seatrial.api.names import environment_namespace
+from seatrial.archive.client import FeedResult
+from seatrial.controller.reconcile import BURSTS
+from seatrial.facts.observed import format_time
 from tests.api.kube import Write, failure
 from tests.api.world import SPEC, World, living
 from tests.unit import builders
@@ -181,7 +181,7 @@ async def test_a_pod_of_somebody_else_that_bears_the_labels_of_a_run_ends_nothin
 
 
 async def test_watches_that_must_begin_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seatrial.plan.LOOK_AFTER", timedelta(0))
+    monkeypatch.setattr("seatrial.lifecycle.plan.LOOK_AFTER", timedelta(0))
     world.hold_tests = True
     await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
@@ -209,7 +209,7 @@ async def test_what_a_watch_did_not_tell_is_noticed(world: World) -> None:
 async def test_pods_of_a_namespace_that_is_going_do_not_take_their_grace_period(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seatrial.plan.LOOK_AFTER", timedelta(0))
+    monkeypatch.setattr("seatrial.lifecycle.plan.LOOK_AFTER", timedelta(0))
     world.hold_tests = True
     await world.apply()
     environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")

@@ -16,12 +16,12 @@ from typing import Any
 import kopf
 import pytest
 
-from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.archive_client import ArchiveUnavailable, FeedConnected, FeedEvent, FeedLive, FeedResult, ShardResult
-from seatrial.cluster import Cluster
-from seatrial.kopf_app import Application, build_registry
+from seatrial.api.run import IntegrationRun
+from seatrial.archive.client import ArchiveUnavailable, FeedConnected, FeedEvent, FeedLive, FeedResult, ShardResult
+from seatrial.controller.kopf_app import Application, build_registry
+from seatrial.facts.observed import format_time
+from seatrial.kube.client import Cluster
 from seatrial.metrics import Metrics
-from seatrial.observed import format_time
 from seatrial.settings import Settings
 from tests.api.evidence import KEY, Kept
 from tests.api.kube import Kube, serving

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from seatrial.cli.connect import Target, connect
-from seatrial.cluster import DEPLOYMENT, NAMESPACE, POD, RUN, Cluster, ClusterError, NotFoundError
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError, NotFoundError
+from seatrial.kube.kinds import DEPLOYMENT, NAMESPACE, POD, RUN
 
 PROJECT = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "seatrial-system"

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from seatrial.cluster import RUN, Cluster, InvalidError
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import InvalidError
+from seatrial.kube.kinds import RUN
 
 BASE: dict[str, Any] = {"tests": {"image": "i"}}
 OK: dict[str, dict[str, Any]] = {

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from seatrial.archive_client import ArchiveRefused
+from seatrial.archive.client import ArchiveRefused
 from seatrial.cli.connect import Session, Target, connect
 from seatrial.cli.open import relaying
-from seatrial.cluster import NAMESPACE, SERVICE_ACCOUNT, Cluster
+from seatrial.kube.client import Cluster
+from seatrial.kube.kinds import NAMESPACE, SERVICE_ACCOUNT
 from tests.e2e.conftest import Bench, eventually, kubectl
 
 pytestmark = pytest.mark.cluster

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from seatrial.cluster import POD, Cluster
+from seatrial.kube.client import Cluster
+from seatrial.kube.kinds import POD
 from tests.e2e.conftest import (
     OPERATOR,
     OPERATOR_NAMESPACE,

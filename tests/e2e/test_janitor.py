@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from seatrial.cluster import JOB, NAMESPACE, NotFoundError
-from seatrial.observed import format_time
+from seatrial.facts.observed import format_time
+from seatrial.kube.errors import NotFoundError
+from seatrial.kube.kinds import JOB, NAMESPACE
 from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.cluster import NAMESPACE, Cluster
+from seatrial.kube.client import Cluster
+from seatrial.kube.kinds import NAMESPACE
 from tests.e2e.conftest import CHART, PROJECT, RELEASE, Bench, call, kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

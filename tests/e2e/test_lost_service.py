@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.cluster import POD
+from seatrial.kube.kinds import POD
 from tests.e2e.conftest import Bench, kubectl
 
 pytestmark = pytest.mark.cluster

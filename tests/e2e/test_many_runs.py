@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from seatrial.cluster import NAMESPACE
+from seatrial.kube.kinds import NAMESPACE
 from tests.e2e.conftest import QUICKSTART_TESTS, Bench, eventually, kubectl, quickstart
 
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # it looks at all that there is

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from seatrial.facts.observed import format_time
 from seatrial.janitor import complaints, inspect
-from seatrial.observed import format_time
 from tests.unit import builders as b
 
 MARGIN = timedelta(minutes=5)

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from seatrial.api.v1alpha1 import Reason
+from seatrial.api import labels
+from seatrial.api.status import Reason
 from seatrial.archive.metrics import unattached
+from seatrial.controller.reconcile import Reconciler
+from seatrial.facts.observed import format_time
+from seatrial.facts.store import Store
+from seatrial.lifecycle.plan import STUCK_AFTER
 from seatrial.metrics import Metrics, programs
-from seatrial.observed import format_time
-from seatrial.plan import STUCK_AFTER
-from seatrial.reconcile import Reconciler
-from seatrial.render import meta
 from seatrial.settings import Settings
-from seatrial.store import Store
 from tests.unit.builders import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -64,8 +64,8 @@ def test_environments_are_counted_by_state(
                 "name": "st-x",
                 "uid": "n-1",
                 "resourceVersion": "1",
-                "labels": {meta.RUN_UID: "gone"},
-                "annotations": {meta.EXPIRES_AT: format_time(NOW - expires)},
+                "labels": {labels.RUN_UID: "gone"},
+                "annotations": {labels.EXPIRES_AT: format_time(NOW - expires)},
                 "creationTimestamp": format_time(NOW - created),
                 **({"deletionTimestamp": format_time(NOW - deleted)} if deleted else {}),
             }

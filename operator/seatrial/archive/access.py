@@ -23,8 +23,9 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from seatrial import tokens
-from seatrial.api import v1alpha1 as api
-from seatrial.cluster import Cluster, ClusterError
+from seatrial.api.names import GROUP, PLURAL
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError
 
 from .errors import Unauthorized
 from .model import NotThere, Unavailable, check_uid
@@ -108,8 +109,8 @@ class Kubernetes:
             "groups": list(user.groups),
             "extra": dict(user.extra),
             "resourceAttributes": {
-                "group": api.GROUP,
-                "resource": api.PLURAL,
+                "group": GROUP,
+                "resource": PLURAL,
                 "verb": "get",
                 **({"namespace": namespace} if namespace else {}),
             },

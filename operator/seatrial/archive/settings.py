@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from seatrial.api.v1alpha1 import Duration
+from seatrial.api.scalars import Duration
 
 from .live import Limits
 

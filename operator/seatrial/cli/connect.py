@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from seatrial.archive_client import ArchiveClient, ArchiveError, ArchiveRefused
-from seatrial.cluster import Cluster
+from seatrial.archive.client import ArchiveClient, ArchiveError, ArchiveRefused
+from seatrial.kube.client import Cluster
 
 from .errors import CliError
 from .ports import ArchivePort, ClusterPort

@@ -9,8 +9,9 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.archive_client import ArchiveError, ArchiveRefused, LiveEvent
-from seatrial.cluster import RUN, GoneError, NotFoundError, UnavailableError
+from seatrial.archive.client import ArchiveError, ArchiveRefused, LiveEvent
+from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
+from seatrial.kube.kinds import RUN
 
 from .connect import Session, why
 from .ports import Object

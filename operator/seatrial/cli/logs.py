@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seatrial.cluster import POD, RUN, ForbiddenError, GoneError, InvalidError, NotFoundError, UnavailableError
+from seatrial.kube.errors import ForbiddenError, GoneError, InvalidError, NotFoundError, UnavailableError
+from seatrial.kube.kinds import POD, RUN
 
 from .connect import Session
 from .errors import CliError, Exit

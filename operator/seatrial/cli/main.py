@@ -337,7 +337,7 @@ def _seconds(duration: str | None) -> float | None:
         return None
     from datetime import timedelta
 
-    from seatrial.api.v1alpha1 import parse_duration
+    from seatrial.api.scalars import parse_duration
 
     try:
         parsed = parse_duration(duration)
@@ -350,8 +350,8 @@ def _do(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -> None
     """Connects, does the work, and ends with its exit status."""
     import asyncio
 
-    from seatrial.archive_client import ArchiveError
-    from seatrial.cluster import ClusterError
+    from seatrial.archive.client import ArchiveError
+    from seatrial.kube.errors import ClusterError
 
     from . import connect
     from .output import Out

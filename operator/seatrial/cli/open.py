@@ -21,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from seatrial.cluster import RUN, NotFoundError
+from seatrial.kube.errors import NotFoundError
+from seatrial.kube.kinds import RUN
 
 from .connect import Session
 from .errors import Exit

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from seatrial.archive.client import LiveEvent
 from seatrial.archive.model import Manifest, ManifestFile, SetKey
 from seatrial.archive.reports.content import Report
-from seatrial.archive_client import LiveEvent
-from seatrial.cluster import Kind
+from seatrial.kube.kinds import Kind
 
 Object = dict[str, Any]
 
@@ -76,7 +76,7 @@ class ClusterPort(Protocol):
 
 
 class ArchivePort(Protocol):
-    """The archive, for reading; `seatrial.archive_client.ArchiveClient`. All raise its `ArchiveError`."""
+    """The archive, for reading; `seatrial.archive.client.ArchiveClient`. All raise its `ArchiveError`."""
 
     async def find(self, namespace: str, name: str) -> str | None:
         """The uid of the last run of this name."""

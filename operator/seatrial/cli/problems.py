@@ -12,7 +12,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from seatrial.api import v1alpha1 as api
+from seatrial.api.run import IntegrationRunSpec
+from seatrial.api.scalars import DURATION_PATTERN
 
 from .documents import Path_, format_path, parse_path
 
@@ -109,7 +110,7 @@ def fields_at(path: Path_) -> list[str]:
         return list(_OBJECT_METADATA)
     if path[0] != "spec":
         return []
-    found: Any = api.IntegrationRunSpec
+    found: Any = IntegrationRunSpec
     for part in path[1:]:
         found = _child(found, part)
     model = _model(found)
@@ -167,7 +168,7 @@ def _paths_of(wanted: str) -> set[str]:
                         found.add(here)
                     visit(field.annotation, here)
 
-    visit(api.IntegrationRunSpec, "spec")
+    visit(IntegrationRunSpec, "spec")
     return found
 
 
@@ -194,7 +195,7 @@ def cause(message: str) -> str:
         quote = "; put it in quotes" if wanted == "string" and given in ("integer", "number", "boolean") else ""
         return f"must be {_article(wanted)}, not {_article(given)}{quote}"
     if match := _PATTERN.search(text):
-        if match[1] == api.DURATION_PATTERN:
+        if match[1] == DURATION_PATTERN:
             return f"{value} is not a duration; write for example 90s, 5m or 1h30m"
         return f"{value} doesn't match {match[1]}"
     if match := _LIMIT.search(text):

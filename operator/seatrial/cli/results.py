@@ -17,10 +17,11 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from seatrial import amounts
+from seatrial.archive.client import ArchiveCorrupt, ArchiveError
 from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey, by_name
 from seatrial.archive.reports.content import Report, instant
-from seatrial.archive_client import ArchiveCorrupt, ArchiveError
-from seatrial.cluster import RUN, ClusterError, NotFoundError
+from seatrial.kube.errors import ClusterError, NotFoundError
+from seatrial.kube.kinds import RUN
 
 from . import report
 from .connect import Session, Target, why

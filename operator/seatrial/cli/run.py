@@ -11,16 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from seatrial.api.v1alpha1 import API_VERSION
+from seatrial.api.names import API_VERSION
 from seatrial.archive.reports.content import instant
-from seatrial.cluster import (
-    RUN,
-    AlreadyExistsError,
-    ClusterError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
-)
+from seatrial.kube.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
+from seatrial.kube.kinds import RUN
 
 from . import documents, problems, report, starter
 from .connect import Session, Target

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial.archive.reports.content import instant
-from seatrial.cluster import RUN, ConflictError, GoneError, NotFoundError
+from seatrial.kube.errors import ConflictError, GoneError, NotFoundError
+from seatrial.kube.kinds import RUN
 
 from . import report
 from .connect import Session, Target

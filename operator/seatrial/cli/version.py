@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from seatrial.api.v1alpha1 import GROUP
-from seatrial.cluster import DEPLOYMENT, ClusterError, ForbiddenError, NotFoundError
+from seatrial.api.names import GROUP
+from seatrial.kube.errors import ClusterError, ForbiddenError, NotFoundError
+from seatrial.kube.kinds import DEPLOYMENT
 
 from .connect import SYSTEM_NAMESPACE, Session
 from .output import Out

@@ -15,7 +15,9 @@ from pathlib import Path
 import aiohttp
 import httpx
 
-from seatrial.cluster import POD, Cluster, ClusterError
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError
+from seatrial.kube.kinds import POD
 
 SERVICE, PORT_NAME, PORT = "seatrial-archive", "read", 8081
 _LABELS = "app.kubernetes.io/name=seatrial,app.kubernetes.io/component=archive"

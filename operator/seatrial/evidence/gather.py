@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from seatrial.api.v1alpha1 import IntegrationRun
+from seatrial.api.run import IntegrationRun
+from seatrial.archive.client import ArchiveRefused, ArchiveUnavailable
 from seatrial.archive.model import RECORD
-from seatrial.archive_client import ArchiveRefused, ArchiveUnavailable
-from seatrial.cluster import EVENT, JOB, NODE, POD, POD_METRICS, Cluster, ClusterError, Kind, NotFoundError
+from seatrial.environment import secrets
 from seatrial.evidence import hints, logs, states
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.masking import Masker, forms
 from seatrial.evidence.record import record
-from seatrial.observed import Evidence, Pod
-from seatrial.render import secrets
+from seatrial.facts.observed import Evidence, Pod
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError, NotFoundError
+from seatrial.kube.kinds import EVENT, JOB, NODE, POD, POD_METRICS, Kind
 from seatrial.settings import Settings
 
 logger = logging.getLogger(__name__)

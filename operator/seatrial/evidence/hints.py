@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.diagnose import KILLED, last_line, telling
-from seatrial.observed import Ended, Pod, format_time
-from seatrial.render import meta
+from seatrial.api import labels
+from seatrial.api.run import IntegrationRun
+from seatrial.facts.observed import Ended, Pod, format_time
+from seatrial.verdict.diagnose import KILLED, last_line, telling
 
 _STATES = "pods.json"
 MOST = 10
@@ -245,7 +245,7 @@ def of_events(events: Iterable[Mapping[str, Any]], context: Context) -> Iterator
         component = name.rpartition("-")[0] if kind == "ReplicaSet" else name
         if event.get("reason") == "FailedCreate" and kind in ("Job", "ReplicaSet") and component in context.roles:
             title = "its pod could not be created"
-            advice = f"Allow it in namespaces with the label {meta.MANAGED_BY}={meta.MANAGER}, or raise the quota."
+            advice = f"Allow it in namespaces with the label {labels.MANAGED_BY}={labels.MANAGER}, or raise the quota."
             line = str(event.get("message") or "")[:_LINE]
             yield Hint(component, "events.json", line, event.get("lastTimestamp"), title, advice, rank=0)
 
@@ -362,7 +362,7 @@ def _refused(said: str, context: Context) -> tuple[str, str]:
             "Every component has a pod, and so a localhost, of its own: use the address that is told"
             + (f" (of {name})." if name else " (PGHOST, S3_ENDPOINT, ORDERS_URL).")
         )
-    if name == meta.MIGRATIONS:
+    if name == labels.MIGRATIONS:
         return "the migrations were not done in time", f"See what they did last: {context.log_of(name)}."
     if name in context.broken:
         return f"connection refused to {name}, which had ended", f"See why it ended: {context.log_of(name)}."

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.render import meta
+from seatrial.api import labels
 
 KEPT_BYTES = 2 * 1024 * 1024
 """Of the log of one container."""
@@ -45,9 +45,9 @@ def in_order(pods: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Pods in the order in which they come up: services, migrations, apps, tests."""
 
     def place(pod: Mapping[str, Any]) -> tuple[int, str, str]:
-        role = label(pod, meta.ROLE)
+        role = label(pod, labels.ROLE)
         number = _ROLES.index(role) if role in _ROLES else len(_ROLES)
-        return number, label(pod, meta.COMPONENT), str(pod["metadata"].get("creationTimestamp") or "")
+        return number, label(pod, labels.COMPONENT), str(pod["metadata"].get("creationTimestamp") or "")
 
     return sorted(pods, key=place)
 
@@ -57,7 +57,7 @@ def logs_of(pods: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
     found: list[Log] = []
     seen: set[str] = set()
     for pod in in_order(pods):
-        name, component = pod["metadata"]["name"], label(pod, meta.COMPONENT)
+        name, component = pod["metadata"]["name"], label(pod, labels.COMPONENT)
         replica = [name.rsplit("-", 1)[-1]] if component in seen else []
         seen.add(component)
         status = pod.get("status") or {}

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from seatrial.evidence.masking import Masker
-from seatrial.observed import Container, Pod, format_time
+from seatrial.facts.observed import Container, Pod, format_time
 
 STARTED_BY = "seatrial.dev/started-by"
 LINK = "seatrial.dev/link"

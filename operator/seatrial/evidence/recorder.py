@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.archive_client import ArchiveRefused, ArchiveUnavailable
+from seatrial.api.run import IntegrationRun
+from seatrial.archive.client import ArchiveRefused, ArchiveUnavailable
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.gather import masker_of
 from seatrial.evidence.masking import Masker
 from seatrial.evidence.record import record
+from seatrial.facts.store import Store
 from seatrial.settings import Settings
-from seatrial.store import Store
 
 logger = logging.getLogger(__name__)
 

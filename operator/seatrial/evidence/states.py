@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from seatrial.observed import Container, Ended, Pod, format_time
-from seatrial.render import meta
+from seatrial.api import labels
+from seatrial.facts.observed import Container, Ended, Pod, format_time
 
 Object = Mapping[str, Any]
 
@@ -70,8 +70,8 @@ def last_known(pod: Pod) -> dict[str, Any]:
             "name": pod.name,
             "namespace": pod.namespace,
             "uid": pod.uid,
-            "labels": {meta.COMPONENT: pod.component, meta.ROLE: pod.role},
-            "annotations": {meta.PREFIX + "gone": "as it was known last"},
+            "labels": {labels.COMPONENT: pod.component, labels.ROLE: pod.role},
+            "annotations": {labels.PREFIX + "gone": "as it was known last"},
             **({"creationTimestamp": format_time(pod.created)} if pod.created else {}),
         },
         "spec": {"nodeName": pod.node},

@@ -15,7 +15,7 @@ from seatrial import tokens
 from seatrial.archive.access import Access, Kubernetes, Reader, User
 from seatrial.archive.errors import Unauthorized
 from seatrial.archive.model import Unavailable
-from seatrial.cluster import UnavailableError
+from seatrial.kube.errors import UnavailableError
 from tests.unit.archive.support import KEY, UID, Serve, Server
 
 ANN = {"Authorization": "Bearer ann"}  # may read team-a

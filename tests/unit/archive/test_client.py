@@ -11,9 +11,7 @@ import httpx
 import pytest
 
 from seatrial import tokens
-from seatrial.archive.live import Limits
-from seatrial.archive.model import ManifestFile
-from seatrial.archive_client import (
+from seatrial.archive.client import (
     ArchiveClient,
     ArchiveCorrupt,
     ArchiveRefused,
@@ -25,6 +23,8 @@ from seatrial.archive_client import (
     LiveEvent,
     parse_feed,
 )
+from seatrial.archive.live import Limits
+from seatrial.archive.model import ManifestFile
 from tests.unit.archive.support import KEY, UID, Serve, Server, sha256, summary
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.archive_client import ArchiveClient, ArchiveRefused
+from seatrial.archive.client import ArchiveClient, ArchiveRefused
 from tests.unit.archive.support import UID, Server
 from tests.unit.runner.support import finish, lines, whole
 

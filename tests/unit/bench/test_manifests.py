@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from bench.measure import FLOOR, QUICKSTART, SCRIPT
-from seatrial.api.v1alpha1 import IntegrationRun
-from seatrial.render.environment import Inputs, environment
-from seatrial.render.tests import COLLECTOR
+from seatrial.api.run import IntegrationRun
+from seatrial.environment.manifests import Inputs, environment
+from seatrial.environment.tests import COLLECTOR
 from seatrial.settings import Settings
 
 Object = dict[str, Any]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from seatrial.api.v1alpha1 import Phase, Reason, Verdict
+from seatrial.api.status import Phase, Reason, Verdict
 from seatrial.archive.errors import REFUSALS
 from seatrial.metrics import ENVIRONMENT_STATES, programs
 from tests.unit.chart.promql import named

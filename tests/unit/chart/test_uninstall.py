@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from seatrial import uninstall as subject
-from seatrial.cluster import NAMESPACE, RUN, ForbiddenError, Kind, NotFoundError, UnavailableError
+from seatrial.kube.errors import ForbiddenError, NotFoundError, UnavailableError
+from seatrial.kube.kinds import NAMESPACE, RUN, Kind
 from seatrial.uninstall import Left
 
 Object = dict[str, Any]

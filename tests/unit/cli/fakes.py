@@ -9,18 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seatrial.api import v1alpha1 as api
+from seatrial.api.names import KIND
+from seatrial.archive.client import ArchiveError, LiveEvent
 from seatrial.archive.model import Manifest, ManifestFile, SetKey
 from seatrial.archive.reports.content import Report
-from seatrial.archive_client import ArchiveError, LiveEvent
-from seatrial.cluster import (
-    RUN,
-    AlreadyExistsError,
-    ClusterError,
-    Kind,
-    NotFoundError,
-    kind_of,
-)
+from seatrial.kube.errors import AlreadyExistsError, ClusterError, NotFoundError
+from seatrial.kube.kinds import RUN, Kind, kind_of
 
 Object = dict[str, Any]
 
@@ -130,7 +124,7 @@ class FakeCluster:
         for index, step in enumerate(self.script):
             if index in self.gates:
                 await self.gates[index].wait()
-            key = (api.KIND, str(namespace), name)
+            key = (KIND, str(namespace), name)
             if step == "deleted":
                 yield "DELETED", self.objects.pop(key)
             else:

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from seatrial.archive.client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
 from seatrial.archive.history.views import Counts, Evidence, Shard
 from seatrial.archive.model import Manifest, digest_of
 from seatrial.archive.reports.content import Report
-from seatrial.archive_client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
 from seatrial.cli import results
 from seatrial.cli.follow import Follower
-from seatrial.cluster import ForbiddenError, InvalidError, NotFoundError, UnavailableError
+from seatrial.kube.errors import ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from tests.unit.cli.conftest import RUN, Command
 from tests.unit.cli.fakes import FakeArchive, FakeCluster, told
 from tests.unit.report import samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.api.v1alpha1 import DURATION_PATTERN
+from seatrial.api.scalars import DURATION_PATTERN
 from seatrial.cli.documents import parse_path
 from seatrial.cli.problems import (
     MISSING,

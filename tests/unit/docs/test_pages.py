@@ -13,7 +13,8 @@ import typer
 import yaml
 
 from seatrial import reference
-from seatrial.api.v1alpha1 import IntegrationRun, Reason
+from seatrial.api.run import IntegrationRun
+from seatrial.api.status import Reason
 from seatrial.cli.errors import Exit, exit_of
 from seatrial.cli.main import app
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from seatrial.environment import secrets
 from seatrial.evidence.masking import Masker, forms, secret_values
-from seatrial.render import secrets
 from seatrial.settings import Settings
 from tests.unit import builders as b
 

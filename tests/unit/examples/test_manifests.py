@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from seatrial import __version__
-from seatrial.api.v1alpha1 import IntegrationRun
+from seatrial.api.run import IntegrationRun
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = sorted((ROOT / "examples").glob("*/*.yaml"))

@@ -1,0 +1,34 @@
+"""Bases of all models, and the rules that the API server checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+def cel(rule: str, message: str) -> dict[str, str]:
+    """One rule that the API server checks (Common Expression Language)."""
+    return {"rule": rule, "message": message}
+
+
+def rules(*rules: dict[str, str]) -> dict[str, Any]:
+    """The JSON schema extra that carries CEL rules."""
+    return {"x-kubernetes-validations": list(rules)}
+
+
+class Model(BaseModel):
+    """Base of all parts: immutable, camelCase in YAML, unknown fields refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class StatusModel(BaseModel):
+    """Base of status parts: what another version of the operator has written is read, not refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )

@@ -1,0 +1,152 @@
+"""IntegrationRun: the spec, and the resource as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from seatrial.api.base import Model, cel, rules
+from seatrial.api.container import Env
+from seatrial.api.names import RESERVED_NAMES, environment_namespace
+from seatrial.api.policy import Retention, Timeouts
+from seatrial.api.scope import RunRef, Scope
+from seatrial.api.services import _FIELDS_OF_TYPE, WELL_KNOWN, Service
+from seatrial.api.status import IntegrationRunStatus
+from seatrial.api.system import App, Migration, SharedVolume, Tests
+
+MUTABLE = ("cancel", "retention")
+
+
+def _immutable(field: str) -> dict[str, str]:
+    return cel(
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"spec.{field} can't change after creation (only {' and '.join(MUTABLE)} can): "
+        "delete this run and apply a new one, or use another name",
+    )
+
+
+_DNS_KEY = "matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')"
+_KEY_MESSAGE = "names must be lower case letters, digits and '-', begin with a letter, and have at most 40 characters"
+
+
+class IntegrationRunSpec(Model):
+    """What to start, in which order it follows from what it is, and which tests to run against it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *(_immutable(f) for f in ("services", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")),
+            cel("!has(self.services) || !has(self.apps) || self.services.all(k, !(k in self.apps))",
+                "a service and an app can't have the same name"),
+        )
+    )  # fmt: skip
+    services: Annotated[
+        dict[str, Service],
+        Field(
+            max_length=20,
+            json_schema_extra=rules(
+                cel(f"self.all(k, k.{_DNS_KEY} && !(k in {list(RESERVED_NAMES)}))",
+                    f"{_KEY_MESSAGE}; {', '.join(RESERVED_NAMES)} are taken"),
+                cel(f"self.all(k, has(self[k].type) || k in {list(WELL_KNOWN)})",
+                    f"a service under another name than {', '.join(WELL_KNOWN)} needs a type"),
+                *(
+                    cel(
+                        f"self.all(k, k != '{kind}' || has(self[k].type) || !("
+                        + " || ".join(
+                            f"has(self[k].{f})" for other in _FIELDS_OF_TYPE if other != kind
+                            for f in _FIELDS_OF_TYPE[other]
+                        ) + "))",
+                        f"{kind} has fields of another type",
+                    )
+                    for kind in WELL_KNOWN
+                ),
+            ),
+        ),
+    ] = {}  # fmt: skip
+    """Backing services by name. Each is empty, and this run's alone."""
+    env: Env = ()
+    """Given to migrations, apps and tests."""
+    migrations: Annotated[
+        tuple[Migration, ...],
+        Field(
+            max_length=20, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    """Steps that prepare the services, one after the other."""
+    apps: Annotated[
+        dict[str, App],
+        Field(
+            max_length=30,
+            json_schema_extra=rules(
+                cel(f"self.all(k, k.{_DNS_KEY} && !(k in {list(RESERVED_NAMES)}))",
+                    f"{_KEY_MESSAGE}; {', '.join(RESERVED_NAMES)} are taken"),
+            ),
+        ),
+    ] = {}  # fmt: skip
+    """The system under test by name. All start at once when the migrations are done."""
+    shared_volume: SharedVolume | None = None
+    """One volume that all apps and the tests see."""
+    tests: Tests
+    """The pytest suite."""
+    timeouts: Timeouts = Timeouts()
+    """How long each part may take."""
+    retention: Retention = Retention()
+    """How long the environment and the record are kept. May change later."""
+    cancel: Annotated[
+        bool,
+        Field(json_schema_extra=rules(cel("self || !oldSelf", "a cancelled run can't be resumed: start a new one"))),
+    ] = False
+    """`true` ends the run as Cancelled. May change later, once."""
+
+
+# --- the resource ----------------------------------------------------------------------------------------------------
+
+
+class Metadata(BaseModel):
+    """What is used of an object's metadata."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    finalizers: tuple[str, ...] = ()
+
+
+class IntegrationRun(BaseModel):
+    """One run: a fresh environment, its tests, its verdict."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    metadata: Metadata
+    spec: IntegrationRunSpec
+    status: IntegrationRunStatus = IntegrationRunStatus()
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Reads an object as the API server gives it.
+
+        Raises:
+            pydantic.ValidationError: when the spec is not valid.
+        """
+        return cls.model_validate({k: body[k] for k in ("metadata", "spec", "status") if body.get(k) is not None})
+
+    @property
+    def ref(self) -> RunRef:
+        """Which run this is."""
+        return RunRef(self.metadata.namespace, self.metadata.name, self.metadata.uid)
+
+    @property
+    def scope(self) -> Scope:
+        """The run's current attempt and its environment."""
+        return Scope(self.ref, self.status.attempt)
+
+    def environment_namespace(self) -> str:
+        """The name of this run's environment: the same for every reconcile, different for each run and attempt."""
+        return environment_namespace(self.metadata.name, self.metadata.uid, self.status.attempt)

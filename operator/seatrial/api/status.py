@@ -1,0 +1,200 @@
+"""The status of a run, written by the operator alone."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from seatrial.api.base import StatusModel
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    """Where a run is, for people. After the environment is gone the phase is the verdict."""
+
+    PENDING = "Pending"
+    STARTING = "Starting"
+    TESTING = "Testing"
+    COLLECTING = "Collecting"
+    RECLAIMING = "Reclaiming"
+    PASSED = "Passed"
+    FAILED = "Failed"
+    ERRORED = "Errored"
+    CANCELLED = "Cancelled"
+
+
+class Verdict(StrEnum):
+    """How a run ended."""
+
+    PASSED = "Passed"
+    FAILED = "Failed"
+    ERRORED = "Errored"
+    CANCELLED = "Cancelled"
+
+
+class Reason(StrEnum):
+    """Why a run has its verdict. docs/reasons.md says what to do about each."""
+
+    TESTS_PASSED = "TestsPassed"
+    TESTS_FAILED = "TestsFailed"
+    NO_TESTS_COLLECTED = "NoTestsCollected"
+    COLLECTION_ERROR = "CollectionError"
+    TEST_TIMEOUT = "TestTimeout"
+    TEST_PROCESS_DIED = "TestProcessDied"
+    USAGE_ERROR = "UsageError"
+    INVALID_SPEC = "InvalidSpec"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    ADMISSION_DENIED = "AdmissionDenied"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    IMAGE_WITHOUT_PYTEST = "ImageWithoutPytest"
+    SERVICE_NOT_READY = "ServiceNotReady"
+    SERVICE_LOST = "ServiceLost"
+    MIGRATION_FAILED = "MigrationFailed"
+    APP_CRASHED = "AppCrashed"
+    APP_NOT_READY = "AppNotReady"
+    RUN_TIMEOUT = "RunTimeout"
+    OUT_OF_MEMORY = "OutOfMemory"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    ENVIRONMENT_LOST = "EnvironmentLost"
+    RESULTS_MISSING = "ResultsMissing"
+    ARCHIVE_UNAVAILABLE = "ArchiveUnavailable"
+    CANCELLED = "Cancelled"
+    NAMESPACE_STUCK = "NamespaceStuck"
+
+
+class ConditionType(StrEnum):
+    """What has happened so far."""
+
+    ACCEPTED = "Accepted"
+    ENVIRONMENT_READY = "EnvironmentReady"
+    TESTS_FINISHED = "TestsFinished"
+    RESULTS_ARCHIVED = "ResultsArchived"
+    EVIDENCE_ARCHIVED = "EvidenceArchived"
+    RECLAIMED = "Reclaimed"
+
+
+class Condition(StatusModel):
+    """A Kubernetes condition (metav1.Condition)."""
+
+    type: str
+    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived, EvidenceArchived or Reclaimed."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it is so."""
+    reason: str
+    """Why, in one word."""
+    message: str = ""
+    """Why, for people."""
+    last_transition_time: str
+    """When `status` last changed."""
+    observed_generation: int = 0
+    """The generation of the spec that this is about."""
+
+
+class TestCounts(StatusModel):
+    """Tests by outcome."""
+
+    __test__ = False
+
+    total: int = 0
+    """Tests that were selected."""
+    passed: int = 0
+    """Passed."""
+    failed: int = 0
+    """Failed."""
+    errors: int = 0
+    """Their set-up or tear-down failed."""
+    skipped: int = 0
+    """Skipped."""
+    xfailed: int = 0
+    """Failed as expected."""
+    xpassed: int = 0
+    """Passed against expectation."""
+    flaky: int = 0
+    """Passed when a plugin of the image ran them again."""
+
+
+class FailureNote(StatusModel):
+    """One failed test, in one line."""
+
+    id: str
+    """pytest's node id."""
+    catalogue_id: str = ""
+    """Its id in a test catalogue, such as `INT-020`, if its marker, docstring or name has one."""
+    message: str = ""
+    """The first line of what went wrong."""
+
+
+class SlowTest(StatusModel):
+    """A test among the slowest."""
+
+    id: str
+    """pytest's node id."""
+    seconds: str
+    """How long it took."""
+
+
+class Results(StatusModel):
+    """Where the results are."""
+
+    url: str = ""
+    """The path of the run at the archive's read port."""
+    digest: str = ""
+    """Digest of the manifest that lists every file with its own digest."""
+
+
+class Timeline(StatusModel):
+    """When things happened (RFC 3339, with milliseconds where known)."""
+
+    queued: str | None = None
+    """The run was created."""
+    started: str | None = None
+    """The environment's objects were created."""
+    environment_ready: str | None = None
+    """All gates of the tests were open."""
+    first_test: str | None = None
+    """The first test began."""
+    last_test: str | None = None
+    """The last test ended."""
+    verdict: str | None = None
+    """The verdict was written."""
+    reclaimed: str | None = None
+    """The environment was gone."""
+
+
+class IntegrationRunStatus(StatusModel):
+    """What the operator knows of a run; written by the operator alone."""
+
+    phase: Phase | None = None
+    """Where the run is; in the end the verdict."""
+    verdict: Verdict | None = None
+    """How it ended. Written once, never changed."""
+    reason: str = ""
+    """Why, in one word: see [reasons](reasons.md)."""
+    message: str = ""
+    """What happened and what to do, in one line."""
+    conditions: tuple[Condition, ...] = ()
+    """What has happened so far."""
+    namespace: str = ""
+    """The environment."""
+    tests: TestCounts | None = None
+    """Tests by outcome."""
+    tests_summary: str = ""
+    """Passed of total, for the printed column: `40/42`."""
+    failures: tuple[FailureNote, ...] = ()
+    """The first 20 failed tests."""
+    slowest: tuple[SlowTest, ...] = ()
+    """The five slowest tests."""
+    results: Results | None = None
+    """Where the results are."""
+    timeline: Timeline = Timeline()
+    """When things happened."""
+    attempt: int = 1
+    """Always 1: a run has one attempt."""
+    expires_at: str | None = None
+    """When the environment is deleted in any case."""
+    observed_generation: int = 0
+    """The generation of the spec that was last acted on."""

@@ -1,0 +1,233 @@
+"""The only module that knows kopf: watches feed the store, the store's changes feed the work queue.
+
+kopf is used for its streams (lists, reconnects, back-off, 410) and its life cycle. Its change
+handlers are not: they would add an annotation with the whole spec and two writes to every run; see docs/decisions/.
+Index functions are what makes kopf hold back all events until every kind has been listed once, so that no run is
+judged by half a picture after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import kopf
+
+from seatrial.api.names import GROUP, PLURAL, VERSION
+from seatrial.archive.client import ArchiveClient, FeedConnected, FeedLive, FeedLost, FeedResult
+from seatrial.controller.reconcile import OURS, Reconciler
+from seatrial.controller.work_queue import WorkQueue
+from seatrial.evidence.archive import EvidenceArchive
+from seatrial.evidence.recorder import Recorder
+from seatrial.facts.observed import Result
+from seatrial.facts.store import Key, Store
+from seatrial.kube.client import Cluster
+from seatrial.kube.errors import ClusterError
+from seatrial.metrics import Metrics
+from seatrial.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LISTING_SECONDS = 0.5
+"""Between two looks whether all is known, at the start."""
+PAUSE_SECONDS = 5.0
+"""Before background work that ended, which it should not, begins anew."""
+
+
+class Application:
+    """The operator: wires store, queue, reconciler and archive feed to kopf's events."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        archive: ArchiveClient,
+        evidence: EvidenceArchive,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self.store = Store(settings.archive_patience)
+        self.settings, self.metrics, self._archive = settings, metrics, archive
+        self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics, evidence)
+        self.recorder = Recorder(evidence, self.store, settings)
+        self.queue: WorkQueue[Key] = WorkQueue(self.reconciler)
+        self.listed = False
+        """Whether all that was in the cluster at the start is known; from then on the operator is ready."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listing: asyncio.Task[None] | None = None
+        self._swept = self._synced = time.monotonic()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def wake(self, uid: str) -> None:
+        """The run with this uid, if there is one, wants attention."""
+        if key := self.store.key_of(uid):
+            self.queue.add(key)
+
+    def on_run(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """A run was listed, added, changed or removed."""
+        if kind == "DELETED":
+            self.recorder.deleted(body)
+            self.queue.add(self.store.remove_run(body))
+            return
+        self.queue.add(self.store.put_run(body))
+        self.recorder.changed(body["metadata"]["uid"])
+
+    def on_namespace(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """An environment's namespace was listed, added, changed or removed."""
+        self.wake(self.store.remove_namespace(body) if kind == "DELETED" else self.store.put_namespace(body))
+
+    def on_pod(self, kind: str | None, body: Mapping[str, Any]) -> None:
+        """A pod of an environment was listed, added, changed or removed."""
+        self.wake(self.store.remove_pod(body) if kind == "DELETED" else self.store.put_pod(body))
+
+    # --- background --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
+        self._tasks = [
+            asyncio.create_task(self._keep(work), name=work.__name__)
+            for work in (self._follow_archive, self._look_around, self.recorder.work)
+        ]
+        self._listing = asyncio.create_task(self._await_listing())
+
+    def trouble(self) -> str:
+        """Which background work has ended although it never should; empty: all is well."""
+        return ", ".join(f"{task.get_name().strip('_')} has ended" for task in self._tasks if task.done())
+
+    async def _await_listing(self) -> None:
+        while not self.listed:
+            try:
+                self.listed = await self.reconciler.knows_all()
+            except ClusterError as error:
+                logger.warning("not ready: %s; asked again", error)
+            self.metrics.ready.set(self.listed)
+            await asyncio.sleep(0 if self.listed else LISTING_SECONDS)  # the pace of asking, while kopf lists
+
+    async def stop(self) -> None:
+        """Stops; everything goes on from cluster state when the next operator starts."""
+        tasks = [*self._tasks, *([self._listing] if self._listing else ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.queue.stop()
+
+    @staticmethod
+    async def _keep(work: Callable[[], Awaitable[None]]) -> None:
+        """Keeps a piece of work going: whatever ends it is said, and it begins anew."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s ended; it begins anew", work.__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _follow_archive(self) -> None:
+        async for event in self._archive.feed():
+            match event:
+                case FeedConnected():
+                    self.metrics.feed.set(1)
+                    for uid in self.store.uids():  # what was told while nobody listened is not told again
+                        self.store.ask_archive(uid)
+                        self.wake(uid)
+                case FeedLost(reason):
+                    self.metrics.feed.set(0)
+                    logger.warning("archive feed: %s", reason)
+                case FeedResult(uid, digest=digest, summary=summary) if self.store.key_of(uid):
+                    self.store.put_result(uid, Result(digest, summary, datetime.now(UTC)))
+                    self.wake(uid)
+                case FeedLive(uid, event=told) if self.store.key_of(uid):
+                    if self._progress(uid, told):
+                        self.wake(uid)
+
+    def _progress(self, uid: str, told: Mapping[str, Any]) -> bool:
+        moment = told.get("t")
+        if not isinstance(moment, int | float):  # written beside the tests, which may write anything there
+            return False
+        match told.get("event"):
+            case "open":
+                return self.store.put_progress(uid, gates_open=moment)
+            case "start":
+                return self.store.put_progress(uid, first_test=moment)
+        return False
+
+    async def _look_around(self) -> None:
+        while True:
+            await asyncio.sleep(
+                min(5.0, self.settings.sweep_seconds)
+            )  # the pace of housekeeping, not a wait for anything
+            self.reconciler.count()
+            now = time.monotonic()
+            try:
+                if now - self._swept >= self.settings.sweep_seconds:
+                    self._swept = now
+                    await self.reconciler.sweep()
+                if now - self._synced >= self.settings.resync_seconds:
+                    self._synced = now
+                    if await self.reconciler.resync():
+                        for uid in self.store.uids():
+                            self.wake(uid)
+            except ClusterError as error:
+                logger.warning("housekeeping: %s; again later", error)
+
+
+def build_registry(app: Application) -> kopf.OperatorRegistry:
+    """Kopf's handlers for this application; nothing is registered at import time."""
+    registry = kopf.OperatorRegistry()
+    kinds = (
+        ("runs", (GROUP, VERSION, PLURAL), app.on_run),
+        ("namespaces", ("", "v1", "namespaces"), app.on_namespace),
+        ("pods", ("", "v1", "pods"), app.on_pod),
+    )
+
+    def register(name: str, resource: tuple[str, str, str], handle: Any) -> None:
+        @kopf.index(*resource, id=f"{name}-listed", registry=registry)
+        async def listed(body: kopf.Body, **_: Any) -> None:
+            handle(None, dict(body))
+
+        @kopf.on.event(*resource, id=name, registry=registry)
+        async def changed(event: kopf.RawEvent, **_: Any) -> None:
+            app.queue.start()  # no event handler is called before every kind has been listed
+            if event["type"] == "DELETED":
+                handle("DELETED", event["object"])
+
+    for kind in kinds:
+        register(*kind)
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure(settings)
+        app.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await app.stop()
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    return registry
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Kopf's settings: server-side selectors, and every back-off set, since the defaults wait up to ten minutes."""
+    settings.persistence.finalizer = f"{GROUP}/kopf"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP, v1=False)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.watching.label_selectors["", "v1", "pods"] = OURS
+    settings.watching.label_selectors["", "v1", "namespaces"] = OURS
+    settings.watching.server_timeout = 600
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, 5, 5, 10)
+    settings.queueing.error_delays = (0.5, 1, 2, 5, 10)
+    settings.queueing.idle_timeout = 1.0
+    settings.execution.default_backoff = 5
+    settings.posting.enabled = False
+    settings.scanning.disabled = True

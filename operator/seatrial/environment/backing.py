@@ -1,0 +1,32 @@
+"""What every kind of backing service tells about itself; `services` makes manifests, gates and variables of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seatrial.environment import security
+from seatrial.environment.credentials import Credential
+from seatrial.environment.meta import Manifest
+from seatrial.environment.pod import TMP, Mount
+
+
+@dataclass(frozen=True)
+class Backing:
+    """One backing service, ready to be put into a pod and to be announced to the system."""
+
+    image: str
+    ports: Mapping[str, int]
+    gate: str
+    """URL that the launcher asks."""
+    variables: Mapping[str, str]
+    """What the system is told about it, in an order in which each refers only to earlier ones and to credentials."""
+    credentials: Sequence[Credential] = ()
+    command: Sequence[str] = ()
+    args: Sequence[str] = ()
+    env: Sequence[Manifest] = ()
+    readiness: Manifest | None = None
+    only_ready: bool = False
+    """Its Service leads to it only once the kubelet calls it ready."""
+    mounts: Sequence[Mount] = field(default=(TMP,))
+    user: int = security.USER

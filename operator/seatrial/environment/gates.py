@@ -1,0 +1,87 @@
+"""Gates: what each process waits for, as the launcher's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seatrial.api import labels
+from seatrial.api.run import IntegrationRun
+from seatrial.api.scalars import format_duration
+from seatrial.api.system import App
+from seatrial.environment import meta, pod, resources, security
+from seatrial.environment.backing import Backing
+from seatrial.environment.custom import gate_url
+from seatrial.settings import Settings
+
+BEACON_PORT = 7070
+"""Port of the first migration's beacon; the next ones follow. The Service `migrations` has it for the last one."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One thing to wait for: the component's name, and the URL at which the launcher asks it."""
+
+    name: str
+    url: str
+
+
+def of_services(backings: Mapping[str, Backing]) -> tuple[Gate, ...]:
+    """One gate for each service."""
+    return tuple(Gate(name, backing.gate) for name, backing in backings.items())
+
+
+def beacon_port(step: int) -> int:
+    """Where the beacon of a migration (counted from 0) answers in its pod."""
+    return BEACON_PORT + step
+
+
+def of_migrations(run: IntegrationRun) -> tuple[Gate, ...]:
+    """The gate that opens once all migrations are done; none if there are none."""
+    return (Gate(labels.MIGRATIONS, f"tcp://{labels.MIGRATIONS}:{BEACON_PORT}"),) if run.spec.migrations else ()
+
+
+def of_step(run: IntegrationRun, step: int) -> tuple[Gate, ...]:
+    """The gate that opens once the migration before this one (counted from 0) is done; none for the first."""
+    if step == 0:
+        return ()
+    return (Gate(run.spec.migrations[step - 1].name, f"tcp://127.0.0.1:{beacon_port(step - 1)}"),)
+
+
+def app_ports(app: App) -> dict[str, int]:
+    """The ports at which an app can be reached: its own, and the one of its readiness if that is another."""
+    if app.port is None:
+        return {}
+    how = app.ready and (app.ready.http or app.ready.tcp or app.ready.grpc)
+    ports = {"app": app.port}
+    if how and how.port is not None and int(how.port) != app.port:
+        ports["ready"] = int(how.port)
+    return ports
+
+
+def of_apps(run: IntegrationRun) -> tuple[Gate, ...]:
+    """One gate for each app."""
+    return tuple(Gate(name, gate_url(name, app.ready, app_ports(app))) for name, app in sorted(run.spec.apps.items()))
+
+
+def _flags(run: IntegrationRun, gates: Sequence[Gate]) -> list[str]:
+    waits = [word for gate in gates for word in ("--wait", f"{gate.name}={gate.url}")]
+    return [*waits, "--timeout", format_duration(run.spec.timeouts.environment)]
+
+
+def launch(run: IntegrationRun, gates: Sequence[Gate], flags: Sequence[str], command: Sequence[str]) -> list[str]:
+    """The container's command that starts `command` once the gates are open."""
+    return [security.LAUNCH, "run", *_flags(run, gates), *flags, "--", *command]
+
+
+def wait_container(
+    run: IntegrationRun, settings: Settings, gates: Sequence[Gate], env: Sequence[meta.Manifest]
+) -> pod.Container:
+    """An init container that ends once the gates are open, before a main container that brings its own command."""
+    return pod.Container(
+        name="seatrial-wait",
+        image=settings.images.runner,
+        resources=resources.resources(resources.TOOL, None),
+        command=[security.LAUNCH, "wait", *_flags(run, gates)],
+        env=env,
+    )

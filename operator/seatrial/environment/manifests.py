@@ -1,0 +1,115 @@
+"""The whole environment of a run: what is created first, and what after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from seatrial.api import labels
+from seatrial.api.run import IntegrationRun
+from seatrial.environment import (
+    access,
+    app,
+    credentials,
+    meta,
+    migration,
+    namespace,
+    network,
+    postgres,
+    secrets,
+    services,
+    shared,
+    tests,
+)
+from seatrial.evidence.masking import forms
+from seatrial.settings import Settings
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run's manifests depend on besides the run and the settings."""
+
+    config_maps: Mapping[str, Mapping[str, str]]
+    """`data` of the ConfigMaps that `config_map_names` names, read from the run's namespace."""
+    now: datetime
+    """Aware; the environment's lease begins here."""
+    registry: bytes = b""
+    """The `.dockerconfigjson` for the environment's images; empty: what the nodes can pull by themselves."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The manifests, in the order of their creation; those of one field can be created at once."""
+
+    namespace: meta.Manifest
+    role_binding: meta.Manifest
+    """Without it the operator may write nothing else into the namespace."""
+    foundation: tuple[meta.Manifest, ...]
+    """What pods refer to."""
+    leading: tuple[meta.Manifest, ...]
+    """The pods of services and migrations: everything else waits for them, so the node gets them first."""
+    dependents: tuple[meta.Manifest, ...]
+    """The apps' Deployments and the tests' Job."""
+
+    @property
+    def workloads(self) -> tuple[meta.Manifest, ...]:
+        """All that has pods."""
+        return (*self.leading, *self.dependents)
+
+
+def config_map_names(run: IntegrationRun) -> tuple[str, ...]:
+    """The ConfigMaps of the run's namespace that the run refers to, sorted."""
+    references = [service.init_sql for service in run.spec.services.values()] + [run.spec.tests.source]
+    return tuple(sorted({reference.config_map for reference in references if reference}))
+
+
+def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Environment:
+    """The manifests of a run that has no `problems.problems`. The same arguments always give the same manifests.
+
+    Raises:
+        KeyError: when `inputs` lacks a ConfigMap that the run refers to.
+    """
+    backings = services.backings(run, settings)
+    derived = [credential for backing in backings.values() for credential in backing.credentials]
+    apps = sorted(run.spec.apps.items())
+    foundation = (
+        access.service_account(run, inputs.registry),
+        credentials.pull_secret(run, inputs.registry) if inputs.registry else None,
+        credentials.secret(run, settings, derived) if derived else None,
+        credentials.upload_secret(run, settings, tests.SHARDS, forms(secrets.of_run(run, settings))),
+        *_config_maps(run, inputs),
+        shared.claim(run),
+        *network.policies(run, settings),
+        *(services.network_service(run, name, backing) for name, backing in backings.items()),
+        migration.network_service(run),
+        *(app.network_service(run, name, spec) for name, spec in apps),
+    )
+    leading = (
+        *(services.workload(run, settings, name, backing) for name, backing in backings.items()),
+        migration.workload(run, settings, backings),
+    )
+    dependents = (
+        *(app.workload(run, settings, backings, name, spec) for name, spec in apps),
+        tests.workload(run, settings, backings),
+    )
+    return Environment(
+        namespace=namespace.namespace(run, inputs.now),
+        role_binding=access.role_binding(run, settings),
+        foundation=tuple(manifest for manifest in foundation if manifest),
+        leading=tuple(manifest for manifest in leading if manifest),
+        dependents=dependents,
+    )
+
+
+def _config_maps(run: IntegrationRun, inputs: Inputs) -> list[meta.Manifest]:
+    """The environment's copies of the run's ConfigMaps."""
+    copies = [
+        meta.config_map(run, postgres.init_config_map(name), name, inputs.config_maps[service.init_sql.config_map])
+        for name, service in sorted(run.spec.services.items())
+        if service.init_sql
+    ]
+    if run.spec.tests.source:
+        data = inputs.config_maps[run.spec.tests.source.config_map]
+        copies.append(meta.config_map(run, tests.SOURCE_CONFIG_MAP, labels.TESTS, data))
+    return copies

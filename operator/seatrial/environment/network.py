@@ -1,0 +1,83 @@
+"""Who may talk to whom: the environment's pods to each other and to the cluster's DNS, the tests' pod to the archive too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from seatrial.api import labels
+from seatrial.api.run import IntegrationRun
+from seatrial.environment import meta
+from seatrial.settings import Settings
+
+ARCHIVE_UPLOAD_PORT = 8080
+"""The port of the archive's pods that takes uploads, and only uploads."""
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+
+def policies(run: IntegrationRun, settings: Settings) -> tuple[meta.Manifest, ...]:
+    """What the environment's NetworkPolicies allow; all else is denied in both directions."""
+    anyone_here: meta.Manifest = {"podSelector": {}}
+    archive = {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.operator_namespace}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": "archive"}},
+    }
+    return (
+        meta.manifest(
+            run,
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            labels.ENVIRONMENT,
+            spec={
+                "podSelector": {},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{"from": [anyone_here]}],
+                "egress": [
+                    {"to": [anyone_here]},
+                    {
+                        "to": [dict(peer) for peer in settings.dns],
+                        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+                    },
+                ],
+            },
+        ),
+        meta.manifest(
+            run,
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            "results",
+            spec={
+                "podSelector": {"matchLabels": {labels.ROLE: labels.Role.TESTS.value}},
+                "policyTypes": ["Egress"],
+                "egress": [{"to": [archive], "ports": [{"protocol": "TCP", "port": ARCHIVE_UPLOAD_PORT}]}],
+            },
+        ),
+    )
+
+
+def service(
+    run: IntegrationRun, name: str, role: labels.Role, ports: Mapping[str, tuple[int, int]], *, only_ready: bool = False
+) -> meta.Manifest:
+    """The DNS name of a component; `ports`: name to (port, port of the container).
+
+    A Service leads to its pods from the moment they run, because gates know better than the kubelet's probes when they
+    can be used; `only_ready` is for those whose gate can't tell. Without ports it is headless: then its name has an
+    address exactly while a pod of it runs, which is all that a gate can ask of something that listens nowhere.
+    """
+    return meta.manifest(
+        run,
+        "v1",
+        "Service",
+        name,
+        name,
+        role,
+        spec={
+            "type": "ClusterIP",
+            **({} if ports else {"clusterIP": "None"}),
+            "publishNotReadyAddresses": bool(ports) and not only_ready,
+            "selector": {labels.COMPONENT: name},
+            "ports": [
+                {"name": port_name, "port": port, "targetPort": target, "protocol": "TCP"}
+                for port_name, (port, target) in ports.items()
+            ],
+        },
+    )

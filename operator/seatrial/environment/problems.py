@@ -1,0 +1,225 @@
+"""What is wrong with a run that the schema can't say: each with the field's path and what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from seatrial.api.container import ConfigMapRef, Env, Resources
+from seatrial.api.run import IntegrationRun
+from seatrial.api.scalars import format_duration
+from seatrial.environment import custom, env, resources, security, services, shared, tests
+from seatrial.environment.expansion import RESERVED_PREFIX
+from seatrial.environment.paths import is_within
+from seatrial.settings import Settings
+
+OUR_NAMES = "seatrial-"
+"""Containers of ours are called so."""
+_TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, "/dev", "/proc", "/sys")
+_PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to correct."""
+
+    path: str
+    """The field, as in `spec.apps.controller.env[2].name`."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) -> tuple[Problem, ...]:
+    """All problems of a run.
+
+    Args:
+        run: the run.
+        config_maps: `data` of those ConfigMaps of `environment.config_map_names` that exist.
+    """
+    wrong_quantities = tuple(_resources(run))
+    return (
+        *_config_maps(run, config_maps),
+        *_names(run),
+        *_ports(run),
+        *wrong_quantities,
+        *_own_variables(run),
+        *(() if wrong_quantities else _collisions(run)),  # which needs the services, and they need their quantities
+        *_artifacts(run),
+        *_mounts(run),
+        *_timeouts(run),
+    )
+
+
+def _config_maps(run: IntegrationRun, found: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
+    def check(path: str, reference: ConfigMapRef, what: str, ending: str) -> Iterator[Problem]:
+        name, namespace = reference.config_map, run.metadata.namespace
+        if name not in found:
+            yield Problem(
+                f"{path}.configMap",
+                f"there is no ConfigMap {name} in namespace {namespace}; create it before the run: "
+                f"kubectl create configmap {name} -n {namespace} --from-file=...",
+            )
+        elif not any(key.endswith(ending) for key in found[name]):
+            yield Problem(f"{path}.configMap", f"ConfigMap {name} in namespace {namespace} holds no {what} in its data")
+
+    for name, service in sorted(run.spec.services.items()):
+        if service.init_sql:
+            yield from check(f"spec.services.{name}.initSQL", service.init_sql, "file that ends in .sql", ".sql")
+    if run.spec.tests.source:
+        yield from check("spec.tests.source", run.spec.tests.source, "files", "")
+
+
+def _names(run: IntegrationRun) -> Iterator[Problem]:
+    spec = run.spec
+    named = [(f"spec.services.{name}", name) for name in sorted(spec.services)]
+    named += [(f"spec.migrations[{i}].name", step.name) for i, step in enumerate(spec.migrations)]
+    named += [(f"spec.apps.{name}", name) for name in sorted(spec.apps)]
+    for path, name in named:
+        if name.startswith(OUR_NAMES):
+            yield Problem(path, f"names that begin with {OUR_NAMES} are taken; use another one")
+
+
+def _ports(run: IntegrationRun) -> Iterator[Problem]:
+    for name, service in sorted(run.spec.services.items()):
+        path, ports = f"spec.services.{name}", custom.ordered_ports(service)
+        seen: dict[int, str] = {}
+        for port_name, port in ports.items():
+            if not _PORT_NAME.fullmatch(port_name):
+                yield Problem(
+                    f"{path}.ports.{port_name}",
+                    "a port's name has lower case letters, digits and '-', at most 63, and begins and ends "
+                    "with a letter or digit",
+                )
+            if port in seen:
+                yield Problem(f"{path}.ports.{port_name}", f"port {port} is already called {seen[port]}; name it once")
+            seen.setdefault(port, port_name)
+        how = service.ready and (service.ready.http or service.ready.tcp or service.ready.grpc)
+        if how and how.port is not None and custom.ready_port(how.port, ports) not in ports.values():
+            known = ", ".join(f"{key} ({port})" for key, port in ports.items())
+            yield Problem(f"{path}.ready", f"there is no port {how.port}; ports has {known}")
+    for name, app in sorted(run.spec.apps.items()):
+        ready = app.ready and (app.ready.http or app.ready.tcp or app.ready.grpc)
+        if ready and ready.port is not None:
+            number = custom.ready_port(ready.port, {})
+            if number is None or not 1 <= number <= 65535:
+                yield Problem(
+                    f"spec.apps.{name}.ready",
+                    f"{ready.port!r} is not a port: give a number from 1 to 65535, or leave it out for {app.port}",
+                )
+
+
+def _resources(run: IntegrationRun) -> Iterator[Problem]:
+    spec = run.spec
+    given: list[tuple[str, Resources | None]] = [
+        *((f"spec.services.{name}", service.resources) for name, service in sorted(spec.services.items())),
+        *((f"spec.migrations[{i}]", step.resources) for i, step in enumerate(spec.migrations)),
+        *((f"spec.apps.{name}", app.resources) for name, app in sorted(spec.apps.items())),
+        ("spec.tests", spec.tests.resources),
+    ]
+    for path, wanted in given:
+        if wanted:
+            yield from _quantities(f"{path}.resources", wanted)
+
+
+def _quantities(path: str, wanted: Resources) -> Iterator[Problem]:
+    wrong = False
+    for side, quantities in (("requests", wanted.requests), ("limits", wanted.limits)):
+        for key, text in quantities.items():
+            try:
+                resources.quantity(text)
+            except ValueError as error:
+                wrong = True
+                yield Problem(f"{path}.{side}.{key}", str(error))
+    if wrong:
+        return
+    for key in sorted(wanted.requests.keys() & wanted.limits.keys()):
+        request, limit = wanted.requests[key], wanted.limits[key]
+        if resources.quantity(request) > resources.quantity(limit):
+            yield Problem(f"{path}.requests.{key}", f"{request} is more than the limit, {limit}")
+
+
+def _own_variables(run: IntegrationRun) -> Iterator[Problem]:
+    spec = run.spec
+    lists: list[tuple[str, Env]] = [
+        ("spec.env", spec.env),
+        *((f"spec.migrations[{i}].env", step.env) for i, step in enumerate(spec.migrations)),
+        *((f"spec.apps.{name}.env", app.env) for name, app in sorted(spec.apps.items())),
+        ("spec.tests.env", spec.tests.env),
+    ]
+    named = [(f"{path}[{i}].name", variable.name) for path, variables in lists for i, variable in enumerate(variables)]
+    if spec.shared_volume and spec.shared_volume.env:
+        named.append(("spec.sharedVolume.env", spec.shared_volume.env))
+    for path, name in named:
+        if name.startswith(RESERVED_PREFIX):
+            yield Problem(path, f"names that begin with {RESERVED_PREFIX} are taken; use another one than {name}")
+
+
+def _collisions(run: IntegrationRun) -> Iterator[Problem]:
+    """Two parts that bring the same variable, such as an app `cache` beside a service whose variable is CACHE_URL."""
+    backings = services.backings(run, Settings())
+    owners: dict[str, str] = {}
+    for part in env.announcements(run, backings, shard=True, shared_volume=True):
+        for entry in part.entries:
+            owner = owners.setdefault(entry["name"], part.path)
+            if owner != part.path:
+                yield Problem(
+                    part.path, f"brings the variable {entry['name']}, which {owner} brings too; use another name"
+                )
+
+
+def _timeouts(run: IntegrationRun) -> Iterator[Problem]:
+    second, timeouts = timedelta(seconds=1), run.spec.timeouts
+    for path, given in (("spec.timeouts.environment", timeouts.environment), ("spec.timeouts.tests", timeouts.tests)):
+        if given < second:
+            yield Problem(path, f"{format_duration(given)} is no time to do anything in; give at least 1s")
+
+
+def _artifacts(run: IntegrationRun) -> Iterator[Problem]:
+    spec = run.spec.tests
+    if spec.artifacts and tests.working_dir(spec) is None:
+        yield Problem(
+            "spec.tests.workingDir",
+            "artifacts are looked for under the working directory, and the image's own is not known here: "
+            "give it, for example /app",
+        )
+    for i, glob in enumerate(spec.artifacts):
+        if ".." in glob.split("/"):
+            yield Problem(f"spec.tests.artifacts[{i}]", f"{glob} leaves the working directory; give it without '..'")
+
+
+def _mounts(run: IntegrationRun) -> Iterator[Problem]:
+    spec = run.spec.tests
+    base = tests.working_dir(spec)
+    volume = shared.path(run)
+    if volume is not None:
+        yield from _place("spec.sharedVolume.mountPath", volume, spec.source is not None)
+        absolute = bool(spec.paths) and all(path.startswith("/") for path in spec.paths)
+        if base is not None and spec.source is None and is_within(base, volume) and not absolute:
+            yield Problem(
+                "spec.sharedVolume.mountPath",
+                f"the empty volume would hide the tests in tests.workingDir, {base}; mount it elsewhere",
+            )
+    if base is None:
+        return
+    for folder in tests.artifact_paths(run):
+        yield from _place("spec.tests.artifacts", folder, spec.source is not None)
+        if volume is not None and is_within(folder, volume) and not is_within(volume, base):
+            yield Problem(
+                "spec.tests.artifacts",
+                f"{folder} lies on the shared volume, which begins above tests.workingDir: "
+                f"mount it at {base} or below, or write artifacts elsewhere",
+            )
+
+
+def _place(path: str, place: str, has_source: bool) -> Iterable[Problem]:
+    taken = next((t for t in _TAKEN if is_within(place, t)), None)
+    if place in ("/", "/tmp") or taken:  # noqa: S108 - the path inside the container
+        yield Problem(path, f"{taken or place} is needed as it is in every container; use another folder than {place}")
+    elif has_source and place == tests.SOURCE_TARGET:
+        yield Problem(path, f"{place} holds the files of tests.source; use another folder")
+    elif ":" in place:
+        yield Problem(path, f"{place} can't be mounted because of its ':'")

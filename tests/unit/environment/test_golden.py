@@ -1,0 +1,44 @@
+"""The manifests themselves, compared exactly: `SEATRIAL_GOLDEN=write pytest tests/unit/environment` writes them anew."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+import yaml
+
+from seatrial.environment.problems import problems
+from tests.unit.environment.support import CASES, CONFIG_MAPS, HERE, case, inside, load
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump(name: str) -> str:
+    result = case(name)
+    return yaml.dump_all([result.namespace, *inside(result)], Dumper=_Dumper, sort_keys=False, width=160)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_manifests_are_as_written_down(name: str) -> None:
+    path = HERE / "golden" / f"{name}.yaml"
+    if os.environ.get("SEATRIAL_GOLDEN") == "write":
+        path.write_text(dump(name))
+    assert dump(name) == path.read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_run_gives_the_same_manifests(name: str) -> None:
+    assert dump(name) == dump(name)
+
+
+def test_no_golden_file_is_left_without_its_run() -> None:
+    assert sorted(path.stem for path in (HERE / "golden").glob("*.yaml")) == CASES
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_written_runs_are_acceptable(name: str) -> None:
+    assert problems(load(name), CONFIG_MAPS) == ()

@@ -1,0 +1,123 @@
+"""What a user is told who asks for something that can't work."""
+
+from __future__ import annotations
+
+import pytest
+
+from seatrial.environment.problems import problems
+from tests.unit.environment.support import CONFIG_MAPS, make
+
+POSTGRES = "services: {postgres: {initSQL: {configMap: %s}}}"
+CUSTOM = "services: {svc: {type: custom, image: i, ports: %s, ready: %s}}"
+TABLE = [
+    # ConfigMaps
+    (POSTGRES % "nope", "spec.services.postgres.initSQL.configMap", "no ConfigMap nope in namespace team-a"),
+    (POSTGRES % "hello", "spec.services.postgres.initSQL.configMap", "no file that ends in .sql"),
+    ("tests: {source: {configMap: nope}}", "spec.tests.source.configMap", "kubectl create configmap nope -n team-a"),
+    ("tests: {source: {configMap: empty}}", "spec.tests.source.configMap", "holds no files"),
+    # names
+    ("apps: {seatrial-wait: {image: i}}", "spec.apps.seatrial-wait", "names that begin with seatrial- are taken"),
+    ("migrations: [{name: seatrial-tools, image: i, command: [c]}]", "spec.migrations[0].name", "are taken"),
+    # ports
+    (CUSTOM % ("{Web: 80}", "{tcp: {}}"), "spec.services.svc.ports.Web", "lower case"),
+    (CUSTOM % ("{a: 80, b: 80}", "{tcp: {}}"), "spec.services.svc.ports.b", "port 80 is already called a"),
+    (CUSTOM % ("{a: 80, b: 81}", "{http: {port: c}}"), "spec.services.svc.ready", "no port c; ports has a (80), b (81)"),
+    (CUSTOM % ("{a: 80}", "{tcp: {port: 81}}"), "spec.services.svc.ready", "no port 81"),
+    ("apps: {a: {image: i, port: 80, ready: {http: {port: web}}}}", "spec.apps.a.ready", "'web' is not a port"),
+    ("apps: {a: {image: i, port: 80, ready: {tcp: {port: 70000}}}}", "spec.apps.a.ready", "1 to 65535"),
+    # resources
+    ("apps: {a: {image: i, resources: {limits: {memory: 1GB}}}}", "spec.apps.a.resources.limits.memory", "'1GB' is not"),
+    (
+        "services: {postgres: {resources: {limits: {memory: lots}}}}",
+        "spec.services.postgres.resources.limits.memory",
+        "'lots' is not a quantity",
+    ),
+    (
+        "migrations: [{name: m, image: i, command: [c], resources: {requests: {cpu: 2}, limits: {cpu: 500m}}}]",
+        "spec.migrations[0].resources.requests.cpu",
+        "2 is more than the limit, 500m",
+    ),
+    # variables
+    ("env: [{name: A}, {name: SEATRIAL_EVENTS, value: x}]", "spec.env[1].name", "begin with SEATRIAL_ are taken"),
+    ("apps: {a: {image: i, env: [{name: SEATRIAL_X}]}}", "spec.apps.a.env[0].name", "are taken"),
+    ("sharedVolume: {mountPath: /s, env: SEATRIAL_DIR}", "spec.sharedVolume.env", "are taken"),
+    ("services: {redis: {}}\nsharedVolume: {mountPath: /s, env: REDIS_URL}", "spec.sharedVolume.env", "brings the variable REDIS_URL"),
+    (
+        "services: {cache: {type: redis}}\napps: {redis: {image: i, port: 80}}",
+        "spec.apps.redis",
+        "brings the variable REDIS_URL, which spec.services.cache brings too",
+    ),
+    ("services: {postgres: {}}\napps: {database: {image: i, port: 80}}", "spec.apps.database", "variable DATABASE_URL"),
+    (
+        "services: {a: {type: custom, image: i, ports: {b-host: 80}}, a-port-b: {type: custom, image: i, ports: {x: 1}}}",
+        "spec.services.a-port-b",
+        "variable A_PORT_B_HOST, which spec.services.a brings too",
+    ),
+    # times
+    ("timeouts: {tests: 0s}", "spec.timeouts.tests", "0s is no time"),
+    ("timeouts: {environment: 1ms}", "spec.timeouts.environment", "at least 1s"),
+    # artifacts
+    ("tests: {image: i, artifacts: [logs/**]}", "spec.tests.workingDir", "for example /app"),
+    ("tests: {image: i, workingDir: /app, artifacts: [a/**, logs/../../x]}", "spec.tests.artifacts[1]", "without '..'"),
+    ("tests: {image: i, workingDir: /., artifacts: [tmp/**]}", "spec.tests.artifacts", "/tmp is needed as it is"),
+    ("tests: {image: i, workingDir: /results, artifacts: [x/**]}", "spec.tests.artifacts", "/results is needed"),
+    ("tests: {image: i, workingDir: '/a:b', artifacts: [x/**]}", "spec.tests.artifacts", "because of its ':'"),
+    (
+        "sharedVolume: {mountPath: /app}\ntests: {image: i, workingDir: /app/t, paths: [/x], artifacts: [x/**]}",
+        "spec.tests.artifacts",
+        "begins above tests.workingDir",
+    ),
+    # the shared volume
+    ("sharedVolume: {mountPath: /tmp/}", "spec.sharedVolume.mountPath", "/tmp is needed"),
+    ("sharedVolume: {mountPath: //}", "spec.sharedVolume.mountPath", "/ is needed"),
+    ("sharedVolume: {mountPath: /seatrial/x}", "spec.sharedVolume.mountPath", "/seatrial is needed"),
+    ("sharedVolume: {mountPath: /a/../results}", "spec.sharedVolume.mountPath", "/results is needed"),
+    ("sharedVolume: {mountPath: /tests}\ntests: {source: {configMap: hello}}", "spec.sharedVolume.mountPath", "tests.source"),
+    ("sharedVolume: {mountPath: '/a:b'}", "spec.sharedVolume.mountPath", "because of its ':'"),
+    ("sharedVolume: {mountPath: /app}\ntests: {image: i, workingDir: /app/tests}", "spec.sharedVolume.mountPath", "hide the tests"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "path", "message"), TABLE)
+def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> None:
+    (found,) = problems(make(spec), CONFIG_MAPS | {"empty": {}})
+    assert found.path == path
+    assert message in found.message
+    assert str(found) == f"{path}: {found.message}"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "sharedVolume: {mountPath: /app/sessions}\ntests: {image: i, workingDir: /app, artifacts: [logs/**, sessions/**]}",
+        "sharedVolume: {mountPath: /tmp/sessions, env: HOME_OF_ALL}",
+        "sharedVolume: {mountPath: /data}\ntests: {image: i, workingDir: /data, paths: [/app/tests]}",
+        "sharedVolume: {mountPath: /tests/out}\ntests: {source: {configMap: hello}}",
+        "env: [{name: PGPASSWORD, value: mine}, {name: HOME, value: /elsewhere}]",
+        "services: {a: {type: redis}, b: {type: redis}}\napps: {a-b: {image: i, port: 1}, ab: {image: i, port: 1}}",
+        "apps: {redis: {image: i, port: 80}}",
+        "apps: {a: {image: i, port: 80, ready: {http: {port: '81'}}}}",
+        "services: {x: {type: custom, image: i, ports: {a: 1, b: 2}, ready: {tcp: {port: 2}}}}",
+        "apps: {a: {image: i, resources: {limits: {memory: 1Mi}, requests: {cpu: 64}}}}",
+    ],
+)
+def test_nothing_is_found_where_nothing_is_wrong(spec: str) -> None:
+    assert problems(make(spec), CONFIG_MAPS) == ()
+
+
+def test_all_problems_are_told_at_once() -> None:
+    run = make(
+        """
+        services: {postgres: {initSQL: {configMap: nope}}, redis: {}}
+        env: [{name: SEATRIAL_X}]
+        apps: {redis-2: {image: i, resources: {limits: {cpu: x}}}}
+        sharedVolume: {mountPath: /results}
+        """
+    )
+    assert [problem.path for problem in problems(run, {})] == [
+        "spec.services.postgres.initSQL.configMap",
+        "spec.apps.redis-2.resources.limits.cpu",
+        "spec.env[0].name",
+        "spec.sharedVolume.mountPath",
+    ]

@@ -1,0 +1,425 @@
+"""How the parts of the environment are started, and what they wait for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from seatrial.api.container import Resources
+from seatrial.environment import resources
+from seatrial.environment.manifests import Inputs, config_map_names, environment
+from seatrial.settings import Settings
+from tests.unit.environment.support import (
+    CASES,
+    KEY,
+    NOW,
+    case,
+    container,
+    containers,
+    expand,
+    find,
+    load,
+    make,
+    pod_spec,
+    render,
+    waits,
+)
+
+SERVICES = {
+    "minio": "s3://minio:9000",
+    "postgres": "postgres://postgres@postgres:5432/app?password-env=SEATRIAL_POSTGRES_PASSWORD",
+    "redis": "redis://redis:6379?password-env=SEATRIAL_REDIS_PASSWORD",
+    "temporal": "temporal://temporal:7233?namespace=orders&namespace=default",
+}
+MIGRATIONS = {"migrations": "tcp://migrations:7070"}
+APPS = {
+    "controller": "http://controller:8000/health",
+    "frontend": "http://frontend:8081/ready?deep=1",
+    "replicated": "grpc://replicated:9090/orders.v1.Orders",
+    "worker": "dns://worker",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "which", "expected"),
+    [
+        ("Pod", "migrations", "schema", SERVICES),
+        ("Pod", "migrations", "data", SERVICES | {"schema": "tcp://127.0.0.1:7070"}),
+        ("Deployment", "controller", "controller", SERVICES | MIGRATIONS),
+        ("Deployment", "worker", "worker", SERVICES | MIGRATIONS),
+        ("Deployment", "frontend", "seatrial-wait", SERVICES | MIGRATIONS),
+        ("Job", "tests", "tests", SERVICES | MIGRATIONS | APPS),
+    ],
+)
+def test_gates(kind: str, name: str, which: str, expected: dict[str, str]) -> None:
+    gated = container(case("full"), kind, name, which)
+    assert waits(gated) == expected
+    assert gated["command"][gated["command"].index("--timeout") + 1] == "2m30s"
+
+
+def test_gates_of_custom_services() -> None:
+    assert waits(container(case("readiness"), "Job", "tests")) == {
+        "by-default": "tcp://by-default:7000",
+        "by-exec": "tcp://by-exec:3306",
+        "by-grpc": "grpc://by-grpc:50051/emulator.v1.Api",
+        "by-http": "http://by-http:8080/",
+        "by-tcp": "tcp://by-tcp:5672",
+        "portless": "dns://portless",
+    }
+
+
+def test_command_runs_under_the_launcher_with_its_args() -> None:
+    controller = container(case("full"), "Deployment", "controller")
+    command = controller["command"]
+    assert command[:2] == ["/seatrial/launch", "run"]
+    assert command[command.index("--") + 1 :] == ["uvicorn", "controller.main:app", "--host", "0.0.0.0"]
+    assert controller["args"] == ["--port", "8000"]
+    assert controller["workingDir"] == "/app"
+
+
+def test_image_without_command_keeps_its_entry_point() -> None:
+    result = case("copy")
+    app = container(result, "Deployment", "own-entry-point")
+    assert "command" not in app
+    assert app["args"] == ["--verbose"]
+    assert container(result, "Deployment", "own-entry-point", "seatrial-wait")["command"][:2] == [
+        "/seatrial/launch",
+        "wait",
+    ]
+
+
+def test_nothing_to_wait_for_needs_no_init_container() -> None:
+    app = find(render(make("apps: {web: {image: i}}")), "Deployment", "web")
+    assert [c["name"] for c in containers(app)] == ["web"]
+
+
+def test_each_migration_has_a_beacon_and_the_service_leads_to_the_last() -> None:
+    result = case("full")
+    commands = [container(result, "Pod", "migrations", step)["command"] for step in ("schema", "data")]
+    assert [c[-4:] for c in commands] == [["--", "alembic", "upgrade", "head"], ["--", "python", "-m", "app.seed"]]
+    assert [c[c.index("--beacon") + 1] for c in commands] == [":7070", ":7071"]
+    (port,) = find(result, "Service", "migrations")["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (7070, 7071)
+
+
+def test_tools_come_from_the_image_where_the_cluster_can() -> None:
+    pod = pod_spec(find(case("full"), "Job", "tests"))
+    (volume,) = [v for v in pod["volumes"] if v["name"] == "seatrial-tools"]
+    assert volume["image"] == {"reference": "seatrial/runner:0.1.0", "pullPolicy": "IfNotPresent"}
+    (mount,) = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "seatrial-tools"]
+    assert mount == {"name": "seatrial-tools", "mountPath": "/seatrial", "subPath": "seatrial", "readOnly": True}
+
+
+def test_tools_are_copied_where_it_can_not() -> None:
+    result = case("copy")
+    job = pod_spec(find(result, "Job", "tests"))
+    assert [c["name"] for c in job["initContainers"]] == ["seatrial-tools", "collector"]
+    assert job["initContainers"][0]["command"] == ["/seatrial/launch", "copy", "/seatrial", "/target"]
+    (volume,) = [v for v in job["volumes"] if v["name"] == "seatrial-tools"]
+    assert volume == {"name": "seatrial-tools", "emptyDir": {"sizeLimit": "128Mi"}}
+    (mount,) = [m for m in job["containers"][0]["volumeMounts"] if m["name"] == "seatrial-tools"]
+    assert mount == {"name": "seatrial-tools", "mountPath": "/seatrial", "readOnly": True}
+    # The gate of an image's own entry point runs in the runner image, which has the launcher.
+    assert [c["name"] for c in containers(find(result, "Deployment", "own-entry-point"))] == [
+        "seatrial-wait",
+        "own-entry-point",
+    ]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_is_ever_restarted_but_apps_and_the_collector(name: str) -> None:
+    result = case(name)
+    for workload in result.workloads:
+        expected = "Always" if workload["kind"] == "Deployment" else "Never"
+        assert pod_spec(workload)["restartPolicy"] == expected
+        for c in containers(workload):
+            assert c.get("restartPolicy") == ("Always" if c["name"] == "collector" else None)
+            assert "livenessProbe" not in c
+            assert c["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    job = find(result, "Job", "tests")["spec"]
+    assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 1, 1)
+    assert (job["backoffLimit"], job["podReplacementPolicy"]) == (0, "Failed")
+    assert "activeDeadlineSeconds" not in job
+
+
+def test_collector_has_time_to_upload_and_services_end_at_once() -> None:
+    result = case("full")
+    grace = {m["metadata"]["name"]: pod_spec(m)["terminationGracePeriodSeconds"] for m in result.workloads}
+    assert grace.pop("tests") > 60
+    assert set(grace.values()) == {1}
+
+
+PYTEST = ["-m", "pytest", "-p", "seatrial_runner.plugin", "-o", "cache_dir=/tmp/pytest-cache"]
+
+
+@pytest.mark.parametrize(
+    ("tests", "expected", "working_dir"),
+    [
+        ("image: i", [], None),
+        ("source: {configMap: hello}", [], "/tests"),
+        ("image: i\nsource: {configMap: hello}", [], "/tests"),
+        ("image: i\nsource: {configMap: hello}\nworkingDir: /app", ["/tests"], "/app"),
+        ("source: {configMap: hello}\nworkingDir: /app/\npaths: [/tests/test_hello.py]", ["/tests/test_hello.py"], "/app"),
+        (
+            "image: i\nmarkers: a and not b\nkeywords: x or y\nmaxFail: 2\nargs: [-v, --color=yes]\npaths: [a, 'b::c']",
+            ["-m", "a and not b", "-k", "x or y", "--maxfail=2", "-v", "--color=yes", "a", "b::c"],
+            None,
+        ),
+        ("image: i\nkeywords: $(HOME)\npaths: ['t.py::test[$(HOME)-$$]']", ["-k", "$(HOME)", "t.py::test[$(HOME)-$$]"], None),
+        ("image: i\nargs: [--base-url=$(HOME)]", ["--base-url=/tmp"], None),
+    ],
+)  # fmt: skip
+def test_pytest(tests: str, expected: list[str], working_dir: str | None) -> None:
+    indented = "\n".join(f"  {line}" for line in tests.splitlines())
+    found = container(render(make(f"tests:\n{indented}")), "Job", "tests")
+    command = [expand(word, {"HOME": "/tmp"}) for word in found["command"]]
+    assert command[command.index("--") + 1 :] == [*PYTEST, *expected]
+    assert found.get("workingDir") == working_dir
+
+
+def test_launcher_of_the_tests_records_what_the_collector_reads() -> None:
+    job = find(case("full"), "Job", "tests")
+    tests, collector = (next(c for c in containers(job) if c["name"] == n) for n in ("tests", "collector"))
+    command = tests["command"]
+    flags = dict(pairwise(command))
+    assert "--python" in command
+    assert flags["--record"] == "/results/exit.json"
+    assert flags["--output"] == "/results/output.log"
+    assert flags["--gates"] == "/results/gates.jsonl"
+    assert flags["--run-timeout"] == "45m"
+    assert flags["--prepend-env"] == "PYTHONPATH=/seatrial/python"
+    for c in (tests, collector):
+        assert {"name": "results", "mountPath": "/results"} in c["volumeMounts"]
+
+
+def test_source_is_copied_where_it_can_be_written() -> None:
+    tests = container(case("minimal"), "Job", "tests")
+    command = tests["command"]
+    assert tests["image"] == "seatrial/pytest:0.1.0"
+    assert command[command.index("--copy") + 1] == "/seatrial-source:/tests"
+    assert {"name": "tests", "mountPath": "/tests"} in tests["volumeMounts"]
+    assert find(case("minimal"), "ConfigMap", "tests-source")["data"].keys() == {"test_hello.py", "conftest.py"}
+
+
+def artifact_mounts(spec: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Volume by path, in the tests' container and in the collector's folder of artifacts."""
+    job = find(render(make(spec)), "Job", "tests")
+    tests, collector = (next(c for c in containers(job) if c["name"] == n) for n in ("tests", "collector"))
+    ours = {m["mountPath"]: m["name"] for m in tests["volumeMounts"] if m["name"].startswith(("artifacts", "shared"))}
+    theirs = {m["mountPath"]: m["name"] for m in collector["volumeMounts"] if m["mountPath"].startswith("/artifacts")}
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "shared", "ours", "theirs"),
+    [
+        ("[]", None, {}, {}),
+        ("[logs/**]", None, {"/app/logs": "artifacts-0"}, {"/artifacts/logs": "artifacts-0"}),
+        ("[logs]", None, {"/app/logs": "artifacts-0"}, {"/artifacts/logs": "artifacts-0"}),
+        ("[tests/out/*.png]", None, {"/app/tests/out": "artifacts-0"}, {"/artifacts/tests/out": "artifacts-0"}),
+        ("[logs/a/*.txt, logs/**, logs-2/x]", None, {"/app/logs": "artifacts-0", "/app/logs-2": "artifacts-1"},
+         {"/artifacts/logs": "artifacts-0", "/artifacts/logs-2": "artifacts-1"}),
+        ("[logs/**]", "/app/logs", {"/app/logs": "shared"}, {"/artifacts/logs": "shared"}),
+        ("[logs/a/**]", "/app/logs", {"/app/logs": "shared"}, {"/artifacts/logs": "shared"}),
+        ("[logs/**]", "/app/logs/s", {"/app/logs": "artifacts-0", "/app/logs/s": "shared"},
+         {"/artifacts/logs": "artifacts-0", "/artifacts/logs/s": "shared"}),
+        ("[logs/**]", "/app/other", {"/app/logs": "artifacts-0", "/app/other": "shared"},
+         {"/artifacts/logs": "artifacts-0"}),
+    ],
+)  # fmt: skip
+def test_artifacts(artifacts: str, shared: str | None, ours: dict[str, str], theirs: dict[str, str]) -> None:
+    spec = f"tests: {{image: i, workingDir: /app, artifacts: {artifacts}}}"
+    if shared:
+        spec += f"\nsharedVolume: {{mountPath: {shared}}}"
+    assert artifact_mounts(spec) == (ours, theirs)
+
+
+def test_services_are_reached_before_they_are_called_ready() -> None:
+    result = case("readiness")
+    published = {
+        name: find(result, "Service", name)["spec"]["publishNotReadyAddresses"]
+        for name in ("by-default", "by-exec", "by-grpc", "by-http", "by-tcp")
+    }
+    assert published == {"by-default": True, "by-exec": False, "by-grpc": True, "by-http": True, "by-tcp": True}
+    probe = container(result, "Pod", "by-exec")["readinessProbe"]
+    assert (probe["exec"], probe["periodSeconds"]) == ({"command": ["mysqladmin", "ping"]}, 1)
+
+
+def test_replicas_are_reached_once_each_is_ready() -> None:
+    result = case("full")
+    assert find(result, "Service", "controller")["spec"]["publishNotReadyAddresses"] is True
+    assert find(result, "Service", "replicated")["spec"]["publishNotReadyAddresses"] is False
+    assert container(result, "Deployment", "replicated")["readinessProbe"]["grpc"] == {
+        "port": 9090,
+        "service": "orders.v1.Orders",
+    }
+    assert find(result, "Deployment", "replicated")["spec"]["replicas"] == 2
+
+
+def test_portless_parts_have_a_name_that_tells_whether_they_run() -> None:
+    spec = find(case("readiness"), "Service", "portless")["spec"]
+    assert (spec["clusterIP"], spec["publishNotReadyAddresses"], spec["ports"]) == ("None", False, [])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_services_lead_to_pods_of_their_component(name: str) -> None:
+    result = case(name)
+    labels = {
+        m["metadata"]["name"]: (m if m["kind"] == "Pod" else m["spec"]["template"])["metadata"]["labels"]
+        for m in result.workloads
+    }
+    for service in (m for m in result.foundation if m["kind"] == "Service"):
+        selected = [
+            component for component, has in labels.items() if service["spec"]["selector"].items() <= has.items()
+        ]
+        assert selected == [service["metadata"]["name"]]
+
+
+def test_postgres_is_in_memory_within_its_limit_or_on_disk() -> None:
+    def data(result: Any, name: str) -> Any:
+        return next(v for v in pod_spec(find(result, "Pod", name))["volumes"] if v["name"] == "data")["emptyDir"]
+
+    assert data(case("full"), "postgres") == {"medium": "Memory", "sizeLimit": "2Gi"}
+    assert data(case("several"), "postgres") == {"medium": "Memory", "sizeLimit": "1Gi"}
+    assert data(case("several"), "orders-db") == {"sizeLimit": "2Gi"}
+    pod = pod_spec(find(case("full"), "Pod", "postgres"))
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 999
+
+
+def test_initial_sql_is_copied_into_the_environment() -> None:
+    result = case("full")
+    assert list(find(result, "ConfigMap", "init-postgres")["data"]) == ["10-tables.sql", "20-data.sql"]
+    mounts = {m["mountPath"]: m for m in container(result, "Pod", "postgres")["volumeMounts"]}
+    assert mounts["/initdb.d"] == {"name": "initdb", "mountPath": "/initdb.d", "readOnly": True}
+
+
+def test_temporal_starts_with_what_the_run_wants() -> None:
+    args = container(case("full"), "Pod", "temporal")["args"]
+    assert args[:2] == ["server", "start-dev"]
+    assert [args[i + 1] for i, a in enumerate(args) if a == "--namespace"] == ["orders"]  # `default` is always there
+    assert [args[i + 1] for i, a in enumerate(args) if a == "--search-attribute"] == [
+        "Amount=Double",
+        "Customer=Keyword",
+    ]
+
+
+def test_shared_volume_without_a_class_keeps_its_pods_together() -> None:
+    result = case("full")
+    assert find(result, "PersistentVolumeClaim", "shared")["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "2Gi"}},
+    }
+    for workload in result.workloads:
+        template = workload if workload["kind"] == "Pod" else workload["spec"]["template"]
+        mounts = any(v["name"] == "shared" for v in pod_spec(workload)["volumes"])
+        assert ("affinity" in pod_spec(workload)) == mounts
+        assert ("seatrial.dev/shared-volume" in template["metadata"]["labels"]) == mounts
+        if mounts:
+            affinity = pod_spec(workload)["affinity"]["podAffinity"]
+            (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
+            assert term["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+
+
+def test_shared_volume_of_a_class_needs_no_common_node() -> None:
+    result = case("readiness")
+    assert find(result, "PersistentVolumeClaim", "shared")["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert find(result, "PersistentVolumeClaim", "shared")["spec"]["storageClassName"] == "nfs"
+    assert "affinity" not in pod_spec(find(result, "Job", "tests"))
+
+
+def test_config_maps_to_read() -> None:
+    assert config_map_names(load("full")) == ("seed-sql",)
+    assert config_map_names(load("minimal")) == ("hello",)
+    both = make("services: {postgres: {initSQL: {configMap: x}}}\ntests: {source: {configMap: x}}")
+    assert config_map_names(both) == ("x",)
+
+
+def test_missing_config_map_is_an_error() -> None:
+    with pytest.raises(KeyError, match="hello"):
+        environment(load("minimal"), Settings(key=KEY), Inputs({}, NOW))
+
+
+def test_settings_reach_the_manifests() -> None:
+    settings = Settings(
+        key=KEY,
+        operator_namespace="ops",
+        image_pull_policy="Never",
+        archive_upload_url="http://archive.example:80",
+        service_account="sa",
+        cluster_role="role",
+    )
+    result = render(load("full"), settings)
+    assert result.role_binding["roleRef"]["name"] == "role"
+    assert result.role_binding["subjects"][0] == {"kind": "ServiceAccount", "name": "sa", "namespace": "ops"}
+    assert {c["imagePullPolicy"] for w in result.workloads for c in containers(w)} == {"Never"}
+    collector = container(result, "Job", "tests", "collector")
+    assert {"name": "SEATRIAL_ARCHIVE_URL", "value": "http://archive.example:80"} in collector["env"]
+
+
+def test_another_attempt_is_another_environment_with_another_token() -> None:
+    run = load("minimal")
+    again = run.model_copy(update={"status": run.status.model_copy(update={"attempt": 2})})
+    first, second = render(run), render(again)
+    assert first.namespace["metadata"]["name"] != second.namespace["metadata"]["name"]
+    assert find(first, "Secret", "seatrial-upload")["data"] != find(second, "Secret", "seatrial-upload")["data"]
+    env = container(second, "Job", "tests", "collector")["env"]
+    assert {"name": "SEATRIAL_ATTEMPT", "value": "2"} in env
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_tests_wait_for_every_part(name: str) -> None:
+    result = case(name)
+    parts = {m["metadata"]["name"] for m in result.workloads} - {"tests"}
+    assert set(waits(container(result, "Job", "tests"))) == parts
+
+
+@pytest.mark.parametrize(
+    ("requests", "limits", "expected"),
+    [
+        ({}, {}, ({"cpu": "25m", "memory": "64Mi"}, {"memory": "1Gi"})),
+        ({"cpu": "1"}, {"cpu": 2}, ({"cpu": "1", "memory": "64Mi"}, {"memory": "1Gi", "cpu": 2})),
+        ({}, {"memory": "32Mi"}, ({"cpu": "25m", "memory": "32Mi"}, {"memory": "32Mi"})),
+        ({}, {"cpu": "10m"}, ({"cpu": "10m", "memory": "64Mi"}, {"memory": "1Gi", "cpu": "10m"})),
+        ({"memory": "2Gi"}, {}, ({"cpu": "25m", "memory": "2Gi"}, {"memory": "2Gi"})),
+        ({"example.com/gpu": 1}, {"example.com/gpu": 1},
+         ({"cpu": "25m", "memory": "64Mi", "example.com/gpu": 1}, {"memory": "1Gi", "example.com/gpu": 1})),
+    ],
+)  # fmt: skip
+def test_resources(requests: Any, limits: Any, expected: Any) -> None:
+    found = resources.resources(resources.APP, Resources(requests=requests, limits=limits))
+    assert (found["requests"].pop("ephemeral-storage"), found["limits"].pop("ephemeral-storage")) == ("0", "2Gi")
+    assert (found["requests"], found["limits"]) == expected
+
+
+def test_what_may_be_written_is_the_users_to_say() -> None:
+    result = render(
+        make(
+            """
+            services: {minio: {resources: {limits: {ephemeral-storage: 9Gi}}}}
+            tests: {image: i, resources: {limits: {ephemeral-storage: 8Gi}, requests: {ephemeral-storage: 1Gi}}}
+            """
+        )
+    )
+    assert container(result, "Pod", "minio")["resources"]["limits"]["ephemeral-storage"] == "9Gi"
+    tests = pod_spec(find(result, "Job", "tests"))
+    assert tests["containers"][0]["resources"]["requests"]["ephemeral-storage"] == "1Gi"
+    sizes = {v["name"]: v["emptyDir"]["sizeLimit"] for v in tests["volumes"] if "emptyDir" in v}
+    assert sizes == {"tmp": "8Gi", "results": "8Gi", "collector-tmp": "1Gi"}
+    (data,) = (v for v in pod_spec(find(result, "Pod", "minio"))["volumes"] if v["name"] == "data")
+    assert data["emptyDir"] == {"sizeLimit": "9Gi"}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1", 1), (2, 2), ("250m", 0.25), ("1.5Gi", 1.5 * 2**30), ("1k", 1000), ("1e3", 1000), ("1E", 10**18), ("2.", 2), (".5", 0.5)],
+)  # fmt: skip
+def test_quantities(text: int | str, number: float) -> None:
+    assert resources.quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "1 Gi", "-1", "1GB", "Gi", "1e", "one", "1.2.3"])
+def test_no_quantities(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity"):
+        resources.quantity(text)

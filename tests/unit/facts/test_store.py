@@ -1,0 +1,137 @@
+"""What the operator remembers: never an older version over a newer one, and nothing of runs that are gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seatrial.facts.observed import Result
+from seatrial.facts.store import Store
+from tests.unit import builders as b
+
+LABELS = {"seatrial.dev/run-uid": b.UID, "seatrial.dev/component": "postgres", "seatrial.dev/role": "service"}
+ENVIRONMENT = b.run().environment_namespace()
+
+
+def pod(version: int, phase: str = "Running", **more: Any) -> dict[str, Any]:
+    metadata = {
+        "name": "postgres", "namespace": ENVIRONMENT, "uid": "p", "resourceVersion": str(version), "labels": LABELS, **more,
+    }  # fmt: skip
+    return {"metadata": metadata, "status": {"phase": phase}}
+
+
+def namespace(version: int, **metadata: Any) -> dict[str, Any]:
+    base = {"name": ENVIRONMENT, "uid": "n", "resourceVersion": str(version), "labels": LABELS}
+    return {"metadata": {**base, **metadata}}
+
+
+def test_an_older_version_never_replaces_a_newer_one() -> None:
+    store = Store()
+    store.put_run(b.body(status={"phase": "Testing"}, resourceVersion="12"))
+    store.put_run(b.body(status={"phase": "Starting"}, resourceVersion="11"))
+    assert store.runs["team-a", "orders"]["status"]["phase"] == "Testing"
+    store.put_pod(pod(8, "Failed"))
+    store.put_pod(pod(7, "Running"))
+    assert [p.phase for p in store.pods(b.UID)] == ["Failed"]
+
+
+def test_a_new_run_of_an_old_name_is_another_run() -> None:
+    store = Store()
+    store.put_run(b.body(resourceVersion="50"))
+    store.put_run(b.body(uid="other", resourceVersion="3"))
+    assert store.key_of("other") == ("team-a", "orders")
+    assert store.key_of(b.UID) is None
+    store.remove_run(b.body())  # the old one's deletion comes late
+    assert store.key_of("other") == ("team-a", "orders")
+
+
+def test_an_answer_that_comes_late_brings_no_run_back() -> None:
+    store = Store()
+    store.put_run(b.body(resourceVersion="5"))
+    store.update_run(b.body(status={"phase": "Testing"}, resourceVersion="6"))
+    assert store.runs["team-a", "orders"]["status"]["phase"] == "Testing"
+    store.remove_run(b.body())
+    store.update_run(b.body(resourceVersion="7"))
+    assert store.runs == {}
+    store.put_run(b.body(uid="successor", resourceVersion="8"))
+    store.update_run(b.body(resourceVersion="9"))
+    assert store.key_of("successor") == ("team-a", "orders")
+    assert store.runs["team-a", "orders"]["metadata"]["uid"] == "successor"
+
+
+def test_an_environment_is_known_longer_than_its_run() -> None:
+    store = Store()
+    store.put_run(b.body())
+    store.put_namespace(namespace(5))
+    store.remove_run(b.body())
+    assert [n.name for n in store.environments()] == [ENVIRONMENT]
+    store.remove_namespace(namespace(6))
+    assert store.environments() == []
+
+
+def test_the_archive_is_asked_about_runs_that_had_begun_before_the_operator() -> None:
+    store = Store()
+    store.put_run(b.body(status={"timeline": {"started": "2026-03-01T12:00:00Z"}}))
+    assert store.must_ask_archive(b.UID)
+    store.put_archive_answer(b.UID, "refused", b.NOW)
+    assert store.must_ask_archive(b.UID)
+    store.put_archive_answer(b.UID, "refused", b.at(5))
+    assert store.observe(b.UID).archive_silent_since == b.NOW
+    store.put_result(b.UID, Result("d", {}))
+    assert store.observe(b.UID).archive_silent_since is None
+    assert not store.must_ask_archive(b.UID)
+
+    fresh = Store()
+    fresh.put_run(b.body())
+    assert not fresh.must_ask_archive(b.UID)
+
+
+def test_progress_is_news_once() -> None:
+    store = Store()
+    assert store.put_progress(b.UID, gates_open=1.0)
+    assert not store.put_progress(b.UID, gates_open=2.0)
+    assert store.put_progress(b.UID, first_test=3.0)
+    assert store.observe(b.UID).progress.gates_open == 1.0
+
+
+def test_it_is_known_that_the_tests_pod_was_there() -> None:
+    store = Store()
+    store.put_run(b.body())
+    tests = {"labels": {**LABELS, "seatrial.dev/role": "tests"}}
+    store.put_pod(pod(4, namespace="team-b", uid="forged", **tests))
+    store.remove_pod(pod(5, namespace="team-b", uid="forged", **tests))
+    store.put_pod(pod(6))
+    store.remove_pod(pod(7))
+    store.put_pod(pod(8, **tests))
+    assert not store.observe(b.UID).tests_gone
+    store.remove_pod(pod(9, **tests))
+    assert store.observe(b.UID).tests_gone
+
+
+def test_labels_alone_make_nothing_a_part_of_an_environment() -> None:
+    store = Store()
+    store.put_pod(pod(5, "Failed", namespace="team-b", uid="forged"))  # told before the run is
+    store.put_run(b.body())
+    store.put_namespace(namespace(6))
+    store.put_namespace(namespace(9, name="team-b", uid="other", deletionTimestamp="2026-03-01T12:00:00Z"))
+    store.put_pod(pod(7))
+    seen = store.observe(b.UID)
+    assert seen.namespace is not None
+    assert (seen.namespace.uid, seen.namespace.terminating_since) == ("n", None)
+    assert [p.uid for p in seen.pods] == ["p"]
+    store.remove_namespace(namespace(10, name="team-b", uid="other"))
+    assert store.observe(b.UID) == seen
+
+
+def test_what_comes_late_of_a_run_that_is_gone_is_not_kept() -> None:
+    store = Store()
+    store.put_run(b.body())
+    store.put_namespace(namespace(5))
+    store.put_pod(pod(6))
+    store.remove_namespace(namespace(7))
+    store.remove_run(b.body())
+    store.put_pod(pod(8, "Failed"))
+    store.remove_pod(pod(9, "Failed"))
+    store.must_ask_archive(b.UID)
+    store.observe(b.UID)
+    assert store.names() == {"runs": set(), "namespaces": set(), "pods": set()}
+    assert store._facts == {}

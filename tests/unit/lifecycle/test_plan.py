@@ -1,0 +1,474 @@
+"""The state machine as tables: a run, what is seen of it, a moment; and what is done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from seatrial.api.run import IntegrationRun
+from seatrial.api.status import Phase, Reason
+from seatrial.facts.observed import Container, Ended, Evidence, Observed, Pod, Progress, Result, format_time
+from seatrial.lifecycle.plan import (
+    Action,
+    AddFinalizer,
+    CreateEnvironment,
+    DeletePods,
+    DeleteRun,
+    GatherEvidence,
+    LookAtNamespace,
+    Reclaim,
+    RemoveFinalizer,
+    StopTests,
+    created,
+    plan,
+    rejected,
+)
+from tests.unit import builders as b
+
+FRESH = b.run()
+STARTED = b.started()
+TESTING_LINE = {
+    "queued": "2026-03-01T11:59:29Z", "started": format_time(b.at(-30)), "environmentReady": format_time(b.at(-6)),
+    "firstTest": format_time(b.at(-5)),
+}  # fmt: skip
+HANDED_OVER = b.tests_pod(b.ended("collector", 0, '{"digest": "sha256:abc"}'), b.ended("tests", 0))
+GONE = Observed(evidence=b.ARCHIVED)
+HERE = b.observed(b.tests_pod())
+
+
+def ended(
+    verdict: str = "Passed", *, ago: float = 1, spec: dict[str, Any] | None = None, **status: Any
+) -> IntegrationRun:
+    """A run that has its verdict."""
+    base: dict[str, Any] = {
+        "phase": "Reclaiming",
+        "verdict": verdict,
+        "reason": "TestsPassed",
+        "results": {"digest": "x"},
+    }
+    made = b.started(spec, **{**base, **status})
+    line = made.status.timeline.model_copy(update={"verdict": format_time(b.at(-ago))})
+    return made.model_copy(update={"status": made.status.model_copy(update={"timeline": line})})
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is there, and what the plan must say."""
+
+    run: IntegrationRun
+    seen: Observed = field(default_factory=lambda: GONE)
+    does: tuple[type[Action], ...] = ()
+    phase: str | None = None
+    reason: str = ""
+    due: float | None = None
+    """Seconds from now at which to look again, where the test is about it."""
+
+
+CASES = {
+    "new": Case(b.run(finalizers=[]), GONE, (AddFinalizer, CreateEnvironment)),
+    "new, finalizer already there": Case(FRESH, GONE, (CreateEnvironment,)),
+    "new, operator was killed in the burst": Case(FRESH, HERE, (CreateEnvironment,)),
+    "cancelled before anything was made": Case(b.run({"cancel": True}), GONE, (), "Cancelled", "Cancelled"),
+    "starting": Case(STARTED, HERE, (), "Starting"),
+    "first test": Case(STARTED, b.observed(b.tests_pod(), progress=b.TESTING), (), "Testing"),
+    "gates open, no test yet": Case(STARTED, b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-1).timestamp())), (), None),
+    "passed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed"),
+    "failed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary("failed")), (Reclaim,), "Reclaiming", "TestsFailed"),
+    "passed, kept": Case(
+        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary()), (), "Passed", "TestsPassed", 600,
+    ),
+    "failed is kept on its own": Case(
+        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary("failed")), (Reclaim,), "Reclaiming",
+        "TestsFailed",
+    ),
+    "service lost": Case(
+        STARTED, b.observed(b.pod("redis", "service", deleting=True)), (Reclaim,), "Reclaiming", "ServiceLost"
+    ),
+    "cancelled before the tests": Case(
+        b.started({"cancel": True}), HERE, (Reclaim,), "Reclaiming", "Cancelled"
+    ),
+    "cancelled among the tests": Case(
+        b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING), (StopTests,), "Collecting", "Cancelled", 15,
+    ),
+    "collecting, tests are ending": Case(
+        ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), progress=b.TESTING),
+        (), "Collecting", due=14,
+    ),
+    "collected": Case(
+        ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), result=b.summary("died")),
+        (Reclaim,), "Reclaiming",
+    ),
+    "collecting takes too long": Case(
+        ended("Cancelled", ago=15, phase="Collecting", results=None), b.observed(b.tests_pod(), progress=b.TESTING),
+        (Reclaim,), "Reclaiming",
+    ),
+    "environment deleted by somebody": Case(
+        STARTED, b.observed(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "Reclaiming", "EnvironmentLost"
+    ),
+    "migrations' pod gone": Case(
+        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), HERE, (Reclaim,), "Reclaiming", "EnvironmentLost"
+    ),
+    "migrations' pod gone when nobody needs it": Case(
+        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), b.observed(b.tests_pod(), progress=b.TESTING),
+        (), "Testing",
+    ),
+    "tests' pod not there yet": Case(STARTED, b.observed(), (), "Starting"),
+    "tests' pod gone before the first test": Case(STARTED, b.observed(tests_gone=True), (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "ended from outside, the pod has not said by whom": Case(
+        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-5)), (), "Starting", due=25,
+    ),
+    "ended from outside, the pod says by whom": Case(
+        b.started(),
+        b.observed(
+            b.tests_pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". '),
+            result=b.summary("died", signal="SIGTERM"), heard=b.at(-5),
+        ),
+        (Reclaim,), "Reclaiming", "Evicted",
+    ),
+    "ended from outside, the pod never says by whom": Case(
+        b.started(ago=60), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-30)), (Reclaim,),
+        "Reclaiming", "TestProcessDied",
+    ),
+    "ended by itself": Case(
+        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGSEGV"), heard=b.NOW), (Reclaim,), "Reclaiming",
+        "TestProcessDied",
+    ),
+    "node lost among the tests": Case(
+        b.started(phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)),
+        (Reclaim,), "Reclaiming", "NodeLost",
+    ),
+    "environment gone": Case(STARTED, GONE, (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "environment not seen yet": Case(b.started(ago=1), GONE, (), "Starting"),
+    "tests' process not started in time": Case(
+        b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod(b.waiting("tests", "PodInitializing"))),
+        (Reclaim,), "Reclaiming", "ServiceNotReady",
+    ),
+    "the launcher keeps the time first": Case(
+        b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod()), (), "Starting"
+    ),
+    "no result long after the time for the tests": Case(
+        b.started({"timeouts": {"tests": "1s"}}, ago=400), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-390).timestamp())),
+        (Reclaim,), "Reclaiming", "TestTimeout",
+    ),
+    "the clock of the tests' node is behind": Case(
+        b.started({"timeouts": {"tests": "5m"}}, ago=60), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-3600).timestamp())),
+        (), "Starting",
+    ),
+    "the clock of the kubelet is behind": Case(
+        b.started(ago=60), b.observed(b.tests_pod(b.running("collector"), Container("tests", running_since=b.at(-7200)))), (), "Starting",
+    ),
+    "cancelled among the tests, by an operator that has not heard of their start": Case(
+        b.started({"cancel": True}, phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod()), (StopTests,), "Collecting",
+    ),
+    "an app that a test stops on purpose, after a restart of the operator": Case(
+        b.started(phase="Testing", timeline=TESTING_LINE),
+        b.observed(b.tests_pod(), b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1)))), (), "Testing",
+    ),
+    "handed over, but the archive can't be asked yet": Case(
+        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-80)), (), "Starting", due=10,
+    ),
+    "handed over, but the archive can't be asked for long": Case(
+        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-90)), (Reclaim,), "Reclaiming",
+        "ArchiveUnavailable",
+    ),
+    "tests' pod gone, and the archive can't be asked yet": Case(
+        b.started(phase="Testing", timeline=TESTING_LINE),
+        b.observed(archive_error="refused", archive_silent_since=b.at(-1)), (), "Testing",
+    ),
+    "lifetime over": Case(
+        b.started(expiresAt=format_time(b.at(-1))), HERE, (Reclaim,), "Reclaiming", "RunTimeout",
+    ),
+    "a result counts even after the lifetime": Case(
+        b.started(expiresAt=format_time(b.at(-1))), b.observed(result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed",
+    ),
+    "reclaiming": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "Reclaiming", due=7),
+    "reclaim was not begun": Case(ended(), b.observed(), (Reclaim,), "Reclaiming"),
+    "reclaimed": Case(ended(), GONE, (), "Passed", due=604799),
+    "reclaiming for long": Case(
+        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "Reclaiming", due=10
+    ),
+    "reclaiming for long, with pods": Case(
+        ended(), b.observed(b.tests_pod(deleting=True), namespace=b.namespace(terminating_since=b.at(-10))),
+        (DeletePods, LookAtNamespace), "Reclaiming", due=10,
+    ),
+    "stuck": Case(
+        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")),
+        (LookAtNamespace,), "Reclaiming",
+    ),
+    "kept after the verdict": Case(ended(phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (), "Passed", due=4),
+    "kept long enough": Case(ended(ago=6, phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (Reclaim,), "Reclaiming"),
+    "kept no longer than its lifetime": Case(
+        ended(phase="Passed", spec={"retention": {"passed": "5h"}}, expiresAt=format_time(b.NOW)), HERE, (Reclaim,), "Reclaiming"
+    ),
+    "deleted, environment there": Case(
+        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), HERE, (Reclaim,),
+    ),
+    "deleted, environment going": Case(
+        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), b.observed(namespace=b.namespace(terminating_since=b.NOW)), ()
+    ),
+    "deleted, environment gone": Case(b.run(deletionTimestamp="2026-03-01T12:00:00Z"), GONE, (RemoveFinalizer,)),
+    "deleted, not ours any more": Case(b.run(deletionTimestamp="2026-03-01T12:00:00Z", finalizers=["other"]), HERE, ()),
+}  # fmt: skip
+
+
+def decide(run: IntegrationRun, seen: Observed, now: datetime = b.NOW) -> Any:
+    """The plan of a run."""
+    return plan(run, seen, now, finalizer=b.FINALIZER)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_is_done(case: Case) -> None:
+    made = decide(case.run, case.seen)
+    assert tuple(type(action) for action in made.actions) == case.does
+    if case.phase:
+        assert made.status.phase == case.phase
+    if case.reason:
+        assert made.status.reason == case.reason
+    if case.due is not None:
+        assert made.due is not None
+        assert round((made.due - b.NOW).total_seconds()) == case.due
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in CASES.items() if i != "environment gone"])
+def test_the_same_look_again_changes_nothing(case: Case) -> None:
+    first = decide(case.run, case.seen)
+    again = decide(case.run.model_copy(update={"status": first.status}), case.seen)
+    assert again.status == first.status
+    assert again.notes == ()
+
+
+def test_a_verdict_never_changes() -> None:
+    passed = ended("Passed")
+    for seen in (
+        b.observed(result=b.summary("failed")),
+        b.observed(b.pod("redis", "service", b.ended("redis", 1))),
+        b.observed(namespace=b.namespace(terminating_since=b.NOW)),
+        GONE,
+    ):
+        assert decide(passed, seen).status.verdict == "Passed"
+    assert decide(ended("Passed", spec={"cancel": True}), HERE).status.verdict == "Passed"
+
+
+def test_an_environment_that_turns_up_late_is_reclaimed_too() -> None:
+    done = ended()
+    reclaimed = done.model_copy(update={"status": decide(done, GONE).status})
+    assert decide(reclaimed, HERE).actions == (Reclaim(),)
+
+
+def test_the_record_is_forgotten_when_its_time_is_over() -> None:
+    record = ended(spec={"retention": {"record": "1h"}})
+    gone = decide(record, GONE)
+    kept = record.model_copy(update={"status": gone.status})
+    assert decide(kept, GONE, b.at(3598)).actions == ()
+    assert decide(kept, GONE, b.at(3600)).actions == (DeleteRun(),)
+
+
+def test_a_passed_run_tells_its_numbers() -> None:
+    status = decide(STARTED, b.observed(b.tests_pod(), result=b.summary(), evidence=None)).status
+    assert status.tests_summary == "3/3"
+    assert status.results is not None
+    assert status.results.digest == "sha256:abc"
+    assert status.timeline.first_test == format_time(b.at(-5))
+    assert status.timeline.last_test == format_time(b.at(-1))
+    assert {c.type: c.status for c in status.conditions} == {
+        "EnvironmentReady": "True",
+        "TestsFinished": "True",
+        "ResultsArchived": "True",
+    }
+
+
+def test_what_a_cancelled_run_had_finished_is_kept() -> None:
+    waiting = ended("Cancelled", phase="Collecting", results=None)
+    status = decide(waiting, b.observed(b.tests_pod(deleting=True), result=b.summary("died"))).status
+    assert (status.verdict, status.tests_summary) == ("Cancelled", "3/3")
+
+
+def test_after_the_burst() -> None:
+    status = created(FRESH, b.at(7200), b.NOW).status
+    assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.environment_namespace())
+    assert status.expires_at == format_time(b.at(7200))
+    assert status.timeline.queued == format_time(b.at(-1))
+
+
+def test_a_wait_within_the_second_of_creation_is_not_told() -> None:
+    line = created(FRESH, b.at(7200), b.at(-0.4)).status.timeline
+    assert line.queued == line.started == format_time(b.at(-0.4))
+
+
+def test_a_spec_that_can_not_be_started() -> None:
+    made = rejected(FRESH, Reason.INVALID_SPEC, "tests.source.configMap: ConfigMap x is not there", b.NOW)
+    assert made.status.verdict == "Errored"
+    assert next((c.type, c.status) for c in made.status.conditions) == ("Accepted", "False")
+    assert made.actions == (GatherEvidence(True),)
+    after = FRESH.model_copy(update={"status": made.status})
+    assert decide(after, GONE).actions == (Reclaim(),)  # whatever the burst has left
+
+
+def test_a_stuck_namespace_is_reported_with_what_holds_it() -> None:
+    case = CASES["stuck"]
+    status = decide(case.run, case.seen).status
+    assert [(c.reason, "finalizer x" in c.message) for c in status.conditions] == [("NamespaceStuck", True)]
+
+
+def test_a_lost_namespace_is_missed_only_after_a_while() -> None:
+    early = replace(HERE, namespace=None)
+    assert decide(b.started(ago=9), early).status.verdict is None
+    assert decide(b.started(ago=10), early).status.reason == "EnvironmentLost"
+
+
+@pytest.mark.parametrize("moment", [1e300, -1e18, float("nan"), 253402300799.0])
+def test_a_time_that_can_not_be_one_does_not_keep_a_run_from_its_end(moment: float) -> None:
+    told = Progress(gates_open=moment, first_test=moment)
+    assert decide(STARTED, b.observed(b.tests_pod(), progress=told)).status.verdict is None
+    summary = b.summary(firstTestAt=moment, lastTestEndedAt=moment, gatesOpenAt=moment)
+    assert decide(STARTED, b.observed(progress=told, result=summary)).status.reason == "TestsPassed"
+
+
+def test_counts_fit_the_status_whatever_is_told() -> None:
+    summary = b.summary()
+    summary["tests"]["total"] = 10**30
+    tests = decide(STARTED, b.observed(result=summary)).status.tests
+    assert tests is not None
+    assert tests.total == 2**31 - 1
+
+
+FAILED = b.observed(b.tests_pod(), result=b.summary("failed"), evidence=None)
+GOING = b.namespace(terminating_since=b.at(-1))
+
+
+def away(since: float, tried: float) -> Evidence:
+    return Evidence(error="refused", failing_since=b.at(since), tried=b.at(tried))
+
+
+def collected_nothing(pytest_ended: float) -> Pod:
+    """The tests' pod of a collector that found no archive."""
+    tests = Container("tests", ended=Ended(0, at=b.at(pytest_ended)))
+    return b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'), tests)
+
+
+EVIDENCE = {
+    "failed": Case(STARTED, FAILED, (GatherEvidence,), "Collecting"),
+    "failed, kept": Case(b.started({"retention": {"failed": "10m"}}), FAILED, (GatherEvidence,), "Failed"),
+    "failed, none is wanted": Case(
+        b.started({"retention": {"evidence": "Never"}}), FAILED, (Reclaim, GatherEvidence), "Reclaiming"
+    ),
+    "passed": Case(STARTED, b.observed(result=b.summary(), evidence=None), (Reclaim, GatherEvidence), "Reclaiming"),
+    "passed, always wanted": Case(
+        b.started({"retention": {"evidence": "Always"}}), b.observed(result=b.summary(), evidence=None), (GatherEvidence,), "Collecting"
+    ),
+    "gathered": Case(ended("Failed", phase="Collecting"), b.observed(), (Reclaim,), "Reclaiming"),
+    "cancelled among the tests: what they left comes first": Case(
+        b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING, evidence=None), (StopTests,), "Collecting"
+    ),
+    "cancelled before anything was made": Case(
+        b.run({"cancel": True}), Observed(), (GatherEvidence,), "Cancelled",
+    ),
+    "environment deleted by somebody: what is left is read at once": Case(
+        STARTED, b.observed(b.tests_pod(), namespace=GOING, evidence=None), (GatherEvidence,), "Reclaiming"
+    ),
+    "the operator was restarted while the environment ends": Case(
+        ended("Failed"), b.observed(namespace=GOING, evidence=None), (GatherEvidence,), "Reclaiming"
+    ),
+    "and when it is gone": Case(ended("Failed"), Observed(), (GatherEvidence,), "Reclaiming"),
+    "of a passed run that is no reason to wait": Case(ended(), Observed(), (GatherEvidence,), "Passed"),
+    "archive away": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-2, -2)), (), "Collecting", due=3
+    ),
+    "archive away, again": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-12, -5)), (GatherEvidence,), "Collecting"
+    ),
+    "archive away for long": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-90, -5)), (Reclaim,), "Reclaiming"
+    ),
+    "archive away for as long already when the verdict came": Case(
+        ended("Errored", phase="Collecting"), replace(b.observed(evidence=away(-2, -2)), archive_silent_since=b.at(-92)), (Reclaim,),
+        "Reclaiming",
+    ),
+    "archive away, as the collector has said": Case(
+        ended("Errored", phase="Collecting"), b.observed(collected_nothing(-50), evidence=away(-2, -2)), (), "Collecting", due=3
+    ),
+    "archive away for long, as the collector has said": Case(
+        ended("Errored", phase="Collecting"),
+        replace(b.observed(collected_nothing(-92), evidence=away(-2, -2)), archive_silent_since=b.at(-3)), (Reclaim,), "Reclaiming",
+    ),
+    "refused": Case(
+        ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (Reclaim,), "Reclaiming"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EVIDENCE.values(), ids=EVIDENCE.keys())
+def test_evidence_comes_before_the_reclaim_and_after_the_verdict(case: Case) -> None:
+    test_what_is_done(case)
+
+
+def test_a_passed_run_leaves_its_record_alone() -> None:
+    assert decide(STARTED, b.observed(result=b.summary(), evidence=None)).actions == (Reclaim(), GatherEvidence(False))
+
+
+def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway() -> None:
+    waiting = ended("Failed", phase="Collecting")
+    told = decide(waiting, b.observed())
+    assert [(c.type, c.status) for c in told.status.conditions] == [("EvidenceArchived", "True")]
+    assert told.notes == ()
+
+    lost = decide(waiting, b.observed(evidence=away(-90, -5)))
+    (condition,) = lost.status.conditions
+    assert (condition.status, condition.reason, condition.message.split(";")[0]) == (
+        "False", "ArchiveUnavailable", "not archived: refused",
+    )  # fmt: skip
+    assert [note.reason for note in lost.notes] == ["EvidenceLost"]
+    again = decide(waiting.model_copy(update={"status": lost.status}), b.observed(evidence=away(-90, -5)))
+    assert again.notes == ()
+    assert again.status == lost.status
+
+
+def test_nothing_waits_for_evidence_when_the_run_itself_is_deleted() -> None:
+    deleted = b.run(deletionTimestamp="2026-03-01T12:00:00Z")
+    assert decide(deleted, b.observed(evidence=None)).actions == (Reclaim(),)
+
+
+LOST = b.summary("failed", lost=[{"name": "postgres", "error": "connection refused"}])
+WITH_POSTGRES = b.started({"services": {"postgres": {}}})
+
+
+def test_how_a_lost_service_ended_is_waited_for_but_not_long() -> None:
+    def seen(heard: float, *pods: Any) -> Observed:
+        return replace(b.observed(*pods), result=Result("sha256:abc", LOST, b.at(heard)))
+
+    early = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service")))
+    assert early.status.verdict is None
+    assert early.due == b.at(2.4)
+    told = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))))
+    assert told.status.reason == "OutOfMemory"
+    silent = decide(WITH_POSTGRES, seen(-2.5, b.pod("postgres", "service")))
+    assert silent.status.reason == "ServiceLost"
+
+
+def test_how_a_lost_app_ended_is_waited_for_as_well() -> None:
+    """Its memory may have been the cause, and only its pod tells."""
+    run = b.started({"apps": {"api": {"image": "i", "port": 80}}})
+    told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
+
+    def seen(heard: float, app: Any) -> Observed:
+        return replace(b.observed(b.pod("api", "app", app)), result=Result("sha256:abc", told, b.at(heard)))
+
+    assert decide(run, seen(-0.1, b.running("api"))).status.verdict is None
+    killed = b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-0.1)))
+    assert decide(run, seen(-0.1, killed)).status.reason == "OutOfMemory"
+    assert decide(run, seen(-2.5, b.running("api"))).status.reason == "TestsFailed"
+
+
+def test_a_test_that_was_running_till_the_end_belongs_to_the_time_of_the_tests() -> None:
+    times = {
+        "firstTestAt": b.at(-9).timestamp(),
+        "lastTestEndedAt": b.at(-8).timestamp(),
+        "endedAt": b.at(-1).timestamp(),
+    }
+    ended = decide(b.started(), b.observed(result=b.summary("failed", **times)))
+    assert ended.status.timeline.last_test == format_time(b.at(-8))
+    hung = decide(b.started(), b.observed(result=b.summary("timeout", running="t.py::test_c", **times)))
+    assert hung.status.timeline.last_test == format_time(b.at(-1))

@@ -1,0 +1,71 @@
+"""The diagnosis of what a real cluster and a real archive have said of each cause; `record.py` made these files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.api.run import IntegrationRun
+from seatrial.api.status import Reason
+from seatrial.facts import observed
+from seatrial.facts.observed import Evidence, Observed, Result, parse_time
+from seatrial.lifecycle.plan import plan
+from tests.unit import builders as b
+from tests.unit.verdict.record import CASES, FIXTURES
+
+RECORDED = sorted(FIXTURES.glob("*.json"))
+NOT_RECORDED = {
+    Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED,  # before there is anything to look at
+    Reason.RESULTS_MISSING,  # the collector is broken for it
+    Reason.NAMESPACE_STUCK,  # no verdict
+}  # fmt: skip
+
+
+def run_of(found: dict[str, Any]) -> IntegrationRun:
+    told = found["told"]
+    known = ("queued", "started") if found["summary"] else ("queued", "started", "environmentReady", "firstTest")
+    line = {k: v for k, v in told["timeline"].items() if k in known}
+    status = {"phase": "Starting", "namespace": told["namespace"], "expiresAt": told["expiresAt"], "timeline": line}
+    spec = {**found["spec"], "cancel": found["meanwhile"] == "cancel"}
+    return b.run(spec, status, name=found["case"], uid=found["uid"], creationTimestamp=found["created"])
+
+
+def seen(found: dict[str, Any]) -> Observed:
+    ending = parse_time(found["told"]["timeline"]["verdict"]) if found["meanwhile"] == "delete-namespace" else None
+    summary = found["summary"]
+    return Observed(
+        namespace=b.namespace(name=found["told"]["namespace"], terminating_since=ending),
+        pods=tuple(observed.pod(pod) for pod in found["pods"]),
+        result=Result("sha256:recorded", summary)
+        if summary and found["meanwhile"] not in ("cancel", "delete-namespace")
+        else None,
+        evidence=Evidence("sha256:recorded"),
+    )
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
+    found = json.loads(path.read_text())
+    verdict_at = parse_time(found["told"]["timeline"]["verdict"])
+    assert verdict_at is not None
+    told = plan(run_of(found), seen(found), verdict_at, finalizer=b.FINALIZER).status
+    assert told.reason == found["expect"], told.message
+    assert len(told.message) <= 1000
+    if told.verdict == "Errored":
+        assert any(word in told.message for word in STEPS), told.message
+
+
+STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less", "arguments", "allow it")  # fmt: skip
+
+
+def test_every_cause_is_recorded() -> None:
+    assert {path.stem for path in RECORDED} == set(CASES)
+    assert {case.reason for case in CASES.values()} == set(Reason) - NOT_RECORDED
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+def test_no_fixture_tells_of_a_machine(path: Path) -> None:
+    assert "/root/" not in path.read_text()
