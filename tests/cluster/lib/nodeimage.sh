@@ -130,6 +130,8 @@ node_images() {
   copy_with_libraries "$kube" /usr/sbin/nft /usr/sbin/xtables-nft-multi /usr/sbin/conntrack /sbin/sysctl /usr/lib/x86_64-linux-gnu/xtables/libxt_statistic.so
   cp -r "$root/usr/lib/x86_64-linux-gnu/xtables" "$kube/usr/lib/x86_64-linux-gnu/"
   for applet in {ip,ip6}tables{,-save,-restore}; do ln -s xtables-nft-multi "$kube/usr/sbin/$applet"; done
+  # kube-proxy recognizes the elements of its maps by the names of protocols that nft lists; by numbers it deletes its own
+  printf '%s\n' 'tcp 6 TCP' 'udp 17 UDP' 'sctp 132 SCTP' >"$kube/etc/protocols"
   # shellcheck disable=SC2046
   image "$kube" '{"Env": ["PATH=/usr/local/bin:/usr/sbin:/sbin:/usr/bin:/bin"]}' $(grep -v -e coredns -e pause <<<"$names")
 
