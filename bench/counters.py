@@ -40,7 +40,7 @@ class Counts:
     own_writes: float
     own_reads: float
     runs: float
-    """Runs whose environment was reclaimed."""
+    """Runs whose environment was cleaned up."""
 
     def since(self, before: Counts) -> Counts:
         """What was added."""

@@ -45,7 +45,7 @@ class Run:
     """The last test's end to the verdict seen in the status by somebody who watches it."""
     verdict_written: float
     """The last test's end to the moment that the status gives for the verdict."""
-    reclaim: float
+    clean_up: float
     """The verdict (as the status gives it) to the end of the namespace."""
     whole: float
     """`kubectl apply` started to the end of the namespace."""
@@ -158,7 +158,7 @@ class Bench:
         """Whether a run of somebody else is under way."""
         return any(
             body["metadata"]["namespace"] != NAMESPACE_OF_RUNS
-            and not ((body.get("status") or {}).get("timeline") or {}).get("reclaimed")
+            and not ((body.get("status") or {}).get("timeline") or {}).get("cleanedUp")
             for body in await self._cluster.list(RUN)
         )
 
@@ -223,7 +223,7 @@ class Bench:
                 lambda c: c.type == "DELETED" and c.name == environment, f"{environment} to be gone", PATIENCE_SECONDS
             )
             last = await runs.until(
-                lambda c: bool((status(c).get("timeline") or {}).get("reclaimed")), "the run to know it"
+                lambda c: bool((status(c).get("timeline") or {}).get("cleanedUp")), "the run to know it"
             )
             started = await runs.until(lambda c: bool((status(c).get("timeline") or {}).get("started")), "the start")
             made = await namespaces.until(lambda c: c.name == environment, environment)
@@ -256,7 +256,7 @@ class Bench:
             first_test=moment("firstTest") - begun,
             verdict=verdict.at - moment("lastTest"),
             verdict_written=moment("verdict") - moment("lastTest"),
-            reclaim=gone.at - moment("verdict"),
+            clean_up=gone.at - moment("verdict"),
             whole=gone.at - begun,
             counts=counts if alone and counts.runs == 1 and not await self.disturbed() else None,
             timeline=timeline,

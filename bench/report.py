@@ -62,7 +62,7 @@ def figures(repetitions: Sequence[Repetition], memory_bytes: float) -> list[Figu
             [r.quickstart.first_test / r.floor.first_test for r in repetitions], 1.25,
         ),
         of("verdict_latency_s", "last test's end to verdict seen", "s", [run.verdict for run in runs], 1.0),
-        of("reclaim_s", "verdict to namespace gone", "s", [run.reclaim for run in runs], 6.0),
+        of("clean_up_s", "verdict to namespace gone", "s", [run.clean_up for run in runs], 6.0),
         of("script_s", "by-hand script: apply to namespace gone", "s", [r.script for r in repetitions]),
         of("whole_run_s", "same job as a run: apply to namespace gone", "s", [r.job.whole for r in repetitions]),
         of("whole_run_ratio", "  run / script", "x", [r.job.whole / r.script for r in repetitions], 0.6),

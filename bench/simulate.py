@@ -224,7 +224,7 @@ async def _measure(count: int, spec: Object, kube: Kube, player: Player, process
     await all_are("under way", lambda status: status.get("phase") == "Testing")
     writes = len(kube.writes)
     player.finish()
-    await all_are("ended", lambda status: bool((status.get("timeline") or {}).get("reclaimed")))
+    await all_are("ended", lambda status: bool((status.get("timeline") or {}).get("cleanedUp")))
     _, most = resident(process.pid)
     print(f"writes of a run: {len(kube.writes) / count:.1f} ({writes / count:.1f} until its tests)")
     print(

@@ -70,15 +70,15 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self.reclaim = Histogram(
-            "seatrial_environment_reclaim_duration_seconds",
+        self.clean_up = Histogram(
+            "seatrial_environment_clean_up_duration_seconds",
             "From the verdict to the end of the namespace, for environments that are not kept.",
             buckets=_SECONDS,
             registry=registry,
         )
         self.writes_per_run = Histogram(
             "seatrial_api_writes_per_run",
-            "Requests of the operator that change something, for one run from its creation to its reclaim.",
+            "Requests of the operator that change something, for one run from its creation to its clean-up.",
             buckets=(10, 20, 25, 30, 35, 40, 50, 60, 80, 100, 200),
             registry=registry,
         )
@@ -151,11 +151,11 @@ class Metrics:
         if line["queued"] and line["first_test"]:
             self.first_test.observe(max(0.0, (line["first_test"] - line["queued"]).total_seconds()))
 
-    def reclaimed(self, uid: str, status: IntegrationRunStatus, kept_seconds: float) -> None:
+    def cleaned_up(self, uid: str, status: IntegrationRunStatus, kept_seconds: float) -> None:
         """Counts an environment that is gone."""
-        verdict, gone = parse_time(status.timeline.verdict), parse_time(status.timeline.reclaimed)
+        verdict, gone = parse_time(status.timeline.verdict), parse_time(status.timeline.cleaned_up)
         if verdict and gone and not kept_seconds:
-            self.reclaim.observe((gone - verdict).total_seconds())
+            self.clean_up.observe((gone - verdict).total_seconds())
         if writes := self._writes.pop(uid, 0):
             self.writes_per_run.observe(writes)
 

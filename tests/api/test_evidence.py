@@ -49,7 +49,7 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
         "collector": "KeyError: 'OF_OURS'",
     }
     world.hold_tests = False
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
 
     files = world.kept.files[uid]
     assert {
@@ -79,8 +79,8 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
 
 async def test_a_passed_run_leaves_its_record_alone(world: World) -> None:
     uid = await world.apply()
-    await world.until(world.settled, "reclaimed")
-    await world.until(lambda: world.kept.records[uid][-1]["timeline"].get("reclaimed"), "told to the end")
+    await world.until(world.settled, "cleaned up")
+    await world.until(lambda: world.kept.records[uid][-1]["timeline"].get("cleanedUp"), "told to the end")
     assert set(world.kept.files[uid]) == {"run.json"}
     assert uid in world.kept.manifests
     assert condition(world).status == "True"
@@ -97,7 +97,7 @@ async def test_an_operator_that_is_killed_while_it_gathers_is_followed_by_one_th
     await world.kill()
     world.kube.logs["tests"] = "another log by now\n"
     await world.start()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert uid in world.kept.manifests
     assert condition(world).status == "True"
     assert world.kube.left_over() == {"nodes": 1}
@@ -112,7 +112,7 @@ async def test_an_archive_that_is_away_holds_nothing_up_for_long_and_that_is_sai
     await world.start()  # with these settings
     world.summary, world.kept.down = lambda: builders.summary("failed"), True
     uid = await world.apply()
-    await world.until(world.settled, "reclaimed all the same")
+    await world.until(world.settled, "cleaned up all the same")
     assert (condition(world).status, condition(world).reason) == ("False", "ArchiveUnavailable")
     assert "EvidenceLost" in [event["reason"] for event in world.kube.all("events")]
     app = world.application
@@ -128,19 +128,19 @@ async def test_the_verdict_waits_for_no_evidence(world: World) -> None:
     run = await world.until(lambda: (found := world.run()) and found.status.verdict and found, "verdict")
     assert run.status.phase == "Collecting"
     world.kept.down = False
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     line = world.run().status.timeline  # type: ignore[union-attr]
-    verdict, reclaimed = parse_time(line.verdict), parse_time(line.reclaimed)
+    verdict, cleaned_up = parse_time(line.verdict), parse_time(line.cleaned_up)
     assert verdict is not None
-    assert reclaimed is not None
-    assert reclaimed > verdict
+    assert cleaned_up is not None
+    assert cleaned_up > verdict
 
 
 async def test_a_log_that_does_not_come_is_not_waited_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seatrial.evidence.gather.SECONDS", 0.5)
     world.summary, world.kube.silent = lambda: builders.summary("failed"), {"tests"}
     uid = await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert "logs/tests.collector.log" in world.kept.files[uid]
     assert "logs/tests.log" not in world.kept.files[uid]
     assert any("not everything could be read" in note for note in world.kept.json(uid, "notes.json"))
@@ -152,7 +152,7 @@ async def test_a_lost_node_is_not_asked_for_logs(world: World) -> None:
     await world.kube.put("nodes", {"metadata": {"name": "node-1"}, "status": {"conditions": conditions}})
     world.summary, world.kube.silent = lambda: builders.summary("failed"), {"tests", "collector"}
     uid = await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert [path for path in world.kept.files[uid] if path.startswith("logs/")] == []
     assert any("node-1 does not answer" in note for note in world.kept.json(uid, "notes.json"))
 
@@ -169,7 +169,7 @@ async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World)
     await world.kube.remove("pods", "postgres", environment)
     await world.until(lambda: "postgres" not in {pod.component for pod in app.store.pods(uid)}, "missed")
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     (postgres,) = [pod for pod in world.kept.json(uid, "pods.json") if pod["metadata"]["name"] == "postgres"]
     assert postgres["metadata"]["annotations"] == {"seatrial.dev/gone": "as it was known last"}
     assert any("postgres" in note for note in world.kept.json(uid, "notes.json"))
@@ -185,7 +185,7 @@ async def test_a_run_that_is_deleted_is_told_as_deleted(world: World) -> None:
 
 async def test_after_a_restart_all_runs_are_told_again(world: World) -> None:
     uid = await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     await world.kill()
     world.kept.records.clear()
     await world.start()

@@ -34,7 +34,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def test_a_run_from_apply_to_nothing_left(world: World) -> None:
     await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     run = world.run()
     assert run is not None
     assert (run.status.phase, run.status.verdict, run.status.tests_summary) == ("Passed", "Passed", "3/3")
@@ -46,20 +46,20 @@ async def test_a_run_from_apply_to_nothing_left(world: World) -> None:
 
 async def test_nothing_is_read_while_a_run_goes_on(world: World) -> None:
     await world.apply("warm-up")
-    await world.until(lambda: world.settled("warm-up"), "reclaimed")
+    await world.until(lambda: world.settled("warm-up"), "cleaned up")
     await world.until(lambda: world.application and world.application.listed, "ready")
     before = len(world.kube.reads)
     await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert world.kube.reads[before:] == []
 
 
 async def test_a_pass_without_a_change_costs_nothing(world: World) -> None:
     await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     app, key = world.application, ("team-a", "orders")
     assert app is not None
-    await world.until(lambda: app.store.runs[key]["status"]["timeline"].get("reclaimed"), "told")
+    await world.until(lambda: app.store.runs[key]["status"]["timeline"].get("cleanedUp"), "told")
     requests = (len(world.kube.writes), len(world.kube.reads))
     await app.reconciler(key)
     assert (len(world.kube.writes), len(world.kube.reads)) == requests
@@ -75,13 +75,13 @@ async def test_two_runs_of_one_name_in_two_namespaces(world: World) -> None:
 async def test_a_name_of_253_characters(world: World) -> None:
     name = "a" * 253
     await world.apply(name)
-    await world.until(lambda: world.settled(name), "reclaimed")
+    await world.until(lambda: world.settled(name), "cleaned up")
     assert world.kube.left_over() == {}
 
 
 async def test_a_missing_config_map_is_told_with_its_path(world: World) -> None:
     await world.apply(tests={"source": {"configMap": "absent"}})
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     run = world.run()
     assert run is not None
     assert run.status.reason == "InvalidSpec"
@@ -106,7 +106,7 @@ async def test_cancel(world: World) -> None:
     await world.apply()
     await world.until(lambda: world.kube.one("pods", "tests-0-x", world.run().environment_namespace()), "tests")  # type: ignore[union-attr]
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     run = world.run()
     assert run is not None
     assert (run.status.verdict, run.status.reason) == ("Cancelled", "Cancelled")
@@ -135,7 +135,7 @@ async def test_a_lost_service_ends_the_run(world: World) -> None:
             "status": dead,
         },
     )  # fmt: skip
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert world.run().status.verdict == "Errored"  # type: ignore[union-attr]
     assert "postgres" in world.run().status.message  # type: ignore[union-attr]
 
@@ -176,7 +176,7 @@ async def test_a_pod_of_somebody_else_that_bears_the_labels_of_a_run_ends_nothin
     forged = {"metadata": {"name": "postgres", "namespace": "team-b", "labels": labels}, "status": dead}
     await world.kube.put("pods", forged)
     world.hold_tests = False
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert world.run().status.reason == "TestsPassed"  # type: ignore[union-attr]
 
 
@@ -187,7 +187,7 @@ async def test_watches_that_must_begin_anew(world: World, monkeypatch: pytest.Mo
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
     await world.kube.forget_history()
     world.hold_tests = False
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert world.run().status.verdict == "Passed"  # type: ignore[union-attr]
 
 
@@ -217,7 +217,7 @@ async def test_pods_of_a_namespace_that_is_going_do_not_take_their_grace_period(
     await world.kube.remove("namespaces", environment)  # as if an operator had ended between this and the pods
     await world.until(lambda: world.kube.all("pods", environment) == [], "pods deleted")
     await world.kube.end_namespace(environment)
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
 
 
 async def test_the_tests_pod_deleted_before_the_first_test(world: World) -> None:
@@ -227,7 +227,7 @@ async def test_the_tests_pod_deleted_before_the_first_test(world: World) -> None
     await world.until(lambda: world.kube.one("pods", "tests-0-x", environment), "tests")
     await world.kube.remove("jobs", "tests", environment)
     await world.kube.remove("pods", "tests-0-x", environment)
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     status = world.run().status  # type: ignore[union-attr]
     assert (status.reason, "the tests' pod was deleted" in status.message) == ("EnvironmentLost", True)
 
@@ -342,7 +342,7 @@ async def test_the_archive_can_not_be_asked(world: World) -> None:
     ]
     await world.until(lambda: world.kube.one("pods", "tests-0-x", environment), "tests")
     await world.kube.change("pods", "tests-0-x", environment, {"status": {"containerStatuses": statuses}})
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert world.run().status.reason == "ArchiveUnavailable"  # type: ignore[union-attr]
 
 
@@ -373,7 +373,7 @@ async def test_a_verdict_is_told_although_its_environment_can_not_be_deleted_at_
 
     world.kube.fault = once
     await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert [event["reason"] for event in world.kube.all("events")] == ["EnvironmentCreated", "TestsStarted", "Passed"]
 
 
@@ -412,7 +412,7 @@ async def test_a_verdict_that_another_operator_has_written_stays(world: World, m
     world.archive.results[uid] = builders.summary()
     app.store.ask_archive(uid)
     app.wake(uid)
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     assert world.run().status.verdict == "Failed"  # type: ignore[union-attr]
 
 
@@ -428,7 +428,7 @@ async def test_an_environment_does_not_outlive_its_lease_whatever_happens_to_its
     await world.apply(retention={"maxLifetime": "3s"})
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
     started.set()
-    await world.until(lambda: world.kube.left_over() == {}, "reclaimed")
+    await world.until(lambda: world.kube.left_over() == {}, "cleaned up")
 
 
 async def test_a_status_that_is_refused_is_written_without_its_details(world: World) -> None:
@@ -444,7 +444,7 @@ async def test_a_status_that_is_refused_is_written_without_its_details(world: Wo
     world.kube.fault = no_failures
     world.summary = lambda: builders.summary("failed")
     await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     status = world.run().status  # type: ignore[union-attr]
     assert (status.verdict, status.reason, status.failures) == ("Failed", "TestsFailed", ())
     assert "status.failures[0].id: Too long" in status.message
@@ -460,7 +460,7 @@ async def test_a_run_of_which_no_watch_has_told_is_found(world: World) -> None:
     assert await app.reconciler.resync() == 1
     app.wake(builders.UID)
     app.queue.start()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
 
 
 async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
@@ -480,7 +480,7 @@ async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
         "message": 'Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". ',
     }
     await world.kube.change("pods", "tests-0-x", environment, {"status": evicted})
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     status = world.run().status  # type: ignore[union-attr]
     assert status.reason == "Evicted"
     assert 'the limit "1Gi"' in status.message
@@ -531,7 +531,7 @@ async def test_an_operator_is_ready_when_it_knows_all_that_there_is(world: World
 async def test_a_failed_run(world: World) -> None:
     world.summary = lambda: builders.summary("failed")
     await world.apply()
-    await world.until(world.settled, "reclaimed")
+    await world.until(world.settled, "cleaned up")
     run = world.run()
     assert run is not None
     assert (run.status.verdict, run.status.tests_summary) == ("Failed", "2/3")

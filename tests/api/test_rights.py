@@ -69,7 +69,7 @@ async def lives(world: World) -> set[str]:
     world.summary = lambda: builders.summary("failed")
     await world.kube.put("nodes", {"metadata": {"name": "node-1"}})
     await world.apply("failed")
-    await world.until(lambda: world.settled("failed"), "reclaimed, with its evidence kept")
+    await world.until(lambda: world.settled("failed"), "cleaned up, with its evidence kept")
     orphan = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": "gone"}
     await world.kube.put("namespaces", {"metadata": {"name": "st-orphan", "labels": orphan}})
     await world.until(lambda: world.kube.one("namespaces", "st-orphan") is None, "orphan deleted")

@@ -181,7 +181,7 @@ class World:
     def settled(self, name: str = "orders", namespace: str = "team-a") -> bool:
         """Whether the run has its verdict and its environment is gone."""
         run = self.run(name, namespace)
-        return run is not None and run.status.timeline.reclaimed is not None
+        return run is not None and run.status.timeline.cleaned_up is not None
 
 
 @asynccontextmanager

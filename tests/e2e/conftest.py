@@ -142,20 +142,20 @@ class Bench:
 
         return dict(await eventually(look, f"verdict of {name}", seconds))
 
-    async def reclaimed(self, name: str, seconds: float = 60) -> Status:
+    async def cleaned_up(self, name: str, seconds: float = 60) -> Status:
         """Waits until the environment is gone and the run says so."""
 
         async def look() -> Status | None:
             status = await self.status(name)
-            return status if (status.get("timeline") or {}).get("reclaimed") else None
+            return status if (status.get("timeline") or {}).get("cleanedUp") else None
 
-        return dict(await eventually(look, f"{name} reclaimed", seconds))
+        return dict(await eventually(look, f"{name} cleaned up", seconds))
 
     async def run(self, spec: dict[str, Any], tests: dict[str, str] | None = None, seconds: float = 120) -> Status:
         """Starts a run, and waits for its verdict and for its environment to be gone."""
         name = await self.start(spec, tests=tests)
         await self.verdict(name, seconds)
-        return await self.reclaimed(name)
+        return await self.cleaned_up(name)
 
     async def environments(self) -> list[dict[str, Any]]:
         """The namespaces that belong to this test's runs."""

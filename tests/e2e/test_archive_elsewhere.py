@@ -53,7 +53,7 @@ async def test_files_in_a_bucket_and_history_in_postgres(bench: Bench, elsewhere
     )
     uid = await bench.uid(name)
     assert (await bench.verdict(name))["verdict"] == "Failed"
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
 
     await kubectl("-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment/seatrial-archive")
     await kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment/seatrial-archive", "--timeout=90s")

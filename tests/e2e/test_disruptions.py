@@ -129,7 +129,7 @@ async def come(bench: Bench, name: str, moment: str) -> None:
             await bench.reach(name, phase)
 
 
-@pytest.mark.parametrize("moment", ["created", "burst", "Starting", "Testing", "verdict", "Reclaiming"])
+@pytest.mark.parametrize("moment", ["created", "burst", "Starting", "Testing", "verdict", "CleaningUp"])
 async def test_killed_operator(bench: Bench, killer: Killer, moment: str) -> None:
     name = await bench.start(quickstart())
     await come(bench, name, moment)
@@ -138,12 +138,12 @@ async def test_killed_operator(bench: Bench, killer: Killer, moment: str) -> Non
 
     status = await bench.verdict(name)
     assert (status["verdict"], status["testsSummary"]) == ("Passed", f"{QUICKSTART_TESTS}/{QUICKSTART_TESTS}"), status
-    status = await bench.reclaimed(name)
+    status = await bench.cleaned_up(name)
     assert status["results"]["digest"]
     assert not await bench.environments()
 
 
-@pytest.mark.parametrize("moment", ["burst", "Reclaiming"])
+@pytest.mark.parametrize("moment", ["burst", "CleaningUp"])
 async def test_a_run_deleted_in_the_moment_in_which_the_operator_is_killed(
     bench: Bench, killer: Killer, moment: str
 ) -> None:
@@ -220,7 +220,7 @@ async def test_an_archive_that_comes_back_in_time_gets_the_result(bench: Bench) 
     status = await bench.verdict(name, 60)
     assert (status["verdict"], status["testsSummary"]) == ("Passed", "1/1"), status["message"]
     assert status["results"]["digest"]
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
 
 
 @pytest.fixture
@@ -236,4 +236,4 @@ async def test_without_an_archive_nothing_is_passed(bench: Bench) -> None:
     assert (status["verdict"], status["reason"]) == ("Errored", "ArchiveUnavailable"), status["message"]
     assert "kubectl get pods -l app.kubernetes.io/component=archive -A" in status["message"]
     assert not status.get("results")
-    await bench.reclaimed(name)  # evidence of what happened is not given up at once either
+    await bench.cleaned_up(name)  # evidence of what happened is not given up at once either

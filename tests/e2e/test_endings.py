@@ -47,7 +47,7 @@ async def test_a_cancelled_run_gives_back_and_keeps_what_had_finished(
 
     verdict = await bench.verdict(name, 30)
     assert (verdict["verdict"], verdict["reason"]) == ("Cancelled", "Cancelled")
-    status = await bench.reclaimed(name)
+    status = await bench.cleaned_up(name)
     assert status["phase"] == "Cancelled"
     if phase == "Testing":
         assert status["tests"]["passed"] == 1
@@ -71,7 +71,7 @@ async def test_a_pod_deleted_before_the_first_test_is_noticed_at_once(bench: Ben
     status = await bench.verdict(name, 60)
     assert (status["verdict"], status["reason"]) == ("Errored", "EnvironmentLost"), status["message"]
     assert component in status["message"]
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
 
 
 async def test_a_test_that_fills_the_disk_is_ended_and_told_so(bench: Bench) -> None:

@@ -83,7 +83,7 @@ async def evidence_of(
     """The status of a run that has ended, and its files in the archive."""
     name = await bench.start({**SPEC, **spec}, tests=tests)
     await bench.verdict(name)
-    status = await bench.reclaimed(name)
+    status = await bench.cleaned_up(name)
     uid = await bench.uid(name)
     conditions = {c["type"]: c["status"] for c in status["conditions"]}
     assert conditions["EvidenceArchived"] == "True"
@@ -138,7 +138,7 @@ async def test_failing_tests(bench: Bench, archive: Archive) -> None:
         c["imageID"] for pod in json.loads(files["evidence/pods.json"]) for c in pod["status"]["containerStatuses"]
     ]
     assert all("sha256:" in image for image in images)
-    verdict, gone = (status["timeline"][moment] for moment in ("verdict", "reclaimed"))
+    verdict, gone = (status["timeline"][moment] for moment in ("verdict", "cleanedUp"))
     assert verdict < gone
 
 
@@ -167,6 +167,6 @@ async def test_a_failing_migration(bench: Bench, archive: Archive) -> None:
 async def test_a_run_that_passed_leaves_its_record(bench: Bench, archive: Archive) -> None:
     name = await bench.start({}, tests={"test_it.py": "def test_it(): ...\n"})
     await bench.verdict(name)
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
     files = await archive.files(await bench.uid(name))
     assert [file for file in files if file.startswith("evidence/")] == ["evidence/run.json"]

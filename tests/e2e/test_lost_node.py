@@ -44,7 +44,7 @@ async def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         await call(CLUSTER, "down", "--name", NAME)
 
 
-async def test_a_lost_node_is_told_and_its_environment_reclaimed(two_nodes: Bench) -> None:
+async def test_a_lost_node_is_told_and_its_environment_cleaned_up(two_nodes: Bench) -> None:
     name = await two_nodes.start(
         {"services": {"postgres": {}}}, tests={"test_it.py": "import time\ndef test_long(): time.sleep(3600)\n"}
     )
@@ -57,5 +57,5 @@ async def test_a_lost_node_is_told_and_its_environment_reclaimed(two_nodes: Benc
     status = await two_nodes.verdict(name, 180)
     assert (status["verdict"], status["reason"]) == ("Errored", "NodeLost"), status["message"]
     assert SECOND in status["message"]
-    await two_nodes.reclaimed(name)
+    await two_nodes.cleaned_up(name)
     assert environment not in {n["metadata"]["name"] for n in await two_nodes.cluster.list(NAMESPACE)}

@@ -59,7 +59,7 @@ async def test_its_process_dies(bench: Bench, tests: str) -> None:
     environment = (await bench.reach(name, "Testing"))["namespace"]
     await kubectl("exec", "-n", environment, "postgres", "--", "sh", "-c", KILL)
     lost(await bench.verdict(name, 30))
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
 
 
 async def test_its_pod_is_deleted(bench: Bench) -> None:
@@ -67,4 +67,4 @@ async def test_its_pod_is_deleted(bench: Bench) -> None:
     environment = (await bench.reach(name, "Testing"))["namespace"]
     await bench.cluster.delete(POD, "postgres", environment)
     lost(await bench.verdict(name, 30))
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)

@@ -35,6 +35,6 @@ async def test_ten_runs_at_once(bench: Bench) -> None:
     assert {name: (s["verdict"], s["testsSummary"]) for name, s in zip(names, ended, strict=True)} == dict.fromkeys(
         names, expected
     ), [s["message"] for s in ended]
-    reclaimed = await asyncio.gather(*(bench.reclaimed(name) for name in names))
-    assert len({status["namespace"] for status in reclaimed}) == RUNS
+    cleaned_up = await asyncio.gather(*(bench.cleaned_up(name) for name in names))
+    assert len({status["namespace"] for status in cleaned_up}) == RUNS
     assert await everything() == before

@@ -43,7 +43,7 @@ async def test_runs_are_counted_and_none_is_named(bench: Bench) -> None:
     assert grown(named("seatrial_runs_finished_total", verdict="Passed", reason="TestsPassed")) == 1
     assert grown(named("seatrial_runs_finished_total", verdict="Failed", reason="TestsFailed")) == 1
     assert grown(named("seatrial_run_time_to_first_test_seconds_count")) == 2
-    assert grown(named("seatrial_environment_reclaim_duration_seconds_count")) == 2
+    assert grown(named("seatrial_environment_clean_up_duration_seconds_count")) == 2
     assert grown(named("seatrial_api_writes_per_run_count")) == 2
     assert grown(named("seatrial_api_writes_per_run_sum")) <= 2 * WRITES_AT_MOST
     assert grown(named("seatrial_results_lost_total")) == 0

@@ -36,7 +36,7 @@ async def over(bench: Bench, name: str) -> str:
     """Waits until nothing is left of a run but what is archived; gives its uid."""
     uid = await bench.uid(name)
     await bench.verdict(name)
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
     await bench.delete(name)
     await bench.gone()
     return uid
@@ -73,7 +73,7 @@ async def test_an_errored_run_tells_the_line_that_shows_why(bench: Bench) -> Non
     told = await seatrial(bench, "results", name)  # at once: the evidence may still be on its way
     assert told.splitlines()[0].startswith("! Errored AppCrashed")
     assert "ModuleNotFoundError: No module named 'ordersdb'" in told.split("What the evidence says")[1]
-    await bench.reclaimed(name)
+    await bench.cleaned_up(name)
     assert "import ordersdb" in await seatrial(bench, "logs", name, "orders")
     junit = ElementTree.fromstring(await seatrial(bench, "results", name, "--format", "junit"))
     assert "AppCrashed" in str(junit.find(".//testcase[@classname='seatrial']/error[@message]").get("message"))  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""`helm uninstall` in the middle of a run: the run is reclaimed, nothing stays but the definition, and it says so.
+"""`helm uninstall` in the middle of a run: the run is cleaned up, nothing stays but the definition, and it says so.
 
 The last file of those that disturb others: what runs elsewhere in the cluster is gone after it.
 """

@@ -223,7 +223,7 @@ def passed(number: int, began: datetime, slower: float = 1.0, flaky: bool = Fals
         tests[3].reruns, tests[3].message = 1, "AssertionError: the mail was not there after 2 s"
     took = sum(test.seconds + 0.01 for test in tests)
     times = timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took, verdict=4.6 + took,
-                     reclaimed=10 + took)  # fmt: skip
+                     cleaned_up=10 + took)  # fmt: skip
     rec = record(number, began, timeline=times, components=parts(began, 4.4 + took))
     rec["message"] = "41 tests: 40 passed, 1 skipped"
     files = results({k: rec[k] for k in ("uid", "name", "namespace")}, tests, began.timestamp() + 4.1)
@@ -253,7 +253,7 @@ def failed(number: int, began: datetime) -> Run:
     ends = list(itertools.accumulate(test.seconds + 0.01 for test in tests))
     took = ends[-1]
     times = timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took, verdict=4.6 + took,
-                     reclaimed=10 + took)  # fmt: skip
+                     cleaned_up=10 + took)  # fmt: skip
     rec = record(
         number, began, phase="Failed", verdict="Failed", reason="TestsFailed", timeline=times,
         components=parts(began, 4.4 + took),
@@ -314,7 +314,7 @@ def errored(number: int, began: datetime) -> Run:
     rec = record(
         number, began, phase="Errored", verdict="Errored", reason="ServiceLost",
         message="postgres ended: out of memory (limit 128Mi, exit 137). Give it more: spec.services.postgres.resources.limits.memory",
-        timeline=timeline(began, queued=0, started=0.2, environmentReady=3.4, firstTest=3.9, verdict=8.2, reclaimed=13.5),
+        timeline=timeline(began, queued=0, started=0.2, environmentReady=3.4, firstTest=3.9, verdict=8.2, cleaned_up=13.5),
         components=[
             component("postgres", "service", began, 1.1, 1.6, endedAt=rfc(began + timedelta(seconds=7.3)), exitCode=137,
                       ended="OOMKilled"),
@@ -350,7 +350,7 @@ def not_started(number: int, began: datetime) -> Run:
     rec = record(
         number, began, phase="Errored", verdict="Errored", reason="ImagePullFailed",
         message="orders: the image example/orders:1.4.3 can't be pulled: not found. Push it, or correct spec.apps.orders.image",
-        timeline=timeline(began, queued=0, started=0.2, verdict=6.1, reclaimed=11.4),
+        timeline=timeline(began, queued=0, started=0.2, verdict=6.1, cleaned_up=11.4),
         components=[*parts(began, 6.0)[:3],
                     component("orders", "app", began, 0, None) | {"startedAt": None, "imageId": ""}],
     )  # fmt: skip
@@ -365,7 +365,7 @@ def running(number: int, began: datetime) -> Run:
 
 def cancelled(number: int, began: datetime) -> Run:
     rec = record(number, began, phase="Cancelled", verdict="Cancelled", reason="Cancelled", message="cancelled by spec.cancel",
-                 namespace="team-search", timeline=timeline(began, queued=0, started=0.3, verdict=2.1, reclaimed=7.5))  # fmt: skip
+                 namespace="team-search", timeline=timeline(began, queued=0, started=0.3, verdict=2.1, cleaned_up=7.5))  # fmt: skip
     return Run(rec["uid"], rec)
 
 
@@ -416,7 +416,7 @@ def large(number: int, began: datetime, count: int = 20_000) -> Run:
     rec = record(number, began, name="nightly", phase="Failed", verdict="Failed", reason="TestsFailed",
                  message=f"{len(tests[::500])} of {count} tests failed", components=parts(began, took),
                  timeline=timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took,
-                                   verdict=4.6 + took, reclaimed=10 + took))  # fmt: skip
+                                   verdict=4.6 + took, cleaned_up=10 + took))  # fmt: skip
     lines = [(4 + n * took / 50_000, f'INFO: "GET /orders/{n} HTTP/1.1" 200 OK') for n in range(50_000)]
     evidence = {f"logs/{name}.log": log_of(began, lines) for name in ("orders", "postgres", "minio", "tests")}
     evidence["run.json"] = json.dumps(rec).encode()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from seatrial.api.names import FINALIZER
 from seatrial.api.run import IntegrationRun
 from seatrial.facts.observed import Container, Ended, Evidence, Namespace, Observed, Pod, Progress, Result, format_time
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f5a2b1c-0000-4000-8000-000000000001"
-FINALIZER = "seatrial.dev/reclaim"
 
 
 def at(seconds: float) -> datetime:

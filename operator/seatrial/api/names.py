@@ -11,6 +11,10 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "IntegrationRun"
 PLURAL = "integrationruns"
+FINALIZER = f"{GROUP}/clean-up"
+"""Keeps a deleted run until its environment is gone."""
+OWN_FINALIZERS = frozenset({FINALIZER, f"{GROUP}/reclaim"})
+"""With the one that version 0.1.0 set: its runs go too."""
 RESERVED_NAMES = ("migrations", "tests", "collector")
 
 

@@ -17,11 +17,16 @@ class Phase(StrEnum):
     STARTING = "Starting"
     TESTING = "Testing"
     COLLECTING = "Collecting"
-    RECLAIMING = "Reclaiming"
+    CLEANING_UP = "CleaningUp"
     PASSED = "Passed"
     FAILED = "Failed"
     ERRORED = "Errored"
     CANCELLED = "Cancelled"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Phase | None:
+        """Reads what version 0.1.0 has written."""
+        return cls.CLEANING_UP if value == "Reclaiming" else None
 
 
 class Verdict(StrEnum):
@@ -74,14 +79,14 @@ class ConditionType(StrEnum):
     TESTS_FINISHED = "TestsFinished"
     RESULTS_ARCHIVED = "ResultsArchived"
     EVIDENCE_ARCHIVED = "EvidenceArchived"
-    RECLAIMED = "Reclaimed"
+    CLEANED_UP = "CleanedUp"
 
 
 class Condition(StatusModel):
     """A Kubernetes condition (metav1.Condition)."""
 
     type: str
-    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived, EvidenceArchived or Reclaimed."""
+    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived, EvidenceArchived or CleanedUp."""
     status: Literal["True", "False", "Unknown"]
     """Whether it is so."""
     reason: str
@@ -161,7 +166,7 @@ class Timeline(StatusModel):
     """The last test ended."""
     verdict: str | None = None
     """The verdict was written."""
-    reclaimed: str | None = None
+    cleaned_up: str | None = None
     """The environment was gone."""
 
 

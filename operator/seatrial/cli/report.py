@@ -216,11 +216,11 @@ def _coverage(out: Out, told: Report | None) -> Section:
 
 def _kept(status: Mapping[str, Any]) -> Section:
     """Where to look, if `spec.retention` keeps the environment."""
-    reclaimed = any(c.get("type") == "Reclaimed" and c.get("status") == "True" for c in status.get("conditions") or ())
+    cleaned_up = any(c.get("type") == "CleanedUp" and c.get("status") == "True" for c in status.get("conditions") or ())
     if (
         not status.get("verdict")
         or status.get("phase") != status["verdict"]
-        or reclaimed
+        or cleaned_up
         or not status.get("namespace")
     ):
         return []

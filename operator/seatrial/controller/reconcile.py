@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seatrial.api import labels
-from seatrial.api.names import API_VERSION, GROUP, KIND
+from seatrial.api.names import API_VERSION, FINALIZER, KIND, OWN_FINALIZERS
 from seatrial.api.run import IntegrationRun, Metadata
 from seatrial.api.scalars import format_duration
 from seatrial.api.status import IntegrationRunStatus, Phase, Reason, Verdict
@@ -42,6 +42,7 @@ from seatrial.lifecycle.plan import (
     STUCK_AFTER,
     Action,
     AddFinalizer,
+    CleanUp,
     CreateEnvironment,
     DeletePods,
     DeleteRun,
@@ -49,7 +50,6 @@ from seatrial.lifecycle.plan import (
     LookAtNamespace,
     Note,
     Plan,
-    Reclaim,
     RemoveFinalizer,
     StopTests,
     created,
@@ -63,7 +63,6 @@ from seatrial.verdict.diagnose import tests_pod
 
 logger = logging.getLogger(__name__)
 
-FINALIZER = f"{GROUP}/reclaim"
 OURS = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN_UID}"
 """Label selector of environments and of what is in them."""
 GRANT_SECONDS = 5.0
@@ -135,7 +134,7 @@ class Reconciler:
         Raises:
             ClusterError: a request failed; the pass is to be repeated.
         """
-        await self._reclaim_abandoned(key)
+        await self._clean_up_abandoned(key)
         body = self._store.runs.get(key)
         if body is None:
             return None
@@ -165,17 +164,17 @@ class Reconciler:
         written = await self._write(run, steps)
         if written:  # told once, now: the next pass sees no transition any more
             await self._tell(run, steps)
-        for action in steps.actions:  # the verdict is written before anything is given back, or a crash would lose it
+        for action in steps.actions:  # the verdict is written before anything is deleted, or a crash would lose it
             await self._act(run, action)
         if any(isinstance(action, GatherEvidence) for action in steps.actions):
             return 0.0
-        looked = {Reclaim(), LookAtNamespace()} & set(steps.actions)
+        looked = {CleanUp(), LookAtNamespace()} & set(steps.actions)
         if looked and self._store.observe(run.metadata.uid).namespace is None:  # gone already: no event will tell
             return 0.0
         return (steps.due - self._clock()).total_seconds() if steps.due else None
 
     def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
-        return plan(run, self._store.observe(run.metadata.uid), now, finalizer=FINALIZER)
+        return plan(run, self._store.observe(run.metadata.uid), now)
 
     def _without_secrets(self, run: IntegrationRun, steps: Plan) -> Plan:
         """The verdict's plan, masked: its message quotes what programs have said last."""
@@ -260,8 +259,8 @@ class Reconciler:
                 )
             case GatherEvidence(whole):
                 await self._gather_evidence(run, whole)
-            case Reclaim():
-                await self._reclaim(run)
+            case CleanUp():
+                await self._clean_up(run)
             case DeletePods():
                 await self._delete_pods(run.environment_namespace())
             case LookAtNamespace():
@@ -298,10 +297,12 @@ class Reconciler:
 
     async def _remove_finalizer(self, run: IntegrationRun) -> None:
         """The last look is at the cluster itself: the watch may not have told of a namespace yet."""
-        if await self._look_at_namespace(run):  # the next pass reclaims it
+        if await self._look_at_namespace(run):  # the next pass cleans it up
             raise UnavailableError(f"namespace {run.environment_namespace()} is still there", retry_after=0.1)
         # not into the store: the watch may have told already that the run is gone, and even of its successor
-        await self._gone_is_fine(self._finalizers(run, tuple(f for f in run.metadata.finalizers if f != FINALIZER)))
+        await self._gone_is_fine(
+            self._finalizers(run, tuple(f for f in run.metadata.finalizers if f not in OWN_FINALIZERS))
+        )
 
     async def _look_at_namespace(self, run: IntegrationRun) -> bool:
         """Asks the cluster whether the run's environment is there. Somebody else's namespace of its name is not it."""
@@ -313,7 +314,7 @@ class Reconciler:
         self._store.forget_environment(run.metadata.uid, name)
         return False
 
-    async def _reclaim(self, run: IntegrationRun) -> None:
+    async def _clean_up(self, run: IntegrationRun) -> None:
         """Deletes the environment: only ever a namespace with the run's label, and by its uid."""
         name = run.environment_namespace()
         if self._store.observe(run.metadata.uid).namespace is None:
@@ -327,7 +328,7 @@ class Reconciler:
         except ConflictError:  # another one has its name by now
             await self._look_at_namespace(run)
 
-    async def _reclaim_abandoned(self, key: Key) -> None:
+    async def _clean_up_abandoned(self, key: Key) -> None:
         """Deletes environments whose run is gone although it had a finalizer: when a deletion without finalizers is under way
         while one is added, the API server takes both, and the run goes.
 
@@ -510,10 +511,10 @@ class Reconciler:
             if note.reason == EVIDENCE_LOST:
                 self._metrics.evidence_lost.inc()
             await self._event(run, note)
-        if new.timeline.reclaimed and not old.timeline.reclaimed:
+        if new.timeline.cleaned_up and not old.timeline.cleaned_up:
             retention = run.spec.retention
             kept = retention.passed if new.verdict is Verdict.PASSED else retention.failed
-            self._metrics.reclaimed(of.uid, new, kept.total_seconds())
+            self._metrics.cleaned_up(of.uid, new, kept.total_seconds())
 
     async def _event(self, run: IntegrationRun, note: Note) -> None:
         """One Kubernetes Event; that it could not be written changes nothing for the run."""
@@ -577,7 +578,7 @@ class Reconciler:
         return deleted
 
     def _is_overdue(self, namespace: Namespace) -> bool:
-        """Whether it should have been reclaimed long ago: the pass over its run may be failing again and again."""
+        """Whether it should have been cleaned up long ago: the pass over its run may be failing again and again."""
         if namespace.terminating_since or not namespace.run_uid or namespace.expires_at is None:
             return False
         return (self._clock() - namespace.expires_at).total_seconds() >= self._settings.orphan_margin_seconds

@@ -79,7 +79,7 @@ class Recorder:
             self._told[uid] = digest
         if last is not None:
             self._told.pop(uid, None)
-        if last is not None or told["timeline"].get("reclaimed"):
+        if last is not None or told["timeline"].get("cleanedUp"):
             self._store.forget_gone(uid)
 
     def _masker(self, body: Mapping[str, Any]) -> Masker:

@@ -1,6 +1,6 @@
 """The state machine of a run, pure: (run, observed, now) -> what to do and what the status becomes. Nothing else decides.
 
-    Pending -> Starting -> Testing -> [Collecting] -> Reclaiming -> Passed | Failed | Errored | Cancelled
+    Pending -> Starting -> Testing -> [Collecting] -> CleaningUp -> Passed | Failed | Errored | Cancelled
 
 A plan is made from cluster state alone, so a restarted operator goes on where the last one was.
 """
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from seatrial.api import labels
+from seatrial.api.names import OWN_FINALIZERS
 from seatrial.api.policy import EvidenceWhen
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
@@ -89,7 +90,7 @@ class StopTests:
 
 
 @dataclass(frozen=True)
-class Reclaim:
+class CleanUp:
     """Delete the namespace and, in the same moment, its pods."""
 
 
@@ -123,7 +124,7 @@ Action = (
     | CreateEnvironment
     | StopTests
     | GatherEvidence
-    | Reclaim
+    | CleanUp
     | DeletePods
     | LookAtNamespace
     | DeleteRun
@@ -204,7 +205,7 @@ def created(run: IntegrationRun, expires_at: datetime, now: datetime) -> Plan:
 
 
 def rejected(run: IntegrationRun, reason: Reason, message: str, now: datetime) -> Plan:
-    """The environment can't be made: the run ends, whatever is there already is reclaimed."""
+    """The environment can't be made: the run ends, whatever is there already is cleaned up."""
     status = run.status.model_copy(update={"namespace": run.environment_namespace()})
     if reason is Reason.INVALID_SPEC:
         status = _condition(run, status, now, ConditionType.ACCEPTED, "False", reason, message)
@@ -264,7 +265,7 @@ def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: O
 
 
 def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: datetime) -> Plan:
-    """The verdict: written once, never changed. Reclaiming begins in the same pass unless something is kept."""
+    """The verdict: written once, never changed. Clean-up begins in the same pass unless something is kept."""
     status = _with_results(run.status, run, observed)
     finished = observed.result is not None
     status = status.model_copy(
@@ -313,15 +314,15 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     if status.results is None and observed.result is not None:  # handed over after a cancel: evidence, not verdict
         status = _with_results(status, run, observed)
         status = _condition(run, status, now, ConditionType.RESULTS_ARCHIVED, "True", "Archived")
-    if is_true(status.conditions, ConditionType.RECLAIMED):
+    if is_true(status.conditions, ConditionType.CLEANED_UP):
         forget = verdict_at + run.spec.retention.record
         if namespace is not None and namespace.terminating_since is None:  # made by a request whose answer was lost
-            return Plan(status, (Reclaim(),), forget)
+            return Plan(status, (CleanUp(),), forget)
         return Plan(status, (DeleteRun(),) if now >= forget else (), forget)
     if namespace is None and not status.namespace:  # ended before anything was created
         namespace_gone = True
     else:
-        namespace_gone = namespace is None and status.phase in (Phase.RECLAIMING, final)
+        namespace_gone = namespace is None and status.phase in (Phase.CLEANING_UP, final)
     ending = namespace is not None and namespace.terminating_since is not None
     pod = tests_pod(observed)
     collecting = status.results is None and pod is not None and _collector_works(observed)
@@ -332,27 +333,27 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     whole = _wants_evidence(run) and (namespace is not None or status.namespace != "")
     over, gather, again = _evidence(status, observed, now, whole)
     if whole and not over:  # nothing is deleted before
-        at_once = status.phase if namespace_gone else Phase.RECLAIMING if ending else Phase.COLLECTING
+        at_once = status.phase if namespace_gone else Phase.CLEANING_UP if ending else Phase.COLLECTING
         phase = final if now < kept_until and not ending and not namespace_gone else at_once
         return Plan(status.model_copy(update={"phase": phase}), gather, again)
     told, notes = _with_evidence(run, status, observed, now, whole)
     if namespace_gone:
-        told = _stamp(told, reclaimed=now).model_copy(update={"phase": final})
-        told = _condition(run, told, now, ConditionType.RECLAIMED, "True", "NamespaceDeleted")
+        told = _stamp(told, cleaned_up=now).model_copy(update={"phase": final})
+        told = _condition(run, told, now, ConditionType.CLEANED_UP, "True", "NamespaceDeleted")
         return Plan(told, gather, verdict_at + run.spec.retention.record, notes)
     if namespace is not None and namespace.terminating_since is not None:
-        status = status.model_copy(update={"phase": Phase.RECLAIMING})
+        status = status.model_copy(update={"phase": Phase.CLEANING_UP})
         if now >= namespace.terminating_since + STUCK_AFTER:
             held = namespace.held_by or "the namespace controller does not say what holds it"
             status = _condition(
-                run, status, now, ConditionType.RECLAIMED, "False", Reason.NAMESPACE_STUCK,
+                run, status, now, ConditionType.CLEANED_UP, "False", Reason.NAMESPACE_STUCK,
                 f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
             )  # fmt: skip
         going = _await_end(status, observed, namespace.terminating_since, now)
         return replace(going, actions=(*going.actions, *gather))
     if now < kept_until:
         return Plan(told.model_copy(update={"phase": final}), gather, _earliest(kept_until, again), notes)
-    return Plan(told.model_copy(update={"phase": Phase.RECLAIMING}), (Reclaim(), *gather), now + LOOK_AFTER, notes)
+    return Plan(told.model_copy(update={"phase": Phase.CLEANING_UP}), (CleanUp(), *gather), now + LOOK_AFTER, notes)
 
 
 def _wants_evidence(run: IntegrationRun) -> bool:
@@ -548,24 +549,24 @@ def _remembering(run: IntegrationRun, observed: Observed) -> Observed:
     return replace(observed, progress=Progress(opened, first))
 
 
-def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: str) -> Plan:
+def plan(run: IntegrationRun, observed: Observed, now: datetime) -> Plan:
     """What to do about a run now.
 
     Args:
         run: as the API server has it.
         observed: what there is of its environment and results.
         now: the present moment, with time zone.
-        finalizer: the name of our finalizer.
     """
     status = run.status
+    held = not OWN_FINALIZERS.isdisjoint(run.metadata.finalizers)
     observed = _remembering(run, observed)
     if run.metadata.deletion_timestamp is not None:
-        if finalizer not in run.metadata.finalizers:
+        if not held:
             return Plan(status)
         if observed.namespace is None:
             return Plan(status, (RemoveFinalizer(),))
         if observed.namespace.terminating_since is None:
-            return Plan(status, (Reclaim(),), now + LOOK_AFTER)
+            return Plan(status, (CleanUp(),), now + LOOK_AFTER)
         return _await_end(status, observed, observed.namespace.terminating_since, now)
     if status.verdict is not None:
         return _after_verdict(run, observed, now)
@@ -574,7 +575,7 @@ def plan(run: IntegrationRun, observed: Observed, now: datetime, *, finalizer: s
         return _end(run, observed, Diagnosis(Verdict.CANCELLED, Reason.CANCELLED, "cancelled by spec.cancel"), now)
     if started is None:
         actions: tuple[Action, ...] = (CreateEnvironment(),)
-        return Plan(status, actions if finalizer in run.metadata.finalizers else (AddFinalizer(), *actions))
+        return Plan(status, actions if held else (AddFinalizer(), *actions))
     if diagnosis := _diagnosis(run, observed, now, started):
         return _end(run, observed, diagnosis, now)
     return _under_way(run, observed, now, started)

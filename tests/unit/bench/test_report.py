@@ -9,7 +9,7 @@ from bench.counters import Counts
 from bench.measure import Floor, Run
 
 KEYS = {
-    "cold_first_test_ratio", "cold_first_test_s", "floor_s", "verdict_latency_s", "reclaim_s", "writes_per_run",
+    "cold_first_test_ratio", "cold_first_test_s", "floor_s", "verdict_latency_s", "clean_up_s", "writes_per_run",
     "polling_reads", "operator_rss_mb", "whole_run_ratio",
 }  # fmt: skip
 
@@ -20,7 +20,7 @@ def counts(writes: float = 30, reads: float = 0, own_writes: float = 30, own_rea
 
 def run(**more: Any) -> Run:
     base: dict[str, Any] = {
-        "first_test": 3.0, "verdict": 0.5, "verdict_written": 0.4, "reclaim": 5.3, "whole": 8.0, "counts": counts(),
+        "first_test": 3.0, "verdict": 0.5, "verdict_written": 0.4, "clean_up": 5.3, "whole": 8.0, "counts": counts(),
     }  # fmt: skip
     return Run(**{**base, **more})
 
@@ -48,7 +48,7 @@ def test_a_ratio_compares_what_was_measured_together() -> None:
         ("cold_first_test_ratio", {"first_test": 3.2}, False),
         ("verdict_latency_s", {"verdict": 1.0}, True),
         ("verdict_latency_s", {"verdict": 1.01}, False),
-        ("reclaim_s", {"reclaim": 6.1}, False),
+        ("clean_up_s", {"clean_up": 6.1}, False),
         ("writes_per_run", {"counts": counts(writes=40)}, True),
         ("writes_per_run", {"counts": counts(writes=41)}, False),
         ("polling_reads", {"counts": counts(reads=1)}, False),

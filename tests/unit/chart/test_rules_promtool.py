@@ -27,7 +27,7 @@ ROOT = CHART.parents[1]
 FOUND_AT = 'namespace="seatrial-system"'
 
 # Seconds to the end of a namespace, and how many environments needed at most that long.
-RECLAIMED = 'seatrial_environment_reclaim_duration_seconds_bucket{le="%s"}'
+CLEANED_UP = 'seatrial_environment_clean_up_duration_seconds_bucket{le="%s"}'
 FINISHED = 'seatrial_runs_finished_total{verdict="%s", reason="%s"}'
 UPLOADS = 'seatrial_archive_uploads_total{kind="file", outcome="%s"}'
 QUIET = {
@@ -48,12 +48,12 @@ QUIET = {
     FINISHED % ("Failed", "TestsFailed"): "0+1x120",
     FINISHED % ("Errored", "ServiceLost"): "0x120",
     FINISHED % ("Errored", "InvalidSpec"): "0x120",
-    RECLAIMED % "5": "0x120",
-    RECLAIMED % "8": "0+3x120",
-    RECLAIMED % "34": "0+3x120",
-    RECLAIMED % "60": "0+3x120",
-    RECLAIMED % "+Inf": "0+3x120",
-    "seatrial_environment_reclaim_duration_seconds_count": "0+3x120",
+    CLEANED_UP % "5": "0x120",
+    CLEANED_UP % "8": "0+3x120",
+    CLEANED_UP % "34": "0+3x120",
+    CLEANED_UP % "60": "0+3x120",
+    CLEANED_UP % "+Inf": "0+3x120",
+    "seatrial_environment_clean_up_duration_seconds_count": "0+3x120",
     UPLOADS % "stored": "0+9x120",
     UPLOADS % "volume_full": "0x120",
     UPLOADS % "unavailable": "0x120",
@@ -74,7 +74,7 @@ class Case:
     raised: tuple[str, ...] = ()
 
 
-NO_QUICK_RECLAIM = {RECLAIMED % "8": "0x120", RECLAIMED % "34": "0x120"}
+NO_QUICK_CLEAN_UP = {CLEANED_UP % "8": "0x120", CLEANED_UP % "34": "0x120"}
 FEW_RUNS = {FINISHED % ("Passed", "TestsPassed"): "0x120", FINISHED % ("Failed", "TestsFailed"): "0x120"}
 
 CASES = [
@@ -113,10 +113,10 @@ CASES = [
         ("SeatrialOrphansRemain",),
     ),
     Case("an orphan is deleted", 62, {"seatrial_orphans_deleted_total": "0x60 1x60"}, ("SeatrialOrphansDeleted",)),
-    Case("environments take a minute to go", 100, NO_QUICK_RECLAIM, ("SeatrialReclaimSlow",)),
-    Case("one environment takes a minute to go", 80, NO_QUICK_RECLAIM | {
-        RECLAIMED % "60": "0x60 1x60", RECLAIMED % "+Inf": "0x60 1x60",
-        "seatrial_environment_reclaim_duration_seconds_count": "0x60 1x60",
+    Case("environments take a minute to go", 100, NO_QUICK_CLEAN_UP, ("SeatrialCleanUpSlow",)),
+    Case("one environment takes a minute to go", 80, NO_QUICK_CLEAN_UP | {
+        CLEANED_UP % "60": "0x60 1x60", CLEANED_UP % "+Inf": "0x60 1x60",
+        "seatrial_environment_clean_up_duration_seconds_count": "0x60 1x60",
     }),
     Case("a result is lost", 62, {"seatrial_results_lost_total": "0x60 1x60"}, ("SeatrialResultsLost",)),
     Case("an operator that lost results long ago starts anew", 90, {"seatrial_results_lost_total": "7x60 0x60"}),

@@ -45,8 +45,8 @@ def test_runs_are_deleted_and_environments_only_without_their_run(left: Left, de
 
 
 def test_what_is_left_is_named_with_what_holds_it() -> None:
-    held = run("a", "1", finalizers=["seatrial.dev/reclaim"], **GOING) | {
-        "status": {"phase": "Reclaiming", "namespace": "st-a"}
+    held = run("a", "1", finalizers=["seatrial.dev/clean-up"], **GOING) | {
+        "status": {"phase": "CleaningUp", "namespace": "st-a"}
     }
     stuck = environment("st-a", "1", **GOING) | {
         "status": {
@@ -58,7 +58,7 @@ def test_what_is_left_is_named_with_what_holds_it() -> None:
         }
     }
     text = subject.advice(Left((held,), (stuck,)), 240, "seatrial-system")
-    for part in ("team-a/a", "Reclaiming", "seatrial.dev/reclaim", "st-a", "example.com/hold in 1 pods", "240 s"):
+    for part in ("team-a/a", "CleaningUp", "seatrial.dev/clean-up", "st-a", "example.com/hold in 1 pods", "240 s"):
         assert part in text
     assert "all fine here" not in text
     assert "kubectl -n seatrial-system logs deployment/seatrial-operator" in text
@@ -73,7 +73,7 @@ def test_it_says_what_stays() -> None:
 
 
 class Memory:
-    """A cluster that holds runs and environments, with an operator that takes as many looks to reclaim as told."""
+    """A cluster that holds runs and environments, with an operator that takes as many looks to clean up as told."""
 
     def __init__(self, *things: Object, looks: int = 2, errors: Iterable[Exception] = ()) -> None:
         self.things = list(things)
@@ -106,7 +106,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "POLL_SECONDS", 0)
 
 
-async def test_it_deletes_each_run_once_and_waits_until_the_operator_has_reclaimed_it() -> None:
+async def test_it_deletes_each_run_once_and_waits_until_the_operator_has_cleaned_it_up() -> None:
     cluster = Memory(run("a", "1"), environment("st-a", "1"), run("b", "2"), looks=5)
     assert not await subject.uninstall(cluster, 60)  # type: ignore[arg-type]
     assert cluster.deleted == ["a", "b"]
@@ -114,7 +114,7 @@ async def test_it_deletes_each_run_once_and_waits_until_the_operator_has_reclaim
 
 
 async def test_it_gives_up_after_its_time_and_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
-    cluster = Memory(run("a", "1", finalizers=["seatrial.dev/reclaim"]), looks=1_000_000)
+    cluster = Memory(run("a", "1", finalizers=["seatrial.dev/clean-up"]), looks=1_000_000)
     left = await subject.uninstall(cluster, 0.01)  # type: ignore[arg-type]
     assert [r["metadata"]["name"] for r in left.runs] == ["a"]
     assert capsys.readouterr().out.count("team-a/a") == 1, "the same news once"

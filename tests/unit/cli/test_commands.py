@@ -35,7 +35,7 @@ TESTS = {"total": 2, "passed": 1, "failed": 1}
 
 
 def ended(verdict: str = "Passed", reason: str = "TestsPassed", **more: Any) -> dict[str, Any]:
-    return {"phase": "Reclaiming", "verdict": verdict, "reason": reason, "message": f"it is {verdict}", **more}
+    return {"phase": "CleaningUp", "verdict": verdict, "reason": reason, "message": f"it is {verdict}", **more}
 
 
 def here(cluster: FakeCluster, name: str = "pr-1", at: str = "default", **status: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def failed_run() -> dict[str, Any]:
     return {
         "metadata": {"name": "pr-1", "namespace": "default"},
         "status": {
-            "phase": "Reclaiming", "verdict": "Failed", "reason": "TestsFailed", "message": "1 of 3 tests failed",
+            "phase": "CleaningUp", "verdict": "Failed", "reason": "TestsFailed", "message": "1 of 3 tests failed",
             "tests": {"total": 3, "passed": 1, "failed": 1, "errors": 0, "skipped": 1},
             "testsSummary": "1/3",
             "failures": [{"id": LONG_TEST, "catalogueId": "INT-020", "message": "AssertionError: " + "very long " * 20}],
@@ -120,8 +120,8 @@ def test_an_errored_run_says_why_and_what_to_do() -> None:
     ("phase", "conditions", "told"),
     [
         ("Failed", [], True),
-        ("Reclaiming", [], False),
-        ("Failed", [{"type": "Reclaimed", "status": "True"}], False),
+        ("CleaningUp", [], False),
+        ("Failed", [{"type": "CleanedUp", "status": "True"}], False),
     ],
 )
 def test_an_environment_that_is_kept_is_told(phase: str, conditions: list[dict[str, str]], told: bool) -> None:

@@ -14,12 +14,12 @@ from seatrial.facts.observed import Container, Ended, Evidence, Observed, Pod, P
 from seatrial.lifecycle.plan import (
     Action,
     AddFinalizer,
+    CleanUp,
     CreateEnvironment,
     DeletePods,
     DeleteRun,
     GatherEvidence,
     LookAtNamespace,
-    Reclaim,
     RemoveFinalizer,
     StopTests,
     created,
@@ -44,7 +44,7 @@ def ended(
 ) -> IntegrationRun:
     """A run that has its verdict."""
     base: dict[str, Any] = {
-        "phase": "Reclaiming",
+        "phase": "CleaningUp",
         "verdict": verdict,
         "reason": "TestsPassed",
         "results": {"digest": "x"},
@@ -75,20 +75,20 @@ CASES = {
     "starting": Case(STARTED, HERE, (), "Starting"),
     "first test": Case(STARTED, b.observed(b.tests_pod(), progress=b.TESTING), (), "Testing"),
     "gates open, no test yet": Case(STARTED, b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-1).timestamp())), (), None),
-    "passed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed"),
-    "failed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary("failed")), (Reclaim,), "Reclaiming", "TestsFailed"),
+    "passed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary()), (CleanUp,), "CleaningUp", "TestsPassed"),
+    "failed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary("failed")), (CleanUp,), "CleaningUp", "TestsFailed"),
     "passed, kept": Case(
         b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary()), (), "Passed", "TestsPassed", 600,
     ),
     "failed is kept on its own": Case(
-        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary("failed")), (Reclaim,), "Reclaiming",
+        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary("failed")), (CleanUp,), "CleaningUp",
         "TestsFailed",
     ),
     "service lost": Case(
-        STARTED, b.observed(b.pod("redis", "service", deleting=True)), (Reclaim,), "Reclaiming", "ServiceLost"
+        STARTED, b.observed(b.pod("redis", "service", deleting=True)), (CleanUp,), "CleaningUp", "ServiceLost"
     ),
     "cancelled before the tests": Case(
-        b.started({"cancel": True}), HERE, (Reclaim,), "Reclaiming", "Cancelled"
+        b.started({"cancel": True}), HERE, (CleanUp,), "CleaningUp", "Cancelled"
     ),
     "cancelled among the tests": Case(
         b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING), (StopTests,), "Collecting", "Cancelled", 15,
@@ -99,24 +99,24 @@ CASES = {
     ),
     "collected": Case(
         ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), result=b.summary("died")),
-        (Reclaim,), "Reclaiming",
+        (CleanUp,), "CleaningUp",
     ),
     "collecting takes too long": Case(
         ended("Cancelled", ago=15, phase="Collecting", results=None), b.observed(b.tests_pod(), progress=b.TESTING),
-        (Reclaim,), "Reclaiming",
+        (CleanUp,), "CleaningUp",
     ),
     "environment deleted by somebody": Case(
-        STARTED, b.observed(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "Reclaiming", "EnvironmentLost"
+        STARTED, b.observed(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "CleaningUp", "EnvironmentLost"
     ),
     "migrations' pod gone": Case(
-        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), HERE, (Reclaim,), "Reclaiming", "EnvironmentLost"
+        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), HERE, (CleanUp,), "CleaningUp", "EnvironmentLost"
     ),
     "migrations' pod gone when nobody needs it": Case(
         b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), b.observed(b.tests_pod(), progress=b.TESTING),
         (), "Testing",
     ),
     "tests' pod not there yet": Case(STARTED, b.observed(), (), "Starting"),
-    "tests' pod gone before the first test": Case(STARTED, b.observed(tests_gone=True), (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "tests' pod gone before the first test": Case(STARTED, b.observed(tests_gone=True), (CleanUp,), "CleaningUp", "EnvironmentLost"),
     "ended from outside, the pod has not said by whom": Case(
         b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-5)), (), "Starting", due=25,
     ),
@@ -126,32 +126,32 @@ CASES = {
             b.tests_pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". '),
             result=b.summary("died", signal="SIGTERM"), heard=b.at(-5),
         ),
-        (Reclaim,), "Reclaiming", "Evicted",
+        (CleanUp,), "CleaningUp", "Evicted",
     ),
     "ended from outside, the pod never says by whom": Case(
-        b.started(ago=60), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-30)), (Reclaim,),
-        "Reclaiming", "TestProcessDied",
+        b.started(ago=60), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-30)), (CleanUp,),
+        "CleaningUp", "TestProcessDied",
     ),
     "ended by itself": Case(
-        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGSEGV"), heard=b.NOW), (Reclaim,), "Reclaiming",
+        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGSEGV"), heard=b.NOW), (CleanUp,), "CleaningUp",
         "TestProcessDied",
     ),
     "node lost among the tests": Case(
         b.started(phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)),
-        (Reclaim,), "Reclaiming", "NodeLost",
+        (CleanUp,), "CleaningUp", "NodeLost",
     ),
-    "environment gone": Case(STARTED, GONE, (Reclaim,), "Reclaiming", "EnvironmentLost"),
+    "environment gone": Case(STARTED, GONE, (CleanUp,), "CleaningUp", "EnvironmentLost"),
     "environment not seen yet": Case(b.started(ago=1), GONE, (), "Starting"),
     "tests' process not started in time": Case(
         b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod(b.waiting("tests", "PodInitializing"))),
-        (Reclaim,), "Reclaiming", "ServiceNotReady",
+        (CleanUp,), "CleaningUp", "ServiceNotReady",
     ),
     "the launcher keeps the time first": Case(
         b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod()), (), "Starting"
     ),
     "no result long after the time for the tests": Case(
         b.started({"timeouts": {"tests": "1s"}}, ago=400), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-390).timestamp())),
-        (Reclaim,), "Reclaiming", "TestTimeout",
+        (CleanUp,), "CleaningUp", "TestTimeout",
     ),
     "the clock of the tests' node is behind": Case(
         b.started({"timeouts": {"tests": "5m"}}, ago=60), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-3600).timestamp())),
@@ -171,7 +171,7 @@ CASES = {
         STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-80)), (), "Starting", due=10,
     ),
     "handed over, but the archive can't be asked for long": Case(
-        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-90)), (Reclaim,), "Reclaiming",
+        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-90)), (CleanUp,), "CleaningUp",
         "ArchiveUnavailable",
     ),
     "tests' pod gone, and the archive can't be asked yet": Case(
@@ -179,32 +179,32 @@ CASES = {
         b.observed(archive_error="refused", archive_silent_since=b.at(-1)), (), "Testing",
     ),
     "lifetime over": Case(
-        b.started(expiresAt=format_time(b.at(-1))), HERE, (Reclaim,), "Reclaiming", "RunTimeout",
+        b.started(expiresAt=format_time(b.at(-1))), HERE, (CleanUp,), "CleaningUp", "RunTimeout",
     ),
     "a result counts even after the lifetime": Case(
-        b.started(expiresAt=format_time(b.at(-1))), b.observed(result=b.summary()), (Reclaim,), "Reclaiming", "TestsPassed",
+        b.started(expiresAt=format_time(b.at(-1))), b.observed(result=b.summary()), (CleanUp,), "CleaningUp", "TestsPassed",
     ),
-    "reclaiming": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "Reclaiming", due=7),
-    "reclaim was not begun": Case(ended(), b.observed(), (Reclaim,), "Reclaiming"),
-    "reclaimed": Case(ended(), GONE, (), "Passed", due=604799),
-    "reclaiming for long": Case(
-        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "Reclaiming", due=10
+    "cleaning up": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "CleaningUp", due=7),
+    "clean-up was not begun": Case(ended(), b.observed(), (CleanUp,), "CleaningUp"),
+    "cleanedUp": Case(ended(), GONE, (), "Passed", due=604799),
+    "cleaning up for long": Case(
+        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "CleaningUp", due=10
     ),
-    "reclaiming for long, with pods": Case(
+    "cleaning up for long, with pods": Case(
         ended(), b.observed(b.tests_pod(deleting=True), namespace=b.namespace(terminating_since=b.at(-10))),
-        (DeletePods, LookAtNamespace), "Reclaiming", due=10,
+        (DeletePods, LookAtNamespace), "CleaningUp", due=10,
     ),
     "stuck": Case(
         ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")),
-        (LookAtNamespace,), "Reclaiming",
+        (LookAtNamespace,), "CleaningUp",
     ),
     "kept after the verdict": Case(ended(phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (), "Passed", due=4),
-    "kept long enough": Case(ended(ago=6, phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (Reclaim,), "Reclaiming"),
+    "kept long enough": Case(ended(ago=6, phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (CleanUp,), "CleaningUp"),
     "kept no longer than its lifetime": Case(
-        ended(phase="Passed", spec={"retention": {"passed": "5h"}}, expiresAt=format_time(b.NOW)), HERE, (Reclaim,), "Reclaiming"
+        ended(phase="Passed", spec={"retention": {"passed": "5h"}}, expiresAt=format_time(b.NOW)), HERE, (CleanUp,), "CleaningUp"
     ),
     "deleted, environment there": Case(
-        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), HERE, (Reclaim,),
+        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), HERE, (CleanUp,),
     ),
     "deleted, environment going": Case(
         b.run(deletionTimestamp="2026-03-01T12:00:00Z"), b.observed(namespace=b.namespace(terminating_since=b.NOW)), ()
@@ -216,7 +216,7 @@ CASES = {
 
 def decide(run: IntegrationRun, seen: Observed, now: datetime = b.NOW) -> Any:
     """The plan of a run."""
-    return plan(run, seen, now, finalizer=b.FINALIZER)
+    return plan(run, seen, now)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -252,10 +252,18 @@ def test_a_verdict_never_changes() -> None:
     assert decide(ended("Passed", spec={"cancel": True}), HERE).status.verdict == "Passed"
 
 
-def test_an_environment_that_turns_up_late_is_reclaimed_too() -> None:
+def test_runs_of_version_0_1_0_go_on() -> None:
+    finalizers = ["seatrial.dev/reclaim"]
+    assert decide(b.run(finalizers=finalizers), GONE).actions == (CreateEnvironment(),)
+    deleted = b.run(finalizers=finalizers, deletionTimestamp="2026-03-01T12:00:00Z")
+    assert decide(deleted, GONE).actions == (RemoveFinalizer(),)
+    assert decide(ended(phase="Reclaiming"), GONE).status.phase == "Passed"
+
+
+def test_an_environment_that_turns_up_late_is_cleaned_up_too() -> None:
     done = ended()
-    reclaimed = done.model_copy(update={"status": decide(done, GONE).status})
-    assert decide(reclaimed, HERE).actions == (Reclaim(),)
+    cleaned_up = done.model_copy(update={"status": decide(done, GONE).status})
+    assert decide(cleaned_up, HERE).actions == (CleanUp(),)
 
 
 def test_the_record_is_forgotten_when_its_time_is_over() -> None:
@@ -304,7 +312,7 @@ def test_a_spec_that_can_not_be_started() -> None:
     assert next((c.type, c.status) for c in made.status.conditions) == ("Accepted", "False")
     assert made.actions == (GatherEvidence(True),)
     after = FRESH.model_copy(update={"status": made.status})
-    assert decide(after, GONE).actions == (Reclaim(),)  # whatever the burst has left
+    assert decide(after, GONE).actions == (CleanUp(),)  # whatever the burst has left
 
 
 def test_a_stuck_namespace_is_reported_with_what_holds_it() -> None:
@@ -353,13 +361,13 @@ EVIDENCE = {
     "failed": Case(STARTED, FAILED, (GatherEvidence,), "Collecting"),
     "failed, kept": Case(b.started({"retention": {"failed": "10m"}}), FAILED, (GatherEvidence,), "Failed"),
     "failed, none is wanted": Case(
-        b.started({"retention": {"evidence": "Never"}}), FAILED, (Reclaim, GatherEvidence), "Reclaiming"
+        b.started({"retention": {"evidence": "Never"}}), FAILED, (CleanUp, GatherEvidence), "CleaningUp"
     ),
-    "passed": Case(STARTED, b.observed(result=b.summary(), evidence=None), (Reclaim, GatherEvidence), "Reclaiming"),
+    "passed": Case(STARTED, b.observed(result=b.summary(), evidence=None), (CleanUp, GatherEvidence), "CleaningUp"),
     "passed, always wanted": Case(
         b.started({"retention": {"evidence": "Always"}}), b.observed(result=b.summary(), evidence=None), (GatherEvidence,), "Collecting"
     ),
-    "gathered": Case(ended("Failed", phase="Collecting"), b.observed(), (Reclaim,), "Reclaiming"),
+    "gathered": Case(ended("Failed", phase="Collecting"), b.observed(), (CleanUp,), "CleaningUp"),
     "cancelled among the tests: what they left comes first": Case(
         b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING, evidence=None), (StopTests,), "Collecting"
     ),
@@ -367,12 +375,12 @@ EVIDENCE = {
         b.run({"cancel": True}), Observed(), (GatherEvidence,), "Cancelled",
     ),
     "environment deleted by somebody: what is left is read at once": Case(
-        STARTED, b.observed(b.tests_pod(), namespace=GOING, evidence=None), (GatherEvidence,), "Reclaiming"
+        STARTED, b.observed(b.tests_pod(), namespace=GOING, evidence=None), (GatherEvidence,), "CleaningUp"
     ),
     "the operator was restarted while the environment ends": Case(
-        ended("Failed"), b.observed(namespace=GOING, evidence=None), (GatherEvidence,), "Reclaiming"
+        ended("Failed"), b.observed(namespace=GOING, evidence=None), (GatherEvidence,), "CleaningUp"
     ),
-    "and when it is gone": Case(ended("Failed"), Observed(), (GatherEvidence,), "Reclaiming"),
+    "and when it is gone": Case(ended("Failed"), Observed(), (GatherEvidence,), "CleaningUp"),
     "of a passed run that is no reason to wait": Case(ended(), Observed(), (GatherEvidence,), "Passed"),
     "archive away": Case(
         ended("Failed", phase="Collecting"), b.observed(evidence=away(-2, -2)), (), "Collecting", due=3
@@ -381,32 +389,32 @@ EVIDENCE = {
         ended("Failed", phase="Collecting"), b.observed(evidence=away(-12, -5)), (GatherEvidence,), "Collecting"
     ),
     "archive away for long": Case(
-        ended("Failed", phase="Collecting"), b.observed(evidence=away(-90, -5)), (Reclaim,), "Reclaiming"
+        ended("Failed", phase="Collecting"), b.observed(evidence=away(-90, -5)), (CleanUp,), "CleaningUp"
     ),
     "archive away for as long already when the verdict came": Case(
-        ended("Errored", phase="Collecting"), replace(b.observed(evidence=away(-2, -2)), archive_silent_since=b.at(-92)), (Reclaim,),
-        "Reclaiming",
+        ended("Errored", phase="Collecting"), replace(b.observed(evidence=away(-2, -2)), archive_silent_since=b.at(-92)), (CleanUp,),
+        "CleaningUp",
     ),
     "archive away, as the collector has said": Case(
         ended("Errored", phase="Collecting"), b.observed(collected_nothing(-50), evidence=away(-2, -2)), (), "Collecting", due=3
     ),
     "archive away for long, as the collector has said": Case(
         ended("Errored", phase="Collecting"),
-        replace(b.observed(collected_nothing(-92), evidence=away(-2, -2)), archive_silent_since=b.at(-3)), (Reclaim,), "Reclaiming",
+        replace(b.observed(collected_nothing(-92), evidence=away(-2, -2)), archive_silent_since=b.at(-3)), (CleanUp,), "CleaningUp",
     ),
     "refused": Case(
-        ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (Reclaim,), "Reclaiming"
+        ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (CleanUp,), "CleaningUp"
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", EVIDENCE.values(), ids=EVIDENCE.keys())
-def test_evidence_comes_before_the_reclaim_and_after_the_verdict(case: Case) -> None:
+def test_evidence_comes_before_the_clean_up_and_after_the_verdict(case: Case) -> None:
     test_what_is_done(case)
 
 
 def test_a_passed_run_leaves_its_record_alone() -> None:
-    assert decide(STARTED, b.observed(result=b.summary(), evidence=None)).actions == (Reclaim(), GatherEvidence(False))
+    assert decide(STARTED, b.observed(result=b.summary(), evidence=None)).actions == (CleanUp(), GatherEvidence(False))
 
 
 def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway() -> None:
@@ -428,7 +436,7 @@ def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway(
 
 def test_nothing_waits_for_evidence_when_the_run_itself_is_deleted() -> None:
     deleted = b.run(deletionTimestamp="2026-03-01T12:00:00Z")
-    assert decide(deleted, b.observed(evidence=None)).actions == (Reclaim(),)
+    assert decide(deleted, b.observed(evidence=None)).actions == (CleanUp(),)
 
 
 LOST = b.summary("failed", lost=[{"name": "postgres", "error": "connection refused"}])

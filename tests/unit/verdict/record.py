@@ -287,7 +287,7 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
 
     async def over() -> Any:
         body = await cluster.get(RUN, name, namespace)
-        return body if ((body.get("status") or {}).get("timeline") or {}).get("reclaimed") else None
+        return body if ((body.get("status") or {}).get("timeline") or {}).get("cleanedUp") else None
 
     body = await until(over, f"{name} is over")
     if forbidden:

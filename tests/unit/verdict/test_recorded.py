@@ -51,7 +51,7 @@ def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
     found = json.loads(path.read_text())
     verdict_at = parse_time(found["told"]["timeline"]["verdict"])
     assert verdict_at is not None
-    told = plan(run_of(found), seen(found), verdict_at, finalizer=b.FINALIZER).status
+    told = plan(run_of(found), seen(found), verdict_at).status
     assert told.reason == found["expect"], told.message
     assert len(told.message) <= 1000
     if told.verdict == "Errored":

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import AliasChoices, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
@@ -157,7 +157,9 @@ class Timeline:
     first_test: datetime | None = None
     last_test: datetime | None = None
     verdict: datetime | None = None
-    reclaimed: datetime | None = None
+    cleaned_up: Annotated[
+        datetime | None, Field(validation_alias=AliasChoices("cleanedUp", "cleaned_up", "reclaimed"))
+    ] = None  # the last: in histories of version 0.1.0
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -26,7 +26,7 @@ _PHASES = (
     ("environment_ready", "pytest collects tests"),
     ("first_test", "tests"),
     ("last_test", "result is brought out"),
-    ("verdict", "environment is given back"),
+    ("verdict", "clean-up"),
 )
 _FINE_ENDS = ("", "Completed")
 _PYTEST_ENDS = (*range(1, 6), 75)  # 75: what it waited for did not come
@@ -137,13 +137,13 @@ def chart(
     # What ended after the verdict belongs to its time; before the axis there is nothing.
     steps = [(name, max(began, min(at, line.verdict or at))) for name, at in known]
     over = line.verdict is not None
-    last = line.reclaimed if line.reclaimed is not None and over else (line.verdict if over else now)
+    last = line.cleaned_up if line.cleaned_up is not None and over else (line.verdict if over else now)
     ends = [at for part in attempt.components if (at := part.ended_at) is not None] if over else []
     total = max(0.001, max((at - began).total_seconds() for at in [last or now, *ends]))
     axis, ticks = _axis(total)
     scale = _Scale(began, axis)
     phases, bars = _phases(
-        steps, began, last or now, over=line.reclaimed is not None, scale=scale, verdict=line.verdict
+        steps, began, last or now, over=line.cleaned_up is not None, scale=scale, verdict=line.verdict
     )
     stop = line.verdict or now
     told = f"verdict after {duration(_between(began, stop))}" if over else f"{duration(_between(began, stop))} so far"

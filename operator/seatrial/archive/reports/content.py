@@ -25,8 +25,8 @@ _POINTS = (
     ("environmentReady", "pytest: start and collection"),
     ("firstTest", "tests"),
     ("lastTest", "results and verdict"),
-    ("verdict", "reclaim"),
-    ("reclaimed", ""),
+    ("verdict", "clean-up"),
+    ("cleanedUp", ""),
 )
 """What goes on from each point of a timeline."""
 

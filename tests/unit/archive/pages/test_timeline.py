@@ -30,7 +30,7 @@ WHOLE = {
     "first_test": 5,
     "last_test": 15,
     "verdict": 16,
-    "reclaimed": 22,
+    "cleanedUp": 22,
 }
 
 
@@ -45,7 +45,7 @@ WHOLE = {
                 ("pytest collects tests", 1),
                 ("tests", 10),
                 ("result is brought out", 1),
-                ("environment is given back", 6),
+                ("clean-up", 6),
             ],
         ),
         ({"started": 0, "verdict": 8}, [("environment starts", 8)]),  # it never became ready

@@ -286,7 +286,7 @@ def test_notes_of_what_could_not_be_gathered(body, expected):
 
 @pytest.mark.parametrize(
     ("phase", "verdict", "expected"),
-    [("Testing", None, True), ("Deleted", None, False), ("Reclaiming", "Passed", False)],
+    [("Testing", None, True), ("Deleted", None, False), ("CleaningUp", "Passed", False)],
 )
 def test_runs_that_go_on(detail, phase, verdict, expected):
     assert view.goes_on(detail(phase=phase, verdict=verdict)) is expected
