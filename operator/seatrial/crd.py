@@ -26,11 +26,18 @@ TARGETS = (
     REPOSITORY / "charts" / "seatrial" / "crds" / f"{GROUP}_{PLURAL}.yaml",
 )
 
+_SUCCEEDED = '.status.conditions[?(@.type=="Succeeded")]'
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
+    {"name": "Phase", "type": "string", "jsonPath": ".status.phase", "priority": 1},
     {"name": "Verdict", "type": "string", "jsonPath": ".status.verdict"},
     {"name": "Tests", "type": "string", "jsonPath": ".status.testsSummary", "description": "passed of total"},
-    {"name": "Reason", "type": "string", "jsonPath": ".status.reason"},
+    {
+        "name": "Reason",
+        "type": "string",
+        "jsonPath": _SUCCEEDED + ".reason",
+        "description": "until the verdict: the phase",
+    },
+    {"name": "Duration", "type": "string", "jsonPath": ".status.duration", "description": "creation to verdict"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     {"name": "Message", "type": "string", "jsonPath": ".status.message", "priority": 1},
     {"name": "Environment", "type": "string", "jsonPath": ".status.namespace", "priority": 1},

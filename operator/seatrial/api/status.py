@@ -74,6 +74,7 @@ class Reason(StrEnum):
 class ConditionType(StrEnum):
     """What has happened so far."""
 
+    SUCCEEDED = "Succeeded"
     ACCEPTED = "Accepted"
     ENVIRONMENT_READY = "EnvironmentReady"
     TESTS_FINISHED = "TestsFinished"
@@ -86,7 +87,8 @@ class Condition(StatusModel):
     """A Kubernetes condition (metav1.Condition)."""
 
     type: str
-    """Accepted, EnvironmentReady, TestsFinished, ResultsArchived, EvidenceArchived or CleanedUp."""
+    """Succeeded (Unknown with the phase as its reason until the verdict; then True for Passed, else False), Accepted,
+    EnvironmentReady, TestsFinished, ResultsArchived, EvidenceArchived or CleanedUp."""
     status: Literal["True", "False", "Unknown"]
     """Whether it is so."""
     reason: str
@@ -197,6 +199,8 @@ class IntegrationRunStatus(StatusModel):
     """Where the results are."""
     timeline: Timeline = Timeline()
     """When things happened."""
+    duration: str = ""
+    """From the creation of the run to its verdict, for the printed column: `1m32s`."""
     attempt: int = 1
     """Always 1: a run has one attempt."""
     expires_at: str | None = None

@@ -37,6 +37,7 @@ from seatrial.kube.errors import (
     UnavailableError,
 )
 from seatrial.kube.kinds import CONFIG_MAP, EVENT, JOB, NAMESPACE, POD, RUN, kind_of
+from seatrial.lifecycle.conditions import with_message
 from seatrial.lifecycle.plan import (
     EVIDENCE_LOST,
     STUCK_AFTER,
@@ -181,7 +182,7 @@ class Reconciler:
         if steps.status.verdict is None or run.status.verdict is not None:
             return steps
         masker = masker_of(run, self._settings)
-        status = steps.status.model_copy(update={"message": masker.text(steps.status.message)})
+        status = with_message(steps.status, masker.text(steps.status.message))
         notes = tuple(replace(note, message=masker.text(note.message)) for note in steps.notes)
         return replace(steps, status=status, notes=notes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from seatrial.api.status import Condition, ConditionType
+from seatrial.api.status import Condition, ConditionType, IntegrationRunStatus
 from seatrial.facts.observed import format_time
 
 MESSAGE_LIMIT = 2000
@@ -40,3 +40,12 @@ def upsert(
 def is_true(conditions: tuple[Condition, ...], kind: ConditionType) -> bool:
     """Whether the condition is there and True."""
     return any(c.type == kind and c.status == "True" for c in conditions)
+
+
+def with_message(status: IntegrationRunStatus, message: str) -> IntegrationRunStatus:
+    """The status with another message, also in the conditions that repeat it."""
+    repeated, new = status.message[:MESSAGE_LIMIT], message[:MESSAGE_LIMIT]
+    conditions = tuple(
+        c.model_copy(update={"message": new}) if c.message and c.message == repeated else c for c in status.conditions
+    )
+    return status.model_copy(update={"message": message, "conditions": conditions})

@@ -160,7 +160,7 @@ def _condition(
     status: IntegrationRunStatus,
     now: datetime,
     kind: ConditionType,
-    value: Literal["True", "False"],
+    value: Literal["True", "False", "Unknown"],
     reason: str,
     message: str = "",
 ) -> IntegrationRunStatus:
@@ -199,6 +199,7 @@ def created(run: IntegrationRun, expires_at: datetime, now: datetime) -> Plan:
     # a creation time has no fractions: within its second there was no wait that could be told
     queued = made if made is not None and now - made >= timedelta(seconds=1) else now
     status = _stamp(status, queued=queued, started=now)
+    status = _condition(run, status, now, ConditionType.SUCCEEDED, "Unknown", Phase.STARTING, "the environment starts")
     status = _condition(run, status, now, ConditionType.ACCEPTED, "True", "Valid")
     note = Note("Normal", "EnvironmentCreated", f"Created environment {status.namespace}")
     return Plan(status, notes=(note,))
@@ -273,9 +274,12 @@ def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: dat
             "verdict": diagnosis.verdict,
             "reason": diagnosis.reason,
             "message": diagnosis.message,
+            "duration": _duration(run, now),
             "observed_generation": run.metadata.generation,
         }
     )
+    succeeded: Literal["True", "False"] = "True" if diagnosis.verdict is Verdict.PASSED else "False"
+    status = _condition(run, status, now, ConditionType.SUCCEEDED, succeeded, diagnosis.reason, diagnosis.message)
     status = _stamp(_ready(run, status, observed, now), verdict=now)
     status = _condition(
         run, status, now, ConditionType.TESTS_FINISHED, "True" if finished else "False", diagnosis.reason
@@ -291,6 +295,12 @@ def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: dat
     )
     after = _after_verdict(run.model_copy(update={"status": status}), observed, now)
     return Plan(after.status, after.actions, after.due, (note, *after.notes))
+
+
+def _duration(run: IntegrationRun, now: datetime) -> str:
+    """How long the user has waited, to the second."""
+    since = parse_time(run.status.timeline.queued) or parse_time(run.metadata.creation_timestamp) or now
+    return format_duration(timedelta(seconds=max(0, round((now - since).total_seconds()))))
 
 
 def _kept_until(run: IntegrationRun) -> datetime:
@@ -525,6 +535,7 @@ def _under_way(run: IntegrationRun, observed: Observed, now: datetime, started: 
     if status.phase is not Phase.TESTING and first_test is not None:  # one write for ready and testing: moments apart
         status = _ready(run, status, observed, now)
         status = _stamp(status, first_test=first_test).model_copy(update={"phase": Phase.TESTING})
+        status = _condition(run, status, now, ConditionType.SUCCEEDED, "Unknown", Phase.TESTING, "the tests run")
         notes = (Note("Normal", "TestsStarted", "The first test has started"),)
     limit, _ = _limits(run, observed, started)
     later = [

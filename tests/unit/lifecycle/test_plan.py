@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seatrial.api.run import IntegrationRun
-from seatrial.api.status import Phase, Reason
+from seatrial.api.status import IntegrationRunStatus, Phase, Reason
 from seatrial.facts.observed import Container, Ended, Evidence, Observed, Pod, Progress, Result, format_time
 from seatrial.lifecycle.plan import (
     Action,
@@ -65,6 +65,11 @@ class Case:
     reason: str = ""
     due: float | None = None
     """Seconds from now at which to look again, where the test is about it."""
+
+
+def succeeded(status: IntegrationRunStatus) -> tuple[str, str, str] | None:
+    """The condition for those who know only Kubernetes: status, reason, message."""
+    return next(((c.status, c.reason, c.message) for c in status.conditions if c.type == "Succeeded"), None)
 
 
 CASES = {
@@ -227,6 +232,10 @@ def test_what_is_done(case: Case) -> None:
         assert made.status.phase == case.phase
     if case.reason:
         assert made.status.reason == case.reason
+    if case.run.status.verdict is None and made.status.verdict is not None:
+        passed = "True" if made.status.verdict == "Passed" else "False"
+        assert succeeded(made.status) == (passed, made.status.reason, made.status.message)
+        assert made.status.duration
     if case.due is not None:
         assert made.due is not None
         assert round((made.due - b.NOW).total_seconds()) == case.due
@@ -283,6 +292,7 @@ def test_a_passed_run_tells_its_numbers() -> None:
     assert status.timeline.last_test == format_time(b.at(-1))
     assert {c.type: c.status for c in status.conditions} == {
         "EnvironmentReady": "True",
+        "Succeeded": "True",
         "TestsFinished": "True",
         "ResultsArchived": "True",
     }
@@ -294,11 +304,22 @@ def test_what_a_cancelled_run_had_finished_is_kept() -> None:
     assert (status.verdict, status.tests_summary) == ("Cancelled", "3/3")
 
 
+def test_the_duration_is_from_the_creation_to_the_verdict() -> None:
+    assert decide(STARTED, b.observed(result=b.summary()), b.at(91)).status.duration == "1m32s"
+    assert decide(b.run({"cancel": True}), GONE).status.duration == "1s"
+
+
+def test_until_the_verdict_the_condition_has_the_phase_as_its_reason() -> None:
+    case = CASES["first test"]
+    assert succeeded(decide(case.run, case.seen).status) == ("Unknown", "Testing", "the tests run")
+
+
 def test_after_the_burst() -> None:
     status = created(FRESH, b.at(7200), b.NOW).status
     assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.environment_namespace())
     assert status.expires_at == format_time(b.at(7200))
     assert status.timeline.queued == format_time(b.at(-1))
+    assert succeeded(status) == ("Unknown", "Starting", "the environment starts")
 
 
 def test_a_wait_within_the_second_of_creation_is_not_told() -> None:
@@ -310,6 +331,7 @@ def test_a_spec_that_can_not_be_started() -> None:
     made = rejected(FRESH, Reason.INVALID_SPEC, "tests.source.configMap: ConfigMap x is not there", b.NOW)
     assert made.status.verdict == "Errored"
     assert next((c.type, c.status) for c in made.status.conditions) == ("Accepted", "False")
+    assert succeeded(made.status) == ("False", "InvalidSpec", "tests.source.configMap: ConfigMap x is not there")
     assert made.actions == (GatherEvidence(True),)
     after = FRESH.model_copy(update={"status": made.status})
     assert decide(after, GONE).actions == (CleanUp(),)  # whatever the burst has left
