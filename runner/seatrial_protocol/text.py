@@ -1,0 +1,17 @@
+"""Text that a terminal, a report or a page may show."""
+
+from __future__ import annotations
+
+import re
+
+ANSI = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and movements (CSI)
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links, device strings (OSC, DCS, SOS, PM, APC)
+    r"|\x1b[ -/]*[0-~]"  # two characters
+)
+"""Escape sequences of terminals."""
+
+
+def plain(text: str) -> str:
+    """The text without escape sequences of terminals."""
+    return ANSI.sub("", text) if "\x1b" in text else text
