@@ -1,4 +1,4 @@
-"""What the operator is told by its Deployment, and what it says when that can't be used."""
+"""What the operator reads from its environment, and what it says when that can't be used."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def test_another_dns(key: Path) -> None:
     assert read(key, SEATRIAL_DNS=json.dumps([peer])).dns == (peer,)
 
 
-@pytest.mark.parametrize("told", ["", "[]", "{}", "10.0.0.10", "[1]", "[{}]"])
-def test_a_dns_that_can_not_be_asked(key: Path, told: str) -> None:
-    with pytest.raises(SystemExit, match="NetworkPolicyPeers"):
-        read(key, SEATRIAL_DNS=told)
+@pytest.mark.parametrize("value", ["", "[]", "{}", "10.0.0.10", "[1]", "[{}]"])
+def test_a_dns_that_can_not_be_asked(key: Path, value: str) -> None:
+    with pytest.raises(SystemExit, match=r"SEATRIAL_DNS.* must be a JSON list of NetworkPolicyPeers"):
+        read(key, SEATRIAL_DNS=value)
 
 
 def test_registries(key: Path, tmp_path: Path) -> None:
@@ -44,5 +44,35 @@ def test_registries_that_are_none(key: Path, tmp_path: Path, content: str | None
     file = tmp_path / "config.json"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(SystemExit, match="auths"):
+    with pytest.raises(SystemExit, match=r"SEATRIAL_REGISTRY_FILE.*auths"):
         read(key, SEATRIAL_REGISTRY_FILE=str(file))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("TOOLS", "Magic", "SEATRIAL_TOOLS='Magic' must be one of 'ImageVolume' or 'Copy'"),
+        ("SWEEP_SECONDS", "soon", "SEATRIAL_SWEEP_SECONDS='soon' must be a number"),
+        ("SWEEP_SECONDS", "0", "SEATRIAL_SWEEP_SECONDS='0' must be more than 0.0"),
+        ("HEALTH_PORT", "70000", "SEATRIAL_HEALTH_PORT='70000' must be at most 65535"),
+        ("ARCHIVE_PATIENCE", "1.5", "SEATRIAL_ARCHIVE_PATIENCE='1.5' must be a whole number"),
+        ("LOG_LEVEL", "x" * 200, f"SEATRIAL_LOG_LEVEL='{'x' * 100}…' must be one of"),
+        ("KEY_FILE", "/nowhere", "the key file /nowhere can't be read"),
+    ],
+)
+def test_a_wrong_value_ends_the_operator_with_a_sentence(key: Path, variable: str, value: str, message: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Settings.from_env({"SEATRIAL_KEY_FILE": str(key), f"SEATRIAL_{variable}": value})
+    assert str(ended.value).startswith(f"seatrial: {message}")
+
+
+def test_settings_made_in_code_ask_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEATRIAL_TOOLS", "Copy")
+    assert Settings().tools == "ImageVolume"
+
+
+def test_addresses_of_the_archive_follow_from_names(key: Path) -> None:
+    known = read(
+        key, SEATRIAL_NAMESPACE="ops", SEATRIAL_ARCHIVE_SERVICE="store", SEATRIAL_ARCHIVE_READ_URL="http://a:1"
+    )
+    assert (known.archive_upload_url, known.archive_read_url) == ("http://store.ops.svc:8080", "http://a:1")

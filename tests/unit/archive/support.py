@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -177,7 +177,9 @@ def key_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, key_file: Path) -> Settings:
-    return Settings(tmp_path / "archive", key_file, host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=5)
+    return Settings(
+        folder=tmp_path / "archive", key_file=key_file, host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=5
+    )
 
 
 @pytest.fixture
@@ -199,7 +201,7 @@ def serve(settings: Settings, backend: Storage | None) -> Serve:
     ) -> AsyncIterator[Server]:
         if limits is not None:
             changes["live"] = limits
-        async with running(replace(settings, **changes), backend, reviewer) as ports:
+        async with running(settings.model_copy(update=changes), backend, reviewer) as ports:
             ports_of: Running = ports
             async with connected(ports_of.upload_port, ports_of.read_port, settings.folder) as server:
                 server.archive = ports_of.archive
