@@ -21,7 +21,7 @@ from seatrial.api.run import MUTABLE, IntegrationRun, IntegrationRunSpec
 from seatrial.api.scalars import DURATION_PATTERN
 from seatrial.api.status import IntegrationRunStatus
 from seatrial.environment import env, resources, services
-from seatrial.environment.meta import Manifest
+from seatrial.environment.objects import Manifest
 from seatrial.settings import Settings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
@@ -180,7 +180,9 @@ def _sentence(schema: Schema) -> str:
 def variables() -> list[tuple[str, str, str]]:
     """What an example's containers are told: where from, the variable's name, its value in words."""
     run = IntegrationRun.parse(_EXAMPLE)
-    parts = env.announcements(run, services.backings(run, Settings()), shard=True, shared_volume=True)
+    parts = env.announcements(
+        run.scope, run.spec, services.backings(run.spec.services, Settings()), shard=True, shared_volume=True
+    )
     return [(part.path, entry["name"], _value(entry)) for part in parts for entry in part.entries]
 
 

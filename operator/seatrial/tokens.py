@@ -49,9 +49,9 @@ def feed_token(key: bytes) -> str:
     return _derive(key, "feed").hex()
 
 
-def password(key: bytes, uid: str, name: str) -> str:
-    """The credential called `name` of the run `uid`: 32 characters of a-z and 0-9, so it needs no quoting anywhere."""
-    number = int.from_bytes(_derive(key, f"password/{uid}/{name}"), "big")
+def password(key: bytes, scope_id: str, name: str) -> str:
+    """The credential called `name` of one attempt (`Scope.id`): 32 characters of a-z and 0-9, which need no quoting."""
+    number = int.from_bytes(_derive(key, f"password/{scope_id}/{name}"), "big")
     characters = []
     for _ in range(PASSWORD_LENGTH):
         number, index = divmod(number, len(_LETTERS_AND_DIGITS))

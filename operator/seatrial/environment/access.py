@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.environment import credentials, meta
+from seatrial.api.scope import Scope
+from seatrial.environment import credentials, objects
 from seatrial.settings import Settings
 
 SERVICE_ACCOUNT = labels.ENVIRONMENT
 _RBAC = "rbac.authorization.k8s.io"
 
 
-def role_binding(run: IntegrationRun, settings: Settings) -> meta.Manifest:
+def role_binding(scope: Scope, settings: Settings) -> objects.Manifest:
     """Gives the operator its rights in this environment, and nowhere else."""
-    return meta.manifest(
-        run,
+    return objects.manifest(
+        scope,
         f"{_RBAC}/v1",
         "RoleBinding",
         "seatrial-operator",
@@ -27,9 +27,11 @@ def role_binding(run: IntegrationRun, settings: Settings) -> meta.Manifest:
     )
 
 
-def service_account(run: IntegrationRun, registry: bytes) -> meta.Manifest:
+def service_account(scope: Scope, registry: bytes) -> objects.Manifest:
     """The identity of all pods of the environment. It has no rights, its token is not mounted; images are pulled with
     what is known of registries.
     """
     secrets: dict[str, Any] = {"imagePullSecrets": [{"name": credentials.PULL_SECRET}]} if registry else {}
-    return meta.manifest(run, "v1", "ServiceAccount", SERVICE_ACCOUNT, automountServiceAccountToken=False, **secrets)
+    return objects.manifest(
+        scope, "v1", "ServiceAccount", SERVICE_ACCOUNT, automountServiceAccountToken=False, **secrets
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from seatrial.environment import security
 from seatrial.environment.credentials import Credential
-from seatrial.environment.meta import Manifest
+from seatrial.environment.objects import Manifest
 from seatrial.environment.pod import TMP, Mount
 
 

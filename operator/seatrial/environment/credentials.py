@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from seatrial import tokens
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.environment import meta
+from seatrial.api.scope import Scope
+from seatrial.environment import objects
 from seatrial.environment.expansion import RESERVED_PREFIX, env_name, reference
-from seatrial.settings import Settings
 
 SECRET = "seatrial-credentials"  # noqa: S105 - the name of the object
 UPLOAD_SECRET = "seatrial-upload"  # noqa: S105
@@ -41,33 +40,35 @@ class Credential:
         """How the value of another variable refers to it."""
         return reference(self.variable)
 
-    def env(self, name: str = "") -> meta.Manifest:
+    def env(self, name: str = "") -> objects.Manifest:
         """An entry of `env` that reads it from the Secret, under its own name unless another is given."""
         return {
             "name": name or self.variable,
             "valueFrom": {"secretKeyRef": {"name": SECRET, "key": self.key}},
         }
 
-    def value(self, run: IntegrationRun, settings: Settings) -> str:
+    def value(self, scope: Scope, key: bytes) -> str:
         """The value itself, only ever for the Secret."""
-        return tokens.password(settings.key, run.metadata.uid, f"{self.service}/{self.what}")
+        return tokens.password(key, scope.id, f"{self.service}/{self.what}")
 
 
-def _secret(run: IntegrationRun, name: str, component: str, values: Mapping[str, str]) -> meta.Manifest:
+def _secret(scope: Scope, name: str, component: str, values: Mapping[str, str]) -> objects.Manifest:
     data = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(values.items())}
-    return meta.manifest(run, "v1", "Secret", name, component, type="Opaque", immutable=True, data=data)
+    return objects.manifest(scope, "v1", "Secret", name, component, type="Opaque", immutable=True, data=data)
 
 
-def secret(run: IntegrationRun, settings: Settings, credentials: Iterable[Credential]) -> meta.Manifest:
+def secret(scope: Scope, key: bytes, credentials: Iterable[Credential]) -> objects.Manifest:
     """The Secret with all credentials of the environment's services."""
-    return _secret(run, SECRET, labels.ENVIRONMENT, {c.key: c.value(run, settings) for c in credentials})
+    return _secret(scope, SECRET, labels.ENVIRONMENT, {c.key: c.value(scope, key) for c in credentials})
 
 
-def pull_secret(run: IntegrationRun, registry: bytes) -> meta.Manifest:
+def pull_secret(scope: Scope, registry: bytes) -> objects.Manifest:
     """The Secret with which the kubelet pulls the environment's images; no container mounts it."""
     data = {".dockerconfigjson": base64.b64encode(registry).decode()}
     kind = "kubernetes.io/dockerconfigjson"
-    return meta.manifest(run, "v1", "Secret", PULL_SECRET, labels.ENVIRONMENT, type=kind, immutable=True, data=data)
+    return objects.manifest(
+        scope, "v1", "Secret", PULL_SECRET, labels.ENVIRONMENT, type=kind, immutable=True, data=data
+    )
 
 
 def upload_key(shard: int) -> str:
@@ -81,17 +82,16 @@ _MASKS_BYTES = 512 * 1024
 """A Secret holds 1 MiB. The longest are left out if there is more: who has so many has put a file into a variable."""
 
 
-def upload_secret(run: IntegrationRun, settings: Settings, shards: int, masks: Sequence[str]) -> meta.Manifest:
+def upload_secret(scope: Scope, key: bytes, shards: int, masks: Sequence[str]) -> objects.Manifest:
     """The Secret with the upload token of each shard of this attempt, and all forms of the run's secrets.
 
     Only the collector mounts it: it masks what it uploads, and the tests' container sees no more than before.
     """
     values = {
-        upload_key(shard): tokens.upload_token(settings.key, run.metadata.uid, run.status.attempt, shard)
-        for shard in range(shards)
+        upload_key(shard): tokens.upload_token(key, scope.run.uid, scope.attempt, shard) for shard in range(shards)
     }
     room, kept = _MASKS_BYTES, []
     for mask in sorted(masks, key=len):
         room -= len(json.dumps(mask)) + 2
         kept += [mask] if room >= 0 else []
-    return _secret(run, UPLOAD_SECRET, labels.TESTS, values | ({MASKS: json.dumps(kept[::-1])} if kept else {}))
+    return _secret(scope, UPLOAD_SECRET, labels.TESTS, values | ({MASKS: json.dumps(kept[::-1])} if kept else {}))

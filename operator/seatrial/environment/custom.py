@@ -9,7 +9,7 @@ from seatrial.api.container import AppReady, Ready
 from seatrial.api.services import Service
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import env_name, literal, merged
-from seatrial.environment.meta import Manifest
+from seatrial.environment.objects import Manifest
 from seatrial.environment.pod import HOME, tcp_probe
 
 

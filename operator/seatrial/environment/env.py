@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial.api.container import Env
-from seatrial.api.run import IntegrationRun
+from seatrial.api.run import IntegrationRunSpec
+from seatrial.api.scope import Scope
 from seatrial.environment import shared
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import env_name, merged
-from seatrial.environment.meta import Manifest
+from seatrial.environment.objects import Manifest
 from seatrial.environment.pod import HOME
 
 PROVIDERS_MODE = "mock"
@@ -37,12 +38,18 @@ def _values(variables: Mapping[str, str]) -> tuple[Manifest, ...]:
 
 
 def announcements(
-    run: IntegrationRun, backings: Mapping[str, Backing], *, shard: bool = False, shared_volume: bool = False
+    scope: Scope,
+    spec: IntegrationRunSpec,
+    backings: Mapping[str, Backing],
+    *,
+    shard: bool = False,
+    shared_volume: bool = False,
 ) -> tuple[Announcement, ...]:
     """The contract, part by part, in an order in which every `$(NAME)` refers to an earlier variable.
 
     Args:
-        run: the run.
+        scope: which attempt.
+        spec: what its run asks for.
         backings: its services.
         shard: for a container of the tests; the system is one for all shards, so it is told no number.
         shared_volume: for a container that mounts the shared volume.
@@ -50,8 +57,8 @@ def announcements(
     general = _values(
         {
             "IS_INTEGRATION_TEST": "true",
-            "SEATRIAL_RUN": run.metadata.name,
-            "SEATRIAL_RUN_UID": run.metadata.uid,
+            "SEATRIAL_RUN": scope.run.name,
+            "SEATRIAL_RUN_UID": scope.run.uid,
             "PROVIDERS_MODE": PROVIDERS_MODE,
         }
     )
@@ -59,12 +66,12 @@ def announcements(
     for name, backing in backings.items():
         secrets = tuple(credential.env() for credential in backing.credentials)
         parts.append(Announcement(f"spec.services.{name}", secrets + _values(backing.variables)))
-    for name, app in sorted(run.spec.apps.items()):
+    for name, app in sorted(spec.apps.items()):
         if app.port:
             parts.append(
                 Announcement(f"spec.apps.{name}", _values({env_name(name, "url"): f"http://{name}:{app.port}"}))
             )
-    volume, where = run.spec.shared_volume, shared.path(run)
+    volume, where = spec.shared_volume, shared.path(spec.shared_volume)
     if shared_volume and volume and volume.env and where:
         parts.append(Announcement("spec.sharedVolume.env", _values({volume.env: where})))
     return tuple(parts)
@@ -76,7 +83,8 @@ def entries(announced: Iterable[Announcement]) -> list[Manifest]:
 
 
 def container(
-    run: IntegrationRun,
+    scope: Scope,
+    spec: IntegrationRunSpec,
     backings: Mapping[str, Backing],
     own: Env,
     *,
@@ -85,5 +93,5 @@ def container(
     extra: Sequence[Manifest] = (),
 ) -> list[Manifest]:
     """The whole `env` of one container: the contract, `extra`, `spec.env`, the container's own."""
-    contract = entries(announcements(run, backings, shard=shard, shared_volume=shared_volume))
-    return merged([*contract, *extra], run.spec.env, own)
+    contract = entries(announcements(scope, spec, backings, shard=shard, shared_volume=shared_volume))
+    return merged([*contract, *extra], spec.env, own)

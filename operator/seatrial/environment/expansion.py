@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterable, Sequence
 
 from seatrial.api.container import EnvVar
-from seatrial.environment.meta import Manifest
+from seatrial.environment.objects import Manifest
 
 RESERVED_PREFIX = "SEATRIAL_"
 """Names that begin so are ours: the launcher, the plugin and the collector rely on them."""

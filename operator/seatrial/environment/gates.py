@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
-from seatrial.api.system import App
-from seatrial.environment import meta, pod, resources, security
+from seatrial.api.system import App, Migration
+from seatrial.environment import objects, pod, resources, security
 from seatrial.environment.backing import Backing
 from seatrial.environment.custom import gate_url
 from seatrial.settings import Settings
@@ -36,16 +36,16 @@ def beacon_port(step: int) -> int:
     return BEACON_PORT + step
 
 
-def of_migrations(run: IntegrationRun) -> tuple[Gate, ...]:
+def of_migrations(steps: Sequence[Migration]) -> tuple[Gate, ...]:
     """The gate that opens once all migrations are done; none if there are none."""
-    return (Gate(labels.MIGRATIONS, f"tcp://{labels.MIGRATIONS}:{BEACON_PORT}"),) if run.spec.migrations else ()
+    return (Gate(labels.MIGRATIONS, f"tcp://{labels.MIGRATIONS}:{BEACON_PORT}"),) if steps else ()
 
 
-def of_step(run: IntegrationRun, step: int) -> tuple[Gate, ...]:
+def of_step(steps: Sequence[Migration], step: int) -> tuple[Gate, ...]:
     """The gate that opens once the migration before this one (counted from 0) is done; none for the first."""
     if step == 0:
         return ()
-    return (Gate(run.spec.migrations[step - 1].name, f"tcp://127.0.0.1:{beacon_port(step - 1)}"),)
+    return (Gate(steps[step - 1].name, f"tcp://127.0.0.1:{beacon_port(step - 1)}"),)
 
 
 def app_ports(app: App) -> dict[str, int]:
@@ -59,29 +59,29 @@ def app_ports(app: App) -> dict[str, int]:
     return ports
 
 
-def of_apps(run: IntegrationRun) -> tuple[Gate, ...]:
+def of_apps(apps: Mapping[str, App]) -> tuple[Gate, ...]:
     """One gate for each app."""
-    return tuple(Gate(name, gate_url(name, app.ready, app_ports(app))) for name, app in sorted(run.spec.apps.items()))
+    return tuple(Gate(name, gate_url(name, app.ready, app_ports(app))) for name, app in sorted(apps.items()))
 
 
-def _flags(run: IntegrationRun, gates: Sequence[Gate]) -> list[str]:
+def _flags(gates: Sequence[Gate], timeout: timedelta) -> list[str]:
     waits = [word for gate in gates for word in ("--wait", f"{gate.name}={gate.url}")]
-    return [*waits, "--timeout", format_duration(run.spec.timeouts.environment)]
+    return [*waits, "--timeout", format_duration(timeout)]
 
 
-def launch(run: IntegrationRun, gates: Sequence[Gate], flags: Sequence[str], command: Sequence[str]) -> list[str]:
-    """The container's command that starts `command` once the gates are open."""
-    return [security.LAUNCH, "run", *_flags(run, gates), *flags, "--", *command]
+def launch(gates: Sequence[Gate], timeout: timedelta, flags: Sequence[str], command: Sequence[str]) -> list[str]:
+    """The container's command that starts `command` once the gates are open; it ends with an error after `timeout`."""
+    return [security.LAUNCH, "run", *_flags(gates, timeout), *flags, "--", *command]
 
 
 def wait_container(
-    run: IntegrationRun, settings: Settings, gates: Sequence[Gate], env: Sequence[meta.Manifest]
+    settings: Settings, gates: Sequence[Gate], timeout: timedelta, env: Sequence[objects.Manifest]
 ) -> pod.Container:
     """An init container that ends once the gates are open, before a main container that brings its own command."""
     return pod.Container(
         name="seatrial-wait",
         image=settings.images.runner,
         resources=resources.resources(resources.TOOL, None),
-        command=[security.LAUNCH, "wait", *_flags(run, gates)],
+        command=[security.LAUNCH, "wait", *_flags(gates, timeout)],
         env=env,
     )

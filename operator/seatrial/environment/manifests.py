@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
+from seatrial.api.run import IntegrationRun, IntegrationRunSpec
+from seatrial.api.scope import Scope
 from seatrial.environment import (
     access,
     app,
     credentials,
-    meta,
     migration,
     namespace,
     network,
+    objects,
     postgres,
     secrets,
     services,
@@ -42,18 +43,18 @@ class Inputs:
 class Environment:
     """The manifests, in the order of their creation; those of one field can be created at once."""
 
-    namespace: meta.Manifest
-    role_binding: meta.Manifest
+    namespace: objects.Manifest
+    role_binding: objects.Manifest
     """Without it the operator may write nothing else into the namespace."""
-    foundation: tuple[meta.Manifest, ...]
+    foundation: tuple[objects.Manifest, ...]
     """What pods refer to."""
-    leading: tuple[meta.Manifest, ...]
+    leading: tuple[objects.Manifest, ...]
     """The pods of services and migrations: everything else waits for them, so the node gets them first."""
-    dependents: tuple[meta.Manifest, ...]
+    dependents: tuple[objects.Manifest, ...]
     """The apps' Deployments and the tests' Job."""
 
     @property
-    def workloads(self) -> tuple[meta.Manifest, ...]:
+    def workloads(self) -> tuple[objects.Manifest, ...]:
         """All that has pods."""
         return (*self.leading, *self.dependents)
 
@@ -70,46 +71,47 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
     Raises:
         KeyError: when `inputs` lacks a ConfigMap that the run refers to.
     """
-    backings = services.backings(run, settings)
+    scope, spec = run.scope, run.spec
+    backings = services.backings(spec.services, settings)
     derived = [credential for backing in backings.values() for credential in backing.credentials]
-    apps = sorted(run.spec.apps.items())
+    apps = sorted(spec.apps.items())
     foundation = (
-        access.service_account(run, inputs.registry),
-        credentials.pull_secret(run, inputs.registry) if inputs.registry else None,
-        credentials.secret(run, settings, derived) if derived else None,
-        credentials.upload_secret(run, settings, tests.SHARDS, forms(secrets.of_run(run, settings))),
-        *_config_maps(run, inputs),
-        shared.claim(run),
-        *network.policies(run, settings),
-        *(services.network_service(run, name, backing) for name, backing in backings.items()),
-        migration.network_service(run),
-        *(app.network_service(run, name, spec) for name, spec in apps),
+        access.service_account(scope, inputs.registry),
+        credentials.pull_secret(scope, inputs.registry) if inputs.registry else None,
+        credentials.secret(scope, settings.key, derived) if derived else None,
+        credentials.upload_secret(scope, settings.key, tests.SHARDS, forms(secrets.of_run(run, settings))),
+        *_config_maps(scope, spec, inputs),
+        shared.claim(scope, spec.shared_volume),
+        *network.policies(scope, settings),
+        *(services.network_service(scope, name, backing) for name, backing in backings.items()),
+        migration.network_service(scope, spec.migrations),
+        *(app.network_service(scope, name, each) for name, each in apps),
     )
     leading = (
-        *(services.workload(run, settings, name, backing) for name, backing in backings.items()),
-        migration.workload(run, settings, backings),
+        *(services.workload(scope, spec.services[name], settings, name, backing) for name, backing in backings.items()),
+        migration.workload(scope, spec, settings, backings),
     )
     dependents = (
-        *(app.workload(run, settings, backings, name, spec) for name, spec in apps),
-        tests.workload(run, settings, backings),
+        *(app.workload(scope, spec, settings, backings, name, each) for name, each in apps),
+        tests.workload(scope, spec, settings, backings),
     )
     return Environment(
-        namespace=namespace.namespace(run, inputs.now),
-        role_binding=access.role_binding(run, settings),
+        namespace=namespace.namespace(scope, inputs.now, spec.retention.max_lifetime),
+        role_binding=access.role_binding(scope, settings),
         foundation=tuple(manifest for manifest in foundation if manifest),
         leading=tuple(manifest for manifest in leading if manifest),
         dependents=dependents,
     )
 
 
-def _config_maps(run: IntegrationRun, inputs: Inputs) -> list[meta.Manifest]:
+def _config_maps(scope: Scope, spec: IntegrationRunSpec, inputs: Inputs) -> list[objects.Manifest]:
     """The environment's copies of the run's ConfigMaps."""
     copies = [
-        meta.config_map(run, postgres.init_config_map(name), name, inputs.config_maps[service.init_sql.config_map])
-        for name, service in sorted(run.spec.services.items())
+        objects.config_map(scope, postgres.init_config_map(name), name, inputs.config_maps[service.init_sql.config_map])
+        for name, service in sorted(spec.services.items())
         if service.init_sql
     ]
-    if run.spec.tests.source:
-        data = inputs.config_maps[run.spec.tests.source.config_map]
-        copies.append(meta.config_map(run, tests.SOURCE_CONFIG_MAP, labels.TESTS, data))
+    if spec.tests.source:
+        data = inputs.config_maps[spec.tests.source.config_map]
+        copies.append(objects.config_map(scope, tests.SOURCE_CONFIG_MAP, labels.TESTS, data))
     return copies

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.environment import env, gates, meta, network, pod, resources
+from seatrial.api.run import IntegrationRunSpec
+from seatrial.api.scope import Scope
+from seatrial.api.system import Migration
+from seatrial.environment import env, gates, network, objects, pod, resources
 from seatrial.environment.backing import Backing
 from seatrial.settings import Settings
 
 
-def workload(run: IntegrationRun, settings: Settings, backings: Mapping[str, Backing]) -> meta.Manifest | None:
+def workload(
+    scope: Scope, spec: IntegrationRunSpec, settings: Settings, backings: Mapping[str, Backing]
+) -> objects.Manifest | None:
     """The Pod, if there are migrations."""
-    if not run.spec.migrations:
+    if not spec.migrations:
         return None
     containers = [
         pod.Container(
@@ -21,26 +25,26 @@ def workload(run: IntegrationRun, settings: Settings, backings: Mapping[str, Bac
             image=step.image,
             resources=resources.resources(resources.MIGRATION, step.resources),
             command=gates.launch(
-                run,
-                gates.of_services(backings) + gates.of_step(run, index),
+                gates.of_services(backings) + gates.of_step(spec.migrations, index),
+                spec.timeouts.environment,
                 ("--beacon", f":{gates.beacon_port(index)}"),
                 step.command,
             ),
             args=step.args,
             working_dir=step.working_dir,
-            env=env.container(run, backings, step.env),
+            env=env.container(scope, spec, backings, step.env),
             ports=(gates.beacon_port(index),),
             mounts=(pod.TMP, pod.tools(settings)),
         )
-        for index, step in enumerate(run.spec.migrations)
+        for index, step in enumerate(spec.migrations)
     ]
-    return pod.bare(run, settings, labels.MIGRATIONS, labels.Role.MIGRATIONS, containers)
+    return pod.bare(scope, settings, labels.MIGRATIONS, labels.Role.MIGRATIONS, containers)
 
 
-def network_service(run: IntegrationRun) -> meta.Manifest | None:
+def network_service(scope: Scope, steps: Sequence[Migration]) -> objects.Manifest | None:
     """Leads to the last step's beacon: what answers there says that all steps are done."""
-    if not run.spec.migrations:
+    if not steps:
         return None
-    last = gates.beacon_port(len(run.spec.migrations) - 1)
+    last = gates.beacon_port(len(steps) - 1)
     ports = {"beacon": (gates.BEACON_PORT, last)}
-    return network.service(run, labels.MIGRATIONS, labels.Role.MIGRATIONS, ports)
+    return network.service(scope, labels.MIGRATIONS, labels.Role.MIGRATIONS, ports)

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.environment import meta
+from seatrial.api.scope import Scope
+from seatrial.environment import objects
 
 
-def namespace(run: IntegrationRun, now: datetime) -> meta.Manifest:
-    """The Namespace of this attempt, which expires `retention.maxLifetime` after `now`."""
-    expires = (now + run.spec.retention.max_lifetime).astimezone(UTC)
+def namespace(scope: Scope, now: datetime, lifetime: timedelta) -> objects.Manifest:
+    """The Namespace of this attempt, which expires `lifetime` after `now`."""
+    expires = (now + lifetime).astimezone(UTC)
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
-            "name": run.environment_namespace(),
-            "labels": meta.run_labels(run)
+            "name": scope.namespace,
+            "labels": objects.scope_labels(scope)
             | {
                 "pod-security.kubernetes.io/enforce": "restricted",
                 "pod-security.kubernetes.io/enforce-version": "latest",
             },
             "annotations": {
-                labels.RUN_NAME: run.metadata.name,
-                labels.RUN_NAMESPACE: run.metadata.namespace,
+                labels.RUN_NAME: scope.run.name,
+                labels.RUN_NAMESPACE: scope.run.namespace,
                 labels.EXPIRES_AT: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
         },

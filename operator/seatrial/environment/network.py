@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.environment import meta
+from seatrial.api.scope import Scope
+from seatrial.environment import objects
 from seatrial.settings import Settings
 
 ARCHIVE_UPLOAD_PORT = 8080
@@ -14,16 +14,16 @@ ARCHIVE_UPLOAD_PORT = 8080
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def policies(run: IntegrationRun, settings: Settings) -> tuple[meta.Manifest, ...]:
+def policies(scope: Scope, settings: Settings) -> tuple[objects.Manifest, ...]:
     """What the environment's NetworkPolicies allow; all else is denied in both directions."""
-    anyone_here: meta.Manifest = {"podSelector": {}}
+    anyone_here: objects.Manifest = {"podSelector": {}}
     archive = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.operator_namespace}},
         "podSelector": {"matchLabels": {"app.kubernetes.io/component": "archive"}},
     }
     return (
-        meta.manifest(
-            run,
+        objects.manifest(
+            scope,
             "networking.k8s.io/v1",
             "NetworkPolicy",
             labels.ENVIRONMENT,
@@ -40,8 +40,8 @@ def policies(run: IntegrationRun, settings: Settings) -> tuple[meta.Manifest, ..
                 ],
             },
         ),
-        meta.manifest(
-            run,
+        objects.manifest(
+            scope,
             "networking.k8s.io/v1",
             "NetworkPolicy",
             "results",
@@ -55,16 +55,16 @@ def policies(run: IntegrationRun, settings: Settings) -> tuple[meta.Manifest, ..
 
 
 def service(
-    run: IntegrationRun, name: str, role: labels.Role, ports: Mapping[str, tuple[int, int]], *, only_ready: bool = False
-) -> meta.Manifest:
+    scope: Scope, name: str, role: labels.Role, ports: Mapping[str, tuple[int, int]], *, only_ready: bool = False
+) -> objects.Manifest:
     """The DNS name of a component; `ports`: name to (port, port of the container).
 
     A Service leads to its pods from the moment they run, because gates know better than the kubelet's probes when they
     can be used; `only_ready` is for those whose gate can't tell. Without ports it is headless: then its name has an
     address exactly while a pod of it runs, which is all that a gate can ask of something that listens nowhere.
     """
-    return meta.manifest(
-        run,
+    return objects.manifest(
+        scope,
         "v1",
         "Service",
         name,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.environment import access, meta, resources, security
+from seatrial.api.scope import Scope
+from seatrial.environment import access, objects, resources, security
 from seatrial.settings import Settings
 
 GRACE_SECONDS = 1
@@ -26,9 +26,9 @@ class Mount:
     read_only: bool = False
     sub_path: str = ""
 
-    def manifest(self) -> meta.Manifest:
+    def manifest(self) -> objects.Manifest:
         """The entry of `volumeMounts`."""
-        mount: meta.Manifest = {"name": self.name, "mountPath": self.path}
+        mount: objects.Manifest = {"name": self.name, "mountPath": self.path}
         if self.sub_path:
             mount["subPath"] = self.sub_path
         if self.read_only:
@@ -58,7 +58,7 @@ class Container:
     sidecar: bool = False
     """Native sidecar: starts before the others as an init container, and is ended after them."""
 
-    def manifest(self, settings: Settings) -> meta.Manifest:
+    def manifest(self, settings: Settings) -> objects.Manifest:
         """The entry of `containers` or `initContainers`."""
         optional = {
             "restartPolicy": "Always" if self.sidecar else None,
@@ -81,7 +81,7 @@ class Container:
         }
 
 
-def tcp_probe(port: int) -> meta.Manifest:
+def tcp_probe(port: int) -> objects.Manifest:
     """Shows people what is up: nothing is restarted by it, and the gates don't wait for it.
 
     It begins after a second, when most can be used: each probe that fails is an event, and a write to the API server.
@@ -129,7 +129,7 @@ def _bounded(mount: Mount, containers: Sequence[Container]) -> Mapping[str, Any]
 
 
 def template(
-    run: IntegrationRun,
+    scope: Scope,
     settings: Settings,
     component: str,
     role: labels.Role,
@@ -140,7 +140,7 @@ def template(
     restart: str = "Never",
     grace: int = GRACE_SECONDS,
     one_node: bool = False,
-) -> meta.Manifest:
+) -> objects.Manifest:
     """`metadata` (without a name) and `spec` of a pod; the volumes follow from the containers' mounts.
 
     `one_node`: it shares its node with all other pods that say so.
@@ -149,8 +149,8 @@ def template(
     if settings.tools == "Copy" and any(m.name == security.TOOLS_VOLUME for m in mounts):
         init = (_copy_tools(settings), *init)
     volumes = {m.name: {"name": m.name, **_bounded(m, (*init, *containers))} for m in mounts}
-    pod_labels = meta.labels(run, component, role)
-    spec: meta.Manifest = {
+    pod_labels = objects.labels(scope, component, role)
+    spec: objects.Manifest = {
         "serviceAccountName": access.SERVICE_ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -188,15 +188,15 @@ def template(
 
 
 def bare(
-    run: IntegrationRun,
+    scope: Scope,
     settings: Settings,
     component: str,
     role: labels.Role,
     containers: Sequence[Container],
     *,
     user: int = security.USER,
-) -> meta.Manifest:
+) -> objects.Manifest:
     """A Pod of its own, never restarted and never replaced: its end is seen and ends the run."""
-    pod = template(run, settings, component, role, containers, user=user)
-    metadata = {"name": component, "namespace": run.environment_namespace(), **pod["metadata"]}
+    pod = template(scope, settings, component, role, containers, user=user)
+    metadata = {"name": component, "namespace": scope.namespace, **pod["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}

@@ -160,9 +160,9 @@ def _own_variables(run: IntegrationRun) -> Iterator[Problem]:
 
 def _collisions(run: IntegrationRun) -> Iterator[Problem]:
     """Two parts that bring the same variable, such as an app `cache` beside a service whose variable is CACHE_URL."""
-    backings = services.backings(run, Settings())
+    backings = services.backings(run.spec.services, Settings())
     owners: dict[str, str] = {}
-    for part in env.announcements(run, backings, shard=True, shared_volume=True):
+    for part in env.announcements(run.scope, run.spec, backings, shard=True, shared_volume=True):
         for entry in part.entries:
             owner = owners.setdefault(entry["name"], part.path)
             if owner != part.path:
@@ -194,7 +194,7 @@ def _artifacts(run: IntegrationRun) -> Iterator[Problem]:
 def _mounts(run: IntegrationRun) -> Iterator[Problem]:
     spec = run.spec.tests
     base = tests.working_dir(spec)
-    volume = shared.path(run)
+    volume = shared.path(run.spec.shared_volume)
     if volume is not None:
         yield from _place("spec.sharedVolume.mountPath", volume, spec.source is not None)
         absolute = bool(spec.paths) and all(path.startswith("/") for path in spec.paths)
@@ -205,7 +205,7 @@ def _mounts(run: IntegrationRun) -> Iterator[Problem]:
             )
     if base is None:
         return
-    for folder in tests.artifact_paths(run):
+    for folder in tests.artifact_paths(spec):
         yield from _place("spec.tests.artifacts", folder, spec.source is not None)
         if volume is not None and is_within(folder, volume) and not is_within(volume, base):
             yield Problem(

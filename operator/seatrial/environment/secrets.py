@@ -12,8 +12,8 @@ def of_run(run: IntegrationRun, settings: Settings) -> set[str]:
     """The derived credentials, and what the run's own variables hold under secret names."""
     spec = run.spec
     derived = {
-        credential.value(run, settings)
-        for backing in services.backings(run, settings).values()
+        credential.value(run.scope, settings.key)
+        for backing in services.backings(spec.services, settings).values()
         for credential in backing.credentials
     }
     own = [spec.env, spec.tests.env, *(m.env for m in spec.migrations), *(a.env for a in spec.apps.values())]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
-from seatrial.api.services import ServiceType
-from seatrial.environment import custom, meta, minio, network, pod, postgres, redis, resources, temporal
+from seatrial.api.scope import Scope
+from seatrial.api.services import Service, ServiceType
+from seatrial.environment import custom, minio, network, objects, pod, postgres, redis, resources, temporal
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import env_name
 from seatrial.settings import Settings
@@ -18,43 +20,42 @@ _TYPED = {
 }
 
 
-def types(run: IntegrationRun) -> dict[str, ServiceType]:
+def types(services: Mapping[str, Service]) -> dict[str, ServiceType]:
     """The type of each service, by name and in the order of names (a stored object keeps no other order)."""
-    return {name: service.type_under(name) for name, service in sorted(run.spec.services.items())}
+    return {name: service.type_under(name) for name, service in sorted(services.items())}
 
 
-def prefixes(run: IntegrationRun) -> dict[str, str]:
+def prefixes(services: Mapping[str, Service]) -> dict[str, str]:
     """What the names of each typed service's variables begin with.
 
     Nothing for the first of its type (the one named like the type, else the first by name); a further one's own name.
     """
     first: dict[ServiceType, str] = {}
-    for name, kind in types(run).items():
+    for name, kind in types(services).items():
         if name == kind.value or kind not in first:
             first[kind] = name
-    return {name: "" if first[kind] == name else env_name(name) + "_" for name, kind in types(run).items()}
+    return {name: "" if first[kind] == name else env_name(name) + "_" for name, kind in types(services).items()}
 
 
-def backings(run: IntegrationRun, settings: Settings) -> dict[str, Backing]:
+def backings(services: Mapping[str, Service], settings: Settings) -> dict[str, Backing]:
     """All backing services by name."""
-    prefix = prefixes(run)
+    prefix = prefixes(services)
     return {
-        name: custom.backing(name, run.spec.services[name])
+        name: custom.backing(name, services[name])
         if kind is ServiceType.CUSTOM
-        else _TYPED[kind](name, run.spec.services[name], prefix[name], settings)
-        for name, kind in types(run).items()
+        else _TYPED[kind](name, services[name], prefix[name], settings)
+        for name, kind in types(services).items()
     }
 
 
-def network_service(run: IntegrationRun, name: str, backing: Backing) -> meta.Manifest:
+def network_service(scope: Scope, name: str, backing: Backing) -> objects.Manifest:
     """The DNS name of a backing service."""
     ports = {key: (port, port) for key, port in backing.ports.items()}
-    return network.service(run, name, labels.Role.SERVICE, ports, only_ready=backing.only_ready)
+    return network.service(scope, name, labels.Role.SERVICE, ports, only_ready=backing.only_ready)
 
 
-def workload(run: IntegrationRun, settings: Settings, name: str, backing: Backing) -> meta.Manifest:
+def workload(scope: Scope, service: Service, settings: Settings, name: str, backing: Backing) -> objects.Manifest:
     """The Pod of a backing service: never restarted, because a restarted database would be an empty one."""
-    service = run.spec.services[name]
     container = pod.Container(
         name=name,
         image=backing.image,
@@ -66,4 +67,4 @@ def workload(run: IntegrationRun, settings: Settings, name: str, backing: Backin
         readiness=backing.readiness,
         mounts=backing.mounts,
     )
-    return pod.bare(run, settings, name, labels.Role.SERVICE, (container,), user=backing.user)
+    return pod.bare(scope, settings, name, labels.Role.SERVICE, (container,), user=backing.user)

@@ -7,10 +7,11 @@ import posixpath
 from collections.abc import Mapping, Sequence
 
 from seatrial.api import labels
-from seatrial.api.run import IntegrationRun
+from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scalars import format_duration
+from seatrial.api.scope import Scope
 from seatrial.api.system import Tests as TestsSpec
-from seatrial.environment import credentials, env, gates, meta, pod, resources, security, shared
+from seatrial.environment import credentials, env, gates, objects, pod, resources, security, shared
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import literal
 from seatrial.environment.paths import is_within, normal
@@ -53,18 +54,18 @@ def artifact_folders(tests: TestsSpec) -> tuple[str, ...]:
     return tuple(sorted(f for f in folders if not any(f != other and is_within(f, other) for other in folders)))
 
 
-def artifact_paths(run: IntegrationRun) -> tuple[str, ...]:
+def artifact_paths(tests: TestsSpec) -> tuple[str, ...]:
     """The folders of artifacts in the tests' container; none while the working directory is not known."""
-    base = working_dir(run.spec.tests)
-    return tuple(posixpath.join(base, folder) for folder in artifact_folders(run.spec.tests)) if base else ()
+    base = working_dir(tests)
+    return tuple(posixpath.join(base, folder) for folder in artifact_folders(tests)) if base else ()
 
 
-def _artifact_mounts(run: IntegrationRun) -> tuple[tuple[Mount, ...], tuple[Mount, ...]]:
+def _artifact_mounts(spec: IntegrationRunSpec) -> tuple[tuple[Mount, ...], tuple[Mount, ...]]:
     """Mounts of the tests' container and of the collector, which sees under /artifacts what pytest sees in its folder.
 
     A folder of artifacts on the shared volume needs no volume of its own; the collector is given the shared one.
     """
-    base, folders, volumes = working_dir(run.spec.tests), artifact_paths(run), shared.mounts(run)
+    base, folders, volumes = working_dir(spec.tests), artifact_paths(spec.tests), shared.mounts(spec.shared_volume)
     own = tuple(
         Mount(f"artifacts-{index}", folder)
         for index, folder in enumerate(folders)
@@ -94,10 +95,14 @@ def _pytest_args(tests: TestsSpec) -> list[str]:
 
 
 def _tests_container(
-    run: IntegrationRun, settings: Settings, backings: Mapping[str, Backing], artifacts: Sequence[Mount]
+    scope: Scope,
+    spec: IntegrationRunSpec,
+    settings: Settings,
+    backings: Mapping[str, Backing],
+    artifacts: Sequence[Mount],
 ) -> pod.Container:
-    tests = run.spec.tests
-    flags = ["--python", "--run-timeout", format_duration(run.spec.timeouts.tests)]
+    tests = spec.tests
+    flags = ["--python", "--run-timeout", format_duration(spec.timeouts.tests)]
     flags += ["--record", f"{RESULTS}/exit.json", "--output", f"{RESULTS}/output.log"]
     flags += ["--gates", f"{RESULTS}/gates.jsonl", "--prepend-env", f"PYTHONPATH={_PYTHON_PATH}"]
     mounts = [pod.TMP, pod.tools(settings), Mount("results", RESULTS)]
@@ -115,27 +120,27 @@ def _tests_container(
         image=tests.image or settings.images.tests,
         resources=resources.resources(resources.TESTS, tests.resources),
         command=gates.launch(
-            run,
-            gates.of_services(backings) + gates.of_migrations(run) + gates.of_apps(run),
+            gates.of_services(backings) + gates.of_migrations(spec.migrations) + gates.of_apps(spec.apps),
+            spec.timeouts.environment,
             flags,
             _pytest_args(tests),
         ),
         working_dir=working_dir(tests),
-        env=env.container(run, backings, tests.env, shard=True, shared_volume=True, extra=extra),
-        mounts=(*mounts, *shared.mounts(run), *artifacts),
+        env=env.container(scope, spec, backings, tests.env, shard=True, shared_volume=True, extra=extra),
+        mounts=(*mounts, *shared.mounts(spec.shared_volume), *artifacts),
     )
 
 
-def _collector(run: IntegrationRun, settings: Settings, artifacts: Sequence[Mount]) -> pod.Container:
+def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Sequence[Mount]) -> pod.Container:
     variables = {
-        "SEATRIAL_RUN": run.metadata.name,
-        "SEATRIAL_RUN_NAMESPACE": run.metadata.namespace,
-        "SEATRIAL_RUN_UID": run.metadata.uid,
-        "SEATRIAL_ATTEMPT": str(run.status.attempt),
+        "SEATRIAL_RUN": scope.run.name,
+        "SEATRIAL_RUN_NAMESPACE": scope.run.namespace,
+        "SEATRIAL_RUN_UID": scope.run.uid,
+        "SEATRIAL_ATTEMPT": str(scope.attempt),
         "SEATRIAL_ARCHIVE_URL": settings.archive_upload_url,
         "SEATRIAL_ARCHIVE_PATIENCE": str(settings.archive_patience_seconds),
         "SEATRIAL_TOKEN_DIR": TOKENS,
-        "SEATRIAL_ARTIFACTS": literal(json.dumps(artifact_globs(run.spec.tests))),
+        "SEATRIAL_ARTIFACTS": literal(json.dumps(artifact_globs(tests))),
     }
     return pod.Container(
         name=COLLECTOR,
@@ -153,11 +158,13 @@ def _collector(run: IntegrationRun, settings: Settings, artifacts: Sequence[Moun
     )
 
 
-def workload(run: IntegrationRun, settings: Settings, backings: Mapping[str, Backing]) -> meta.Manifest:
+def workload(
+    scope: Scope, spec: IntegrationRunSpec, settings: Settings, backings: Mapping[str, Backing]
+) -> objects.Manifest:
     """The Job. Nothing of it is ever run again by Kubernetes: what happened is what counts."""
-    in_tests, in_collector = _artifact_mounts(run)
-    return meta.manifest(
-        run,
+    in_tests, in_collector = _artifact_mounts(spec)
+    return objects.manifest(
+        scope,
         "batch/v1",
         "Job",
         labels.TESTS,
@@ -170,14 +177,14 @@ def workload(run: IntegrationRun, settings: Settings, backings: Mapping[str, Bac
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             "template": pod.template(
-                run,
+                scope,
                 settings,
                 labels.TESTS,
                 labels.Role.TESTS,
-                (_tests_container(run, settings, backings, in_tests),),
-                init=(_collector(run, settings, in_collector),),
+                (_tests_container(scope, spec, settings, backings, in_tests),),
+                init=(_collector(scope, spec.tests, settings, in_collector),),
                 grace=settings.archive_patience_seconds + COLLECTOR_GRACE_SECONDS,
-                one_node=shared.one_node(run),
+                one_node=shared.one_node(spec.shared_volume),
             ),
         },
     )

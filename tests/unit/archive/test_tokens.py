@@ -31,7 +31,7 @@ def test_every_value_differs_from_every_other() -> None:
         tokens.feed_token(KEY),
         *(tokens.upload_token(KEY, uid, attempt, shard) for uid in "ab" for attempt in (1, 2) for shard in (0, 1)),
         *(tokens.evidence_token(KEY, uid, attempt) for uid in "ab" for attempt in (1, 2)),
-        *(tokens.password(KEY, uid, name) for uid in "ab" for name in ("postgres", "redis")),
+        *(tokens.password(KEY, scope, name) for scope in ("a.1", "a.2", "b.1") for name in ("postgres", "redis")),
         tokens.feed_token(KEY[::-1]),
     ]
     assert len(set(values)) == len(values)
@@ -39,9 +39,9 @@ def test_every_value_differs_from_every_other() -> None:
 
 @pytest.mark.parametrize("name", ["postgres", "minio", "", "é"])
 def test_a_password_needs_no_quoting_and_is_always_the_same(name: str) -> None:
-    password = tokens.password(KEY, "uid-1", name)
+    password = tokens.password(KEY, "uid-1.1", name)
     assert re.fullmatch("[a-z0-9]{32}", password)
-    assert password == tokens.password(KEY, "uid-1", name)
+    assert password == tokens.password(KEY, "uid-1.1", name)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,10 @@ def kinds(result: Environment) -> list[str]:
     return [f"{m['kind']}/{m['metadata']['name']}" for m in inside(result)]
 
 
+def pod_templates(result: Environment) -> list[Manifest]:
+    return [m["spec"]["template"] for m in result.workloads if m["kind"] != "Pod"]
+
+
 def pod_spec(workload: Manifest) -> Manifest:
     spec: Manifest = workload["spec"] if workload["kind"] == "Pod" else workload["spec"]["template"]["spec"]
     return spec

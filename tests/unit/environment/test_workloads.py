@@ -20,10 +20,13 @@ from tests.unit.environment.support import (
     containers,
     expand,
     find,
+    inside,
     load,
     make,
     pod_spec,
+    pod_templates,
     render,
+    secrets,
     waits,
 )
 
@@ -358,14 +361,18 @@ def test_settings_reach_the_manifests() -> None:
     assert {"name": "SEATRIAL_ARCHIVE_URL", "value": "http://archive.example:80"} in collector["env"]
 
 
-def test_another_attempt_is_another_environment_with_another_token() -> None:
-    run = load("minimal")
-    again = run.model_copy(update={"status": run.status.model_copy(update={"attempt": 2})})
-    first, second = render(run), render(again)
+def test_another_attempt_is_another_environment_with_other_secrets() -> None:
+    run = load("full")
+    second_try = run.model_copy(update={"status": run.status.model_copy(update={"attempt": 2})})
+    first, second = render(run), render(second_try)
     assert first.namespace["metadata"]["name"] != second.namespace["metadata"]["name"]
-    assert find(first, "Secret", "seatrial-upload")["data"] != find(second, "Secret", "seatrial-upload")["data"]
-    env = container(second, "Job", "tests", "collector")["env"]
-    assert {"name": "SEATRIAL_ATTEMPT", "value": "2"} in env
+    for name, values in secrets(first).items():
+        assert not set(values.values()) & set(secrets(second)[name].values()), name
+    for result, attempt in ((first, "1"), (second, "2")):
+        everything = (result.namespace, *inside(result), *pod_templates(result))
+        assert {m["metadata"]["labels"]["seatrial.dev/attempt"] for m in everything} == {attempt}
+        env = container(result, "Job", "tests", "collector")["env"]
+        assert {"name": "SEATRIAL_ATTEMPT", "value": attempt} in env
 
 
 @pytest.mark.parametrize("name", CASES)
