@@ -8,13 +8,13 @@ import logging
 import os
 import sys
 
-from .history.database import database_url
-from .history.queries import History
-from .model import Invalid, Unavailable, check_uid
-from .server import log_as_json, serve, storage_of
-from .settings import Settings
-from .store import Store
-from .verify import State, all_runs, as_line, check
+from seatrial.archive.history.database import database_url
+from seatrial.archive.history.queries import History
+from seatrial.archive.model import Invalid, Unavailable, check_uid
+from seatrial.archive.server import log_as_json, serve, storage_of
+from seatrial.archive.settings import Settings
+from seatrial.archive.store import Store
+from seatrial.archive.verify import State, all_runs, as_line, check
 
 
 def main() -> int:

@@ -24,11 +24,10 @@ from starlette.requests import Request
 
 from seatrial import tokens
 from seatrial.api.names import GROUP, PLURAL
+from seatrial.archive.errors import Unauthorized
+from seatrial.archive.model import NotThere, Unavailable, check_uid
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError
-
-from .errors import Unauthorized
-from .model import NotThere, Unavailable, check_uid
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from seatrial import tokens
-
-from .access import AnyReader, ReadableRun
-from .context import Archive
-from .errors import authorize, error_answer
-from .files import HEADERS, file_response, shown_as
-from .history.record import parse_record
-from .history.views import (
+from seatrial.archive.access import AnyReader, ReadableRun
+from seatrial.archive.context import Archive
+from seatrial.archive.errors import authorize, error_answer
+from seatrial.archive.files import HEADERS, file_response, shown_as
+from seatrial.archive.history.record import parse_record
+from seatrial.archive.history.views import (
     CONFIG,
     Attempt,
     DurationRow,
@@ -38,9 +37,9 @@ from .history.views import (
     Timeline,
     to_json_bytes,
 )
-from .model import Invalid, NotThere, SetKey, digest_of, parse_manifest, parse_object
-from .store import Result
-from .uploads import SET_PATHS, key_of
+from seatrial.archive.model import Invalid, NotThere, SetKey, digest_of, parse_manifest, parse_object
+from seatrial.archive.store import Result
+from seatrial.archive.uploads import SET_PATHS, key_of
 
 router = APIRouter()
 

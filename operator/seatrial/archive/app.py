@@ -12,14 +12,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seatrial import __version__
-
-from . import api, verify
-from .context import Archive
-from .errors import broken, error_answer, http_error, refused
-from .model import ArchiveRule
-from .pages.routes import Pages
-from .reports.routes import router as reports
-from .uploads import upload_routes
+from seatrial.archive import api, verify
+from seatrial.archive.context import Archive
+from seatrial.archive.errors import broken, error_answer, http_error, refused
+from seatrial.archive.model import ArchiveRule
+from seatrial.archive.pages.routes import Pages
+from seatrial.archive.reports.routes import router as reports
+from seatrial.archive.uploads import upload_routes
 
 
 def upload_app(archive: Archive) -> Starlette:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .access import Access
-from .history.ingest import Ingest
-from .history.queries import History
-from .live import Hub
-from .metrics import Metrics
-from .settings import Settings
-from .store import Store
+from seatrial.archive.access import Access
+from seatrial.archive.history.ingest import Ingest
+from seatrial.archive.history.queries import History
+from seatrial.archive.live import Hub
+from seatrial.archive.metrics import Metrics
+from seatrial.archive.settings import Settings
+from seatrial.archive.store import Store
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from seatrial import tokens
-
-from .model import (
+from seatrial.archive.model import (
     ArchiveRule,
     Conflict,
     Incomplete,

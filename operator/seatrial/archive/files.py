@@ -11,8 +11,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from .model import SetKey
-from .store import Store
+from seatrial.archive.model import SetKey
+from seatrial.archive.store import Store
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

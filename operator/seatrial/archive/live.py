@@ -19,8 +19,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .model import SetKey
-from .store import Result
+from seatrial.archive.model import SetKey
+from seatrial.archive.store import Result
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from .live import Hub, Limits
-from .storage.folder import Folder
-from .store import Store
+from seatrial.archive.live import Hub, Limits
+from seatrial.archive.storage.folder import Folder
+from seatrial.archive.store import Store
 
 # Outcomes of a run as the runner reports them; a summary comes from outside, so anything else is counted as "other".
 _OUTCOMES = frozenset(

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .history.queries import History, Kept
-from .metrics import Metrics
-from .model import Unavailable
-from .store import Store, in_thread
+from seatrial.archive.history.queries import History, Kept
+from seatrial.archive.metrics import Metrics
+from seatrial.archive.model import Unavailable
+from seatrial.archive.store import Store, in_thread
 
 log = logging.getLogger(__name__)
 

@@ -17,21 +17,20 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from seatrial import tokens
-
-from .access import Access, Kubernetes, Reviewer
-from .app import read_app, upload_app
-from .context import Archive
-from .history.database import database_url
-from .history.ingest import Ingest
-from .history.queries import History
-from .live import Hub
-from .metrics import Metrics
-from .retention import Limits, Retention
-from .settings import Settings
-from .storage import Storage
-from .storage.bucket import Bucket
-from .storage.folder import Folder
-from .store import Store
+from seatrial.archive.access import Access, Kubernetes, Reviewer
+from seatrial.archive.app import read_app, upload_app
+from seatrial.archive.context import Archive
+from seatrial.archive.history.database import database_url
+from seatrial.archive.history.ingest import Ingest
+from seatrial.archive.history.queries import History
+from seatrial.archive.live import Hub
+from seatrial.archive.metrics import Metrics
+from seatrial.archive.retention import Limits, Retention
+from seatrial.archive.settings import Settings
+from seatrial.archive.storage import Storage
+from seatrial.archive.storage.bucket import Bucket
+from seatrial.archive.storage.folder import Folder
+from seatrial.archive.store import Store
 
 log = logging.getLogger(__name__)
 

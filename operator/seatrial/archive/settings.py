@@ -14,7 +14,7 @@ from pydantic_settings import SettingsConfigDict
 from seatrial.api.scalars import Duration
 from seatrial.variables import Variables, read
 
-from .live import Limits
+from seatrial.archive.live import Limits
 
 _SIZE = re.compile(r"([0-9]+)(Ki|Mi|Gi|Ti)?")
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)

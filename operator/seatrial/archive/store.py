@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from .model import (
+from seatrial.archive.model import (
     Conflict,
     Incomplete,
     Invalid,
@@ -43,8 +43,8 @@ from .model import (
     parse_vital,
     set_key,
 )
-from .storage import Entry, Storage
-from .storage.folder import full_volume_said
+from seatrial.archive.storage import Entry, Storage
+from seatrial.archive.storage.folder import full_volume_said
 
 # What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of thread hops.
 _BATCH_BYTES = 128 * 1024

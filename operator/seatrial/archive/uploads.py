@@ -13,11 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from seatrial import tokens
-
-from .context import Archive
-from .errors import REFUSALS, TooSlow, authorize, refused
-from .live import Event
-from .model import (
+from seatrial.archive.context import Archive
+from seatrial.archive.errors import REFUSALS, TooSlow, authorize, refused
+from seatrial.archive.live import Event
+from seatrial.archive.model import (
     EVIDENCE,
     ArchiveRule,
     Conflict,

@@ -13,12 +13,12 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from .access import AnyReader, ReadableRun
-from .context import Archive
-from .errors import Forbidden
-from .history.queries import History
-from .model import Conflict, NotThere, SetKey, digest_of
-from .store import Store
+from seatrial.archive.access import AnyReader, ReadableRun
+from seatrial.archive.context import Archive
+from seatrial.archive.errors import Forbidden
+from seatrial.archive.history.queries import History
+from seatrial.archive.model import Conflict, NotThere, SetKey, digest_of
+from seatrial.archive.store import Store
 
 
 class State(StrEnum):

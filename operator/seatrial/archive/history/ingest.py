@@ -17,13 +17,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from seatrial.archive.history.queries import History, bounded_id, clean
+from seatrial.archive.history.record import parse_record
 from seatrial.archive.model import NotThere, SetKey, Unavailable
 from seatrial.archive.reports.merge import of_events
 from seatrial.archive.store import Store
 from seatrial_runner.report import FAILED, Case
-
-from .queries import History, bounded_id, clean
-from .record import parse_record
 
 log = logging.getLogger(__name__)
 

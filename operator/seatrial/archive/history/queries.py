@@ -34,12 +34,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from seatrial.archive.model import Invalid, SetKey
-
-from .database import Database
-from .record import Record
-from .schema import EVIDENCE, attempts, components, labels, runs, sets, tests, texts
-from .views import (
+from seatrial.archive.history.database import Database
+from seatrial.archive.history.record import Record
+from seatrial.archive.history.schema import EVIDENCE, attempts, components, labels, runs, sets, tests, texts
+from seatrial.archive.history.views import (
     Attempt,
     Component,
     Counts,
@@ -61,6 +59,7 @@ from .views import (
     Timeline,
     to_json,
 )
+from seatrial.archive.model import Invalid, SetKey
 
 GONE = "Deleted"
 """Phase of a run that was deleted before it had a verdict."""

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from seatrial.archive.history.views import Component, Timeline
 from seatrial.archive.model import Invalid
-
-from .views import Component, Timeline
 
 
 class _Part(BaseModel):

@@ -38,9 +38,8 @@ from seatrial.archive.model import (
     parse_manifest,
     set_key,
 )
+from seatrial.archive.pages import moments, timeline, view
 from seatrial.archive.reports import content, gather
-
-from . import moments, timeline, view
 
 log = logging.getLogger(__name__)
 

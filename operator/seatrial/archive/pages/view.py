@@ -15,10 +15,9 @@ import yaml
 from seatrial.amounts import duration
 from seatrial.archive.history.views import Counts, RunDetail, RunFilter, RunRow, TestHistory, TestPage
 from seatrial.archive.model import Invalid, Manifest, by_name
+from seatrial.archive.pages.moments import clean, time_of, tone_of
+from seatrial.archive.pages.timeline import WIDTH
 from seatrial.archive.reports.content import Hint, parse_hints
-
-from .moments import clean, time_of, tone_of
-from .timeline import WIDTH
 
 VERDICTS = ("Passed", "Failed", "Errored", "Cancelled")
 SPANS = {"1h": "last hour", "24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 from seatrial.archive.history.queries import History
 from seatrial.archive.history.views import Attempt, RunDetail, TestFilter, TestOrder, TestPage, TestRow
 from seatrial.archive.model import ArchiveRule, NotThere, SetKey
-
-from .content import Hint, Report, parse_hints
-from .coverage import Coverage
-from .merge import Part
+from seatrial.archive.reports.content import Hint, Report, parse_hints
+from seatrial.archive.reports.coverage import Coverage
+from seatrial.archive.reports.merge import Part
 
 EVENTS = "events.jsonl"
 HINTS = "hints.json"

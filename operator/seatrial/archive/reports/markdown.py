@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 from seatrial.amounts import duration
 from seatrial.archive.history.views import Counts, FailureText, RunDetail, TestRow, Timeline, to_json
+from seatrial.archive.reports.content import Hint, Report, excerpt, spans, took
 from seatrial_runner.report.junit import legal
-
-from .content import Hint, Report, excerpt, spans, took
 
 LIMIT = 60_000
 """Characters; GitHub takes 65,536 in a comment."""

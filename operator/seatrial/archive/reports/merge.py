@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from seatrial.archive.reports.content import Report
 from seatrial_runner.events import Lines
 from seatrial_runner.report import FAILED, Assembly, Case, Failure
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit
-
-from .content import Report
 
 Form = Literal["junit", "xunit", "ctrf"]
 """`xunit`: JUnit with nothing but what the schema of Jenkins' xUnit plugin has."""

@@ -18,9 +18,8 @@ from seatrial.archive.context import Archive
 from seatrial.archive.files import HEADERS
 from seatrial.archive.history.views import RunDetail, to_json_bytes
 from seatrial.archive.model import NotThere, SetKey
-
-from . import gather, markdown, merge
-from .content import Report
+from seatrial.archive.reports import gather, markdown, merge
+from seatrial.archive.reports.content import Report
 
 _AT_ONCE = 2  # merging keeps a processor busy
 _PIECE = 256 * 1024

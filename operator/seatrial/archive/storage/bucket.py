@@ -17,8 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
 from seatrial.archive.model import Invalid, Unavailable
-
-from . import Entry
+from seatrial.archive.storage import Entry
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig

@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seatrial.archive.model import VolumeFull
-
-from . import Entry
+from seatrial.archive.storage import Entry
 
 _READ_BYTES = 256 * 1024
 _LOCKS = 64
