@@ -13,7 +13,7 @@ import kopf
 from prometheus_client import start_http_server
 
 from seatrial import __version__
-from seatrial.archive.client import ArchiveClient
+from seatrial.archive.client.client import ArchiveClient
 from seatrial.controller import health
 from seatrial.controller.kopf_app import Application, build_registry
 from seatrial.evidence.archive import EvidenceArchive

@@ -205,7 +205,7 @@ def families(registry: CollectorRegistry) -> list[Family]:
 
 def programs() -> dict[str, list[Family]]:
     """The metrics of each program."""
-    from seatrial.archive.metrics import unattached  # not for the operator: it needs none of the archive's modules
+    from seatrial.archive.server.metrics import unattached
 
     return {"operator": families(Metrics().registry), "archive": families(unattached().registry)}
 

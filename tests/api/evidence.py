@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from seatrial import tokens
-from seatrial.archive.model import digest_of
+from seatrial.archive.model.manifest import digest_of
 from seatrial.evidence.archive import EvidenceArchive
 
 KEY = b"k" * 32

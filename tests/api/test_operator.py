@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from seatrial.api.names import environment_namespace
-from seatrial.archive.client import FeedResult
+from seatrial.archive.client.feed import FeedResult
 from seatrial.controller.reconcile import BURSTS
 from seatrial.facts.observed import format_time
 from tests.api.kube import Write, failure

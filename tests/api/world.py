@@ -17,7 +17,9 @@ import kopf
 import pytest
 
 from seatrial.api.run import IntegrationRun
-from seatrial.archive.client import ArchiveUnavailable, FeedConnected, FeedEvent, FeedLive, FeedResult, ShardResult
+from seatrial.archive.client.client import ShardResult
+from seatrial.archive.client.errors import ArchiveUnavailable
+from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLive, FeedResult
 from seatrial.controller.kopf_app import Application, build_registry
 from seatrial.facts.observed import format_time
 from seatrial.kube.client import Cluster

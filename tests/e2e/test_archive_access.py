@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from seatrial.archive.client import ArchiveRefused
+from seatrial.archive.client.errors import ArchiveRefused
 from seatrial.cli.connect import Session, Target, connect
 from seatrial.cli.open import relaying
 from seatrial.kube.client import Cluster

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.queries import History
 from tests.e2e.servers import DATABASE, PASSWORD, servers
 from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
 

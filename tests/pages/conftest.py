@@ -28,9 +28,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from seatrial import tokens
-from seatrial.archive.access import User
-from seatrial.archive.server import running
-from seatrial.archive.settings import Settings
+from seatrial.archive.server.access.kubernetes import User
+from seatrial.archive.server.serve import running
+from seatrial.archive.server.settings import Settings
 from tests.pages import demo
 
 T = TypeVar("T")

@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from seatrial.archive.history.ingest import ingest
-from seatrial.archive.history.queries import History
-from seatrial.archive.history.record import parse_record
-from seatrial.archive.model import NotThere, SetKey, digest_of
-from seatrial.archive.store import Result
+from seatrial.archive.model.errors import NotThere
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.manifest import digest_of
+from seatrial.archive.model.record import parse_record
+from seatrial.archive.server.history.ingest import ingest
+from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.sets.results import Result
 from seatrial_runner.report import Assembly
 from seatrial_runner.report.summary import Facts, summarize
 

@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.api import labels
 from seatrial.api.status import Reason
-from seatrial.archive.metrics import unattached
+from seatrial.archive.server.metrics import unattached
 from seatrial.controller.reconcile import Reconciler
 from seatrial.facts.observed import format_time
 from seatrial.facts.store import Store

@@ -1,1 +1,1 @@
-"""The archive: a small server that keeps the results of runs after their environments are gone."""
+"""The archive: keeps results and evidence. `model` is shared, `client` is for the operator and the command, `server` serves."""

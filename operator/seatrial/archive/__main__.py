@@ -8,13 +8,15 @@ import logging
 import os
 import sys
 
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
-from seatrial.archive.model import Invalid, Unavailable, check_uid
-from seatrial.archive.server import log_as_json, serve, storage_of
-from seatrial.archive.settings import Settings
-from seatrial.archive.store import Store
-from seatrial.archive.verify import State, all_runs, as_line, check
+from seatrial.archive.model.errors import Invalid, Unavailable
+from seatrial.archive.model.keys import check_uid
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.logs import log_as_json
+from seatrial.archive.server.serve import serve, storage_of
+from seatrial.archive.server.sets.store import Store
+from seatrial.archive.server.settings import Settings
+from seatrial.archive.server.verify import State, all_runs, as_line, check
 
 
 def main() -> int:

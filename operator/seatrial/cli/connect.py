@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from seatrial.archive.client import ArchiveClient, ArchiveError, ArchiveRefused
+from seatrial.archive.client.client import ArchiveClient
+from seatrial.archive.client.errors import ArchiveError, ArchiveRefused
 from seatrial.kube.client import Cluster
 
 from .errors import CliError

@@ -9,7 +9,8 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.archive.client import ArchiveError, ArchiveRefused, LiveEvent
+from seatrial.archive.client.errors import ArchiveError, ArchiveRefused
+from seatrial.archive.client.live import LiveEvent
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import RUN
 

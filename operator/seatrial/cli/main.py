@@ -350,7 +350,7 @@ def _do(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -> None
     """Connects, does the work, and ends with its exit status."""
     import asyncio
 
-    from seatrial.archive.client import ArchiveError
+    from seatrial.archive.client.errors import ArchiveError
     from seatrial.kube.errors import ClusterError
 
     from . import connect

@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from seatrial.archive.client import LiveEvent
-from seatrial.archive.model import Manifest, ManifestFile, SetKey
-from seatrial.archive.reports.content import Report
+from seatrial.archive.client.live import LiveEvent
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.manifest import Manifest, ManifestFile
+from seatrial.archive.model.report import Report
 from seatrial.kube.kinds import Kind
 
 Object = dict[str, Any]

@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.text import Text
 
-from seatrial.archive.history.views import FailureText, TestRow, to_json
-from seatrial.archive.reports.content import Hint, Report, Span, excerpt, spans, took
+from seatrial.archive.model.json import to_json
+from seatrial.archive.model.report import Hint, Report, Span, excerpt, spans, took
+from seatrial.archive.model.tests import FailureText, TestRow
 
 from .output import VERDICT_STYLE, Out, verdict_mark
 from .progress import counts_text, one_line, seconds, visible

@@ -17,9 +17,10 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from seatrial import amounts
-from seatrial.archive.client import ArchiveCorrupt, ArchiveError
-from seatrial.archive.model import EVIDENCE, Manifest, ManifestFile, SetKey, by_name
-from seatrial.archive.reports.content import Report, instant
+from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveError
+from seatrial.archive.model.keys import EVIDENCE, SetKey, by_name
+from seatrial.archive.model.manifest import Manifest, ManifestFile
+from seatrial.archive.model.report import Report, instant
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import RUN
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from seatrial.api.names import API_VERSION
-from seatrial.archive.reports.content import instant
+from seatrial.archive.model.report import instant
 from seatrial.kube.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
 from seatrial.kube.kinds import RUN
 

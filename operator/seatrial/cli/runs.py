@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from seatrial.archive.reports.content import instant
+from seatrial.archive.model.report import instant
 from seatrial.kube.errors import ConflictError, GoneError, NotFoundError
 from seatrial.kube.kinds import RUN
 

@@ -18,7 +18,8 @@ from typing import Any
 import kopf
 
 from seatrial.api.names import GROUP, PLURAL, VERSION
-from seatrial.archive.client import ArchiveClient, FeedConnected, FeedLive, FeedLost, FeedResult
+from seatrial.archive.client.client import ArchiveClient
+from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult
 from seatrial.controller.reconcile import OURS, Reconciler
 from seatrial.controller.work_queue import WorkQueue
 from seatrial.evidence.archive import EvidenceArchive

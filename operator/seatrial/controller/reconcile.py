@@ -19,7 +19,8 @@ from seatrial.api.names import API_VERSION, FINALIZER, KIND, OWN_FINALIZERS
 from seatrial.api.run import IntegrationRun, Metadata
 from seatrial.api.scalars import format_duration
 from seatrial.api.status import IntegrationRunStatus, Phase, Reason, Verdict
-from seatrial.archive.client import ArchiveClient, ArchiveError, ArchiveUnavailable
+from seatrial.archive.client.client import ArchiveClient
+from seatrial.archive.client.errors import ArchiveError, ArchiveUnavailable
 from seatrial.environment.manifests import Inputs, config_map_names, environment
 from seatrial.environment.problems import problems
 from seatrial.evidence.archive import EvidenceArchive

@@ -12,8 +12,9 @@ from urllib.parse import quote
 import httpx
 
 from seatrial import tokens
-from seatrial.archive.client import refusal, unavailable
-from seatrial.archive.model import EVIDENCE, digest_of
+from seatrial.archive.client.errors import refusal, unavailable
+from seatrial.archive.model.keys import EVIDENCE
+from seatrial.archive.model.manifest import digest_of
 
 # Not for a free connection: to wait for that tells nothing of the archive.
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0, pool=None)

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from seatrial.api.run import IntegrationRun
-from seatrial.archive.client import ArchiveRefused, ArchiveUnavailable
-from seatrial.archive.model import RECORD
+from seatrial.archive.client.errors import ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.model.keys import RECORD
 from seatrial.environment import secrets
 from seatrial.evidence import hints, logs, states
 from seatrial.evidence.archive import EvidenceArchive, encode

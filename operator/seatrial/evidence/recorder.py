@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seatrial.api.run import IntegrationRun
-from seatrial.archive.client import ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveRefused, ArchiveUnavailable
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.gather import masker_of
 from seatrial.evidence.masking import Masker

@@ -372,6 +372,6 @@ def test_the_operator_image_has_all_three_programs(start: Callable[..., Containe
 def test_the_archive_finds_what_it_needs_to_speak_tls_with_a_bucket(
     start: Callable[..., Container], bucket: str
 ) -> None:
-    code = f"from seatrial.archive.storage.bucket import Bucket; Bucket.at({bucket!r})"
+    code = f"from seatrial.archive.server.storage.bucket import Bucket; Bucket.at({bucket!r})"
     operator = start("operator", "-c", code, entrypoint="python")
     assert operator.ended() == 0, operator.log

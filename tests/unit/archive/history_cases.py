@@ -14,11 +14,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from seatrial.archive.history.queries import History, bounded_id
-from seatrial.archive.history.record import parse_record
-from seatrial.archive.history.schema import metadata
-from seatrial.archive.history.views import Counts, RunFilter, TestFilter, TestOrder
-from seatrial.archive.model import Invalid, SetKey, Unavailable
+from seatrial.archive.model.errors import Invalid, Unavailable
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.questions import RunFilter, TestFilter, TestOrder
+from seatrial.archive.model.record import parse_record
+from seatrial.archive.model.runs import Counts
+from seatrial.archive.server.history.queries import History, bounded_id
+from seatrial.archive.server.history.schema import metadata
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FAR = NOON.timestamp() * 2

@@ -16,13 +16,13 @@ import httpx
 import pytest
 
 from seatrial import tokens
-from seatrial.archive.access import Reviewer
-from seatrial.archive.client import ArchiveClient
-from seatrial.archive.context import Archive
-from seatrial.archive.live import Limits
-from seatrial.archive.server import Running, running
-from seatrial.archive.settings import Settings
-from seatrial.archive.storage import Storage
+from seatrial.archive.client.client import ArchiveClient
+from seatrial.archive.server.access.kubernetes import Reviewer
+from seatrial.archive.server.context import Archive
+from seatrial.archive.server.live.limits import Limits
+from seatrial.archive.server.serve import Running, running
+from seatrial.archive.server.settings import Settings
+from seatrial.archive.server.storage import Storage
 
 KEY = b"k" * 32
 UID = "0b5c1f9e-6f0a-4a57-9d3e-1f2a3b4c5d6e"

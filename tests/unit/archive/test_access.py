@@ -12,9 +12,10 @@ import pytest
 from starlette.requests import Request
 
 from seatrial import tokens
-from seatrial.archive.access import Access, Kubernetes, Reader, User
-from seatrial.archive.errors import Unauthorized
-from seatrial.archive.model import Unavailable
+from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.server.access.kubernetes import Kubernetes, User
+from seatrial.archive.server.access.readers import Access, Reader
+from seatrial.archive.server.errors import Unauthorized
 from seatrial.kube.errors import UnavailableError
 from tests.unit.archive.support import KEY, UID, Serve, Server
 
@@ -214,7 +215,7 @@ async def asking(monkeypatch: pytest.MonkeyPatch, server: ApiServer) -> AsyncIte
     async def connect(**_: object) -> ApiServer:
         return server
 
-    monkeypatch.setattr("seatrial.archive.access.Cluster.connect", connect)
+    monkeypatch.setattr("seatrial.archive.server.access.kubernetes.Cluster.connect", connect)
     kubernetes = Kubernetes()
     yield kubernetes
     await kubernetes.close()

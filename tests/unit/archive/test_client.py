@@ -11,20 +11,12 @@ import httpx
 import pytest
 
 from seatrial import tokens
-from seatrial.archive.client import (
-    ArchiveClient,
-    ArchiveCorrupt,
-    ArchiveRefused,
-    ArchiveUnavailable,
-    FeedConnected,
-    FeedLive,
-    FeedLost,
-    FeedResult,
-    LiveEvent,
-    parse_feed,
-)
-from seatrial.archive.live import Limits
-from seatrial.archive.model import ManifestFile
+from seatrial.archive.client.client import ArchiveClient
+from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult, parse_feed
+from seatrial.archive.client.live import LiveEvent
+from seatrial.archive.model.manifest import ManifestFile
+from seatrial.archive.server.live.limits import Limits
 from tests.unit.archive.support import KEY, UID, Serve, Server, sha256, summary
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.archive.client import ArchiveClient, ArchiveRefused
+from seatrial.archive.client.client import ArchiveClient
+from seatrial.archive.client.errors import ArchiveRefused
 from tests.unit.archive.support import UID, Server
 from tests.unit.runner.support import finish, lines, whole
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial import tokens
-from seatrial.archive.client import FeedConnected, FeedLive, FeedResult
+from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedResult
 from tests.unit.archive.support import KEY, UID, Server
 
 ROOT = Path(__file__).parents[3]

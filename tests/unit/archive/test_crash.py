@@ -14,8 +14,8 @@ import pytest
 
 from seatrial import tokens
 from seatrial.archive import __main__ as program
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.queries import History
 from tests.unit.archive.minio import MinIO
 from tests.unit.archive.support import KEY, UID, Process, Server, Uploads, connected, manifest, sha256, summary
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.archive.files import byte_range
+from seatrial.archive.server.files import byte_range
 from tests.unit.archive.support import Server
 
 

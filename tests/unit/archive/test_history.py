@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
-from seatrial.archive.history.views import RunFilter
-from seatrial.archive.model import SetKey, Unavailable
+from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.questions import RunFilter
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.queries import History
 from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
 from tests.unit.archive.history_cases import NOON, put, row, seal
 

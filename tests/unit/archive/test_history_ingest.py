@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.history import ingest as module
-from seatrial.archive.history.ingest import rows
-from seatrial.archive.reports.merge import of_events
+from seatrial.archive.server.history import ingest as module
+from seatrial.archive.server.history.ingest import rows
+from seatrial.archive.server.reports.merge import of_events
 
 Told = list[dict[str, Any]]
 

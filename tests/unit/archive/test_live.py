@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from seatrial import tokens
-from seatrial.archive.live import Hub, Limits, slim
-from seatrial.archive.model import SetKey
-from seatrial.archive.store import Result
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.server.live.hub import Hub
+from seatrial.archive.server.live.limits import Limits
+from seatrial.archive.server.live.messages import slim
+from seatrial.archive.server.sets.results import Result
 from tests.unit.archive.support import KEY, UID, Serve, Server, summary
 
 SHARD = SetKey(UID, 1, 0)

@@ -5,16 +5,9 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.model import (
-    Invalid,
-    SetKey,
-    check_path,
-    check_sha256,
-    parse_manifest,
-    parse_object,
-    parse_vital,
-    set_key,
-)
+from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.keys import SetKey, check_path, check_sha256, set_key
+from seatrial.archive.model.manifest import parse_manifest, parse_object, parse_vital
 
 
 @pytest.mark.parametrize(

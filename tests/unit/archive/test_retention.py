@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History, Kept
-from seatrial.archive.history.views import RunFilter
-from seatrial.archive.metrics import Metrics, unattached
-from seatrial.archive.model import SetKey, Unavailable
-from seatrial.archive.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Limits, Retention, choose, heard_before
-from seatrial.archive.storage import Storage
-from seatrial.archive.storage.bucket import Bucket
-from seatrial.archive.storage.folder import Folder
-from seatrial.archive.store import Store
+from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.questions import RunFilter
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.queries import History, Kept
+from seatrial.archive.server.metrics import Metrics, unattached
+from seatrial.archive.server.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Limits, Retention, choose, heard_before
+from seatrial.archive.server.sets.store import Store
+from seatrial.archive.server.storage import Storage
+from seatrial.archive.server.storage.bucket import Bucket
+from seatrial.archive.server.storage.folder import Folder
 from tests.unit.archive.history_cases import put
 from tests.unit.archive.support import manifest, sha256, summary
 

@@ -8,8 +8,8 @@ import os
 import pytest
 from obstore.store import MemoryStore
 
-from seatrial.archive.storage import Storage
-from seatrial.archive.storage.bucket import Bucket
+from seatrial.archive.server.storage import Storage
+from seatrial.archive.server.storage.bucket import Bucket
 from tests.unit.archive.minio import MinIO
 from tests.unit.archive.support import UID, Server, manifest, record, sha256, stored, summary
 

@@ -10,10 +10,10 @@ import pytest
 from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
-from seatrial.archive.model import Unavailable
-from seatrial.archive.storage import bucket as bucket_module
-from seatrial.archive.storage.bucket import Bucket
-from seatrial.archive.storage.folder import Folder
+from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.server.storage import bucket as bucket_module
+from seatrial.archive.server.storage.bucket import Bucket
+from seatrial.archive.server.storage.folder import Folder
 from tests.unit.archive.minio import MinIO
 from tests.unit.archive.support import Process, Serve
 

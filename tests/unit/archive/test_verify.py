@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.access import User
+from seatrial.archive.server.access.kubernetes import User
 from tests.unit.archive.support import UID, Serve, Server, Uploads
 
 

@@ -12,7 +12,7 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from seatrial.api.status import Phase, Reason, Verdict
-from seatrial.archive.errors import REFUSALS
+from seatrial.archive.server.errors import REFUSALS
 from seatrial.metrics import ENVIRONMENT_STATES, programs
 from tests.unit.chart.promql import named
 from tests.unit.chart.rendering import CHART, NAMESPACE, Rendered

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from seatrial.archive.metrics import unattached
+from seatrial.archive.server.metrics import unattached
 from seatrial.metrics import Metrics
 from tests.unit.chart.rendering import CHART
 from tests.unit.chart.test_rules import ALERTS, expressions

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.api.names import KIND
-from seatrial.archive.client import ArchiveError, LiveEvent
-from seatrial.archive.model import Manifest, ManifestFile, SetKey
-from seatrial.archive.reports.content import Report
+from seatrial.archive.client.errors import ArchiveError
+from seatrial.archive.client.live import LiveEvent
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.manifest import Manifest, ManifestFile
+from seatrial.archive.model.report import Report
 from seatrial.kube.errors import AlreadyExistsError, ClusterError, NotFoundError
 from seatrial.kube.kinds import RUN, Kind, kind_of
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
-from seatrial.archive.history.views import Counts, Evidence, Shard
-from seatrial.archive.model import Manifest, digest_of
-from seatrial.archive.reports.content import Report
+from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.model.manifest import Manifest, digest_of
+from seatrial.archive.model.report import Report
+from seatrial.archive.model.runs import Counts, Evidence, Shard
 from seatrial.cli import results
 from seatrial.cli.follow import Follower
 from seatrial.kube.errors import ForbiddenError, InvalidError, NotFoundError, UnavailableError

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from seatrial.archive.client import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
-from seatrial.archive.model import ManifestFile
+from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.model.manifest import ManifestFile
 from seatrial.cli.connect import Target, connect
 from seatrial.cli.way import Way
 

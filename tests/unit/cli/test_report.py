@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from seatrial.archive.reports.content import Span, spans, took
+from seatrial.archive.model.report import Span, spans, took
 from seatrial.cli.errors import Exit, exit_of
 from seatrial.cli.output import ASCII, UNICODE, Glyphs, Out
 from seatrial.cli.progress import Mark, Note, Progress

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.client import FeedConnected, FeedEvent, FeedLive, FeedResult
+from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLive, FeedResult
 from seatrial.controller.kopf_app import Application
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings

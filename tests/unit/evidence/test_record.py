@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seatrial.archive.history.record import parse_record
+from seatrial.archive.model.record import parse_record
 from seatrial.evidence.masking import Masker, forms
 from seatrial.evidence.record import record, spec_hash
 from seatrial.facts.observed import format_time

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from seatrial.archive.history.views import Attempt, Counts, FailureText, RunDetail, TestRow, Timeline
-from seatrial.archive.reports.content import Hint, Report
-from seatrial.archive.reports.merge import Part
+from seatrial.archive.model.report import Hint, Report
+from seatrial.archive.model.runs import Attempt, Counts, RunDetail, Timeline
+from seatrial.archive.model.tests import FailureText, TestRow
+from seatrial.archive.server.reports.merge import Part
 from tests.unit.runner.support import Event, lines
 
 BEGAN = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.archive.reports.content import excerpt
+from seatrial.archive.model.report import excerpt
 from tests.unit.report.samples import TRACEBACK
 
 CHAINED = """\

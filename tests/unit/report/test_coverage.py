@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seatrial.archive.model import Invalid, TooLarge
-from seatrial.archive.reports import coverage
-from seatrial.archive.reports.coverage import Coverage
+from seatrial.archive.model.errors import Invalid, TooLarge
+from seatrial.archive.server.reports import coverage
+from seatrial.archive.server.reports.coverage import Coverage
 
 APP = """
 def work(first, second):

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from seatrial.archive.reports.content import Report
-from seatrial.archive.reports.merge import Form, Part, cases, write
+from seatrial.archive.model.report import Report
+from seatrial.archive.server.reports.merge import Form, Part, cases, write
 from tests.unit.report.rules import CTRF, OURS, junit_problems
 from tests.unit.report.samples import HINT, part, report, run
 from tests.unit.runner.support import collected, ended, failure, finish, start, whole

@@ -14,16 +14,17 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from seatrial.archive.access import readable_run
-from seatrial.archive.errors import refused
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.ingest import rows
-from seatrial.archive.history.queries import History
-from seatrial.archive.history.record import parse_record
-from seatrial.archive.model import ArchiveRule, NotThere, SetKey
-from seatrial.archive.reports import gather
-from seatrial.archive.reports.merge import cases
-from seatrial.archive.reports.routes import router
+from seatrial.archive.model.errors import ArchiveRule, NotThere
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.record import parse_record
+from seatrial.archive.server.access.routes import readable_run
+from seatrial.archive.server.errors import refused
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.ingest import rows
+from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.reports import gather
+from seatrial.archive.server.reports.merge import cases
+from seatrial.archive.server.reports.routes import router
 from tests.unit.report.rules import CTRF, OURS, junit_problems
 from tests.unit.report.samples import BEGAN
 from tests.unit.runner.support import Event, lines, whole

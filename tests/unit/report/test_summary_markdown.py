@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt
 
-from seatrial.archive.history.views import Counts
-from seatrial.archive.reports.markdown import LIMIT, summary
+from seatrial.archive.model.runs import Counts
+from seatrial.archive.server.reports.markdown import LIMIT, summary
 from tests.unit.report.samples import HINT, TRACEBACK, failed, report, row, run
 
 HOSTILE = "</pre></code></details><script>alert(1)</script> <img src=x onerror=alert(1)> ](javascript:alert(1)) **b** `c` | @team #12\n\n# title\n- item"

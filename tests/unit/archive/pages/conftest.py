@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from seatrial.archive.history.views import Counts, RunDetail
+from seatrial.archive.model.runs import Counts, RunDetail
 
 
 @pytest.fixture

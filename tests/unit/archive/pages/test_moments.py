@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.archive.pages import moments
+from seatrial.archive.server.pages import moments
 
 BEGAN = 1_795_273_430.0  # 2026-11-21T15:03:50Z
 LOG = (

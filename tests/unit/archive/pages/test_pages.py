@@ -18,10 +18,10 @@ import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from seatrial.archive.errors import Unauthorized
-from seatrial.archive.history.database import database_url
-from seatrial.archive.history.queries import History
-from seatrial.archive.pages.routes import COOKIE, Pages
+from seatrial.archive.server.errors import Unauthorized
+from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.pages.routes import COOKIE, Pages
 from tests.pages import demo
 
 NOW = datetime.now(UTC)

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from seatrial.archive.history.views import Attempt, Component, TestRow, Timeline
-from seatrial.archive.pages import timeline
+from seatrial.archive.model.runs import Attempt, Component, Timeline
+from seatrial.archive.model.tests import TestRow
+from seatrial.archive.server.pages import timeline
 
 BEGAN = datetime(2026, 11, 21, 15, 3, 50, tzinfo=UTC)
 

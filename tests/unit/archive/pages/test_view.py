@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from seatrial.archive.history.views import Counts, RunRow, TestHistory, TestPage, TestPoint, TestRow
-from seatrial.archive.model import Invalid, Manifest
-from seatrial.archive.pages import view
+from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.manifest import Manifest
+from seatrial.archive.model.runs import Counts, RunRow
+from seatrial.archive.model.tests import TestHistory, TestPage, TestPoint, TestRow
+from seatrial.archive.server.pages import view
 
 NOW = datetime(2026, 11, 21, 15, 3, 50, tzinfo=UTC)
 

@@ -1,0 +1,1 @@
+"""How the operator and the command reach the archive."""

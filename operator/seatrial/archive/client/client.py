@@ -1,0 +1,301 @@
+"""How the operator and the command reach the archive.
+
+The archive is reached directly (`http://seatrial-archive:8081`) or through the Kubernetes API server's service proxy: then
+`base_url` has a path, and the transport (TLS, client certificates) and the headers (a bearer token) come from a kubeconfig.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from seatrial.archive.client.errors import (
+    ArchiveCorrupt,
+    ArchiveError,
+    ArchiveNotFound,
+    ArchiveUnavailable,
+    excerpt,
+    refusal,
+    unavailable,
+)
+from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLost, parse_feed
+from seatrial.archive.client.live import LiveEvent, server_sent
+from seatrial.archive.client.pause import Pause
+from seatrial.archive.client.urls import file_url, run_url, set_url
+from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
+from seatrial.archive.model.manifest import Manifest, ManifestFile, digest_of, parse_manifest
+from seatrial.archive.model.report import Report
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.
+_STREAM_TIMEOUT = httpx.Timeout(25.0, connect=5.0)
+_VERIFY_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # it is silent while it reads a set
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """The complete, verified result of one shard."""
+
+    uid: str
+    attempt: int
+    shard: int
+    digest: str  # of the manifest's bytes: sha256:<hex>
+    manifest: Manifest
+    summary: dict[str, Any]
+
+
+class ArchiveClient:
+    """A client of the archive's read port; use it as an async context, or call `aclose`.
+
+    Every method raises ArchiveUnavailable and ArchiveRefused, except where it says otherwise.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            base_url: where `/v1` and the rest are found; may have a path.
+            token: the operator's; people's come in `headers`, or they need none (see `seatrial.cli.connect`).
+            transport: how to reach it: httpx.AsyncHTTPTransport(verify=<ssl context>) for instance.
+            headers: sent with every request.
+        """
+        self._client = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            headers={**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})},
+            transport=transport or httpx.AsyncHTTPTransport(),  # given, so that no proxy of the environment is used
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> ArchiveClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._client.aclose()
+
+    async def find(self, namespace: str, name: str) -> str | None:
+        """The uid of the last run of this name; None if none is known."""
+        query = str(httpx.QueryParams({"namespace": namespace, "name": name, "limit": 1}))
+        runs = (await self._object(f"v1/runs?{query}"))["runs"]
+        return str(runs[0]["uid"]) if runs else None
+
+    async def run(self, uid: str) -> dict[str, Any] | None:
+        """What is kept of a run: its attempts and shards with digests and summaries; None if it is unknown."""
+        return await _found(self._object(run_url(uid)))
+
+    async def report(self, uid: str) -> Report | None:
+        """The essence of a run; None if it is unknown."""
+        body = await _found(self._bytes(f"{run_url(uid)}/report.json"))
+        try:
+            return None if body is None else TypeAdapter(Report).validate_json(body)
+        except ValidationError as error:
+            raise ArchiveUnavailable(f"what answered is not the archive: {excerpt(body or b'')}") from error
+
+    async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
+        """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md, report.json or coverage.xml, piece by piece."""
+        async with self._stream(f"{run_url(uid)}/{name}", _TIMEOUT) as response:
+            async for piece in response.aiter_bytes(256 * 1024):
+                yield piece
+
+    async def sets(self, uid: str) -> list[SetKey]:
+        """The complete sets of a run: results of shards, and evidence."""
+        found = await _found(self._object(f"{run_url(uid)}/files"))
+        return [SetKey(uid, entry["attempt"], entry["shard"]) for entry in (found or {}).get("sets", ())]
+
+    async def manifest(self, uid: str, attempt: int, shard: int | None) -> tuple[str, Manifest] | None:
+        """The manifest of a shard, or (None) of the evidence, and the digest of its bytes; None as long as there is none.
+
+        Raises:
+            ArchiveCorrupt: it is not a manifest of this run.
+        """
+        body = await _found(self._bytes(f"{set_url(uid, attempt, shard)}/manifest"))
+        if body is None:
+            return None
+        try:
+            return digest_of(body), parse_manifest(body, SetKey(uid, attempt, shard))
+        except Invalid as error:
+            raise ArchiveCorrupt(f"the archive's manifest of run {uid} can't be used: {error}") from error
+
+    async def result(self, uid: str, attempt: int, shard: int) -> ShardResult | None:
+        """A shard's result, its summary checked against the manifest; None as long as it is not complete.
+
+        Raises:
+            ArchiveCorrupt: the summary is not the one that the manifest vouches for.
+        """
+        found = await self.manifest(uid, attempt, shard)
+        if found is None:
+            return None
+        digest, manifest = found
+        body = await self._bytes(file_url(uid, attempt, shard, SUMMARY))
+        file = manifest.file(SUMMARY)
+        if file is None or hashlib.sha256(body).hexdigest() != file.sha256:
+            raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not the one that its manifest vouches for")
+        try:
+            summary = json.loads(body)
+        except ValueError as error:
+            raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not JSON: {error}") from error
+        return ShardResult(uid, attempt, shard, digest, manifest, summary)
+
+    async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:
+        """Brings one file of the manifest into the folder, under its own path, and returns where it is.
+
+        It gets its name only once all its bytes are there and have the digest of the manifest.
+
+        Raises:
+            ArchiveCorrupt: the bytes are not those that the manifest vouches for, or the name is not safe.
+            OSError: the folder can't be written.
+        """
+        try:
+            target = folder / check_path(file.path)
+        except Invalid as error:
+            raise ArchiveCorrupt(str(error)) from error
+        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        partial = target.with_name(f".{secrets.token_hex(8)}.part")
+        found, size = hashlib.sha256(), 0
+        try:
+            with partial.open("wb") as writer:
+                async with self._stream(file_url(uid, attempt, shard, file.path), _TIMEOUT) as response:
+                    async for chunk in response.aiter_bytes(256 * 1024):
+                        found.update(chunk)
+                        size += len(chunk)
+                        await asyncio.to_thread(writer.write, chunk)
+            if (size, found.hexdigest()) != (file.size, file.sha256):
+                raise ArchiveCorrupt(f"{file.path}: {size} bytes came that are not those that the manifest vouches for")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    async def verify(self, uid: str | None) -> AsyncGenerator[dict[str, Any], None]:
+        """Has every file of a run read again (None: of all runs): what was found of each set, see `archive.verify.Checked`.
+
+        Raises:
+            ArchiveUnavailable: it ended before all was read.
+        """
+        url = f"{run_url(uid)}/verify" if uid else "v1/verify"
+        async with self._stream(url, _VERIFY_TIMEOUT) as response:
+            async for line in response.aiter_lines():
+                found = json.loads(line)
+                if found["state"] == "done":
+                    return
+                yield found
+        raise ArchiveUnavailable("the archive ended before everything was verified; its log tells more")
+
+    async def feed(self) -> AsyncGenerator[FeedEvent, None]:
+        """Everything that the operator acts upon, of all runs, for as long as it is read.
+
+        Never ends and never raises for the archive's sake: a lost feed is told as FeedLost and opened again with growing
+        pauses (0.1 s to 5 s), and FeedConnected tells that it is open.
+        """
+        pause = Pause()
+        told: str | None = None
+        while True:
+            try:
+                async with aclosing(self._feed_once()) as events:
+                    async for event in events:
+                        if isinstance(event, FeedConnected):
+                            pause.reset()
+                            told = None
+                        yield event
+                reason = "the archive ended it"
+            except ArchiveError as error:
+                reason = str(error)
+            if reason != told:
+                told = reason
+                yield FeedLost(reason)
+            await pause.wait()
+
+    async def _feed_once(self) -> AsyncGenerator[FeedEvent, None]:
+        async with self._stream("v1/feed", _STREAM_TIMEOUT) as response:
+            async for line in response.aiter_lines():
+                if line and (event := parse_feed(line)) is not None:
+                    yield event
+
+    async def live(self, uid: str, patience_seconds: float = 30.0) -> AsyncGenerator[LiveEvent, None]:
+        """Follows a run: what is kept of it, then what happens, until its result (an event called "result").
+
+        A stream that breaks is opened again where it was, and so is one that is not there yet: the archive shows a run to people
+        only once the operator has told whose it is.
+
+        Raises:
+            ArchiveUnavailable, ArchiveRefused: it could not be opened for `patience_seconds`.
+        """
+        pause = Pause()
+        headers: dict[str, str] = {}
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + patience_seconds
+        while True:
+            try:
+                async with self._stream(f"{run_url(uid)}/live", _STREAM_TIMEOUT, headers) as response:
+                    if response.status_code == httpx.codes.NO_CONTENT:
+                        return  # all was told
+                    async for event in server_sent(response.aiter_lines()):
+                        headers["Last-Event-ID"] = event.id
+                        yield event
+                        pause.reset()
+                        give_up = loop.time() + patience_seconds
+            except (ArchiveUnavailable, ArchiveNotFound):
+                if loop.time() > give_up:
+                    raise
+            await pause.wait()
+
+    # Requests
+
+    async def _bytes(self, url: str) -> bytes:
+        with unavailable():
+            response = await self._client.get(url)
+        if response.is_success:
+            return response.content
+        raise refusal(response.status_code, response.content)
+
+    async def _object(self, url: str) -> dict[str, Any]:
+        body = await self._bytes(url)
+        try:
+            value: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise ArchiveUnavailable(f"what answered is not the archive: {excerpt(body)}") from error
+        return value
+
+    @asynccontextmanager
+    async def _stream(
+        self, url: str, limits: httpx.Timeout, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        with unavailable():
+            async with self._client.stream("GET", url, headers=dict(headers or {}), timeout=limits) as response:
+                if not response.is_success:
+                    raise refusal(response.status_code, await response.aread())
+                yield response
+
+
+async def _found(asked: Awaitable[T]) -> T | None:
+    try:
+        return await asked
+    except ArchiveNotFound:
+        return None

@@ -1,0 +1,68 @@
+"""What a request to the archive can fail with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+
+class ArchiveError(Exception):
+    """Something about the archive; the message is for people."""
+
+
+class ArchiveUnavailable(ArchiveError):  # noqa: N818
+    """The archive can't be reached, or is in trouble itself; later may help."""
+
+
+class ArchiveRefused(ArchiveError):  # noqa: N818
+    """The archive answered that it won't; asking again won't help."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ArchiveNotFound(ArchiveRefused):
+    """The archive itself says that it has no such thing."""
+
+
+class ArchiveCorrupt(ArchiveError):  # noqa: N818
+    """What the archive gave is not what the manifest vouches for."""
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turns what may go wrong on the way into ArchiveUnavailable."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise ArchiveUnavailable(f"the archive can't be reached: {str(error) or type(error).__name__}") from error
+
+
+def refusal(status: int, body: bytes) -> ArchiveError:
+    """What an answer other than success means; between us and the archive others may have answered."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    said = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(said, str):
+        problem = f"HTTP {status}: {excerpt(body)}"
+        if status in (401, 403):
+            return ArchiveRefused(f"the way to the archive is closed: {problem}", status)
+        return ArchiveUnavailable(f"the archive did not answer, something else did: {problem}")
+    hint = answer.get("hint")
+    message = f"{said} ({hint})" if hint else said
+    if status >= 500 or status in (408, 429):
+        return ArchiveUnavailable(f"the archive is in trouble: {message}")
+    if status == httpx.codes.NOT_FOUND:
+        return ArchiveNotFound(message, status)
+    return ArchiveRefused(f"the archive refused: {message}", status)
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of a body, safe in a message."""
+    return ascii(body[:200].decode(errors="replace"))

@@ -1,0 +1,1 @@
+"""What the archive's server and its clients agree on. Pure."""

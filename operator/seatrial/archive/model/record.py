@@ -1,0 +1,64 @@
+"""What the operator tells of a run each time its status changes: the last word counts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.runs import Component, Timeline
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Started(_Part):
+    """Who started a run."""
+
+    by: str = ""
+    program: Annotated[str, Field(alias="with")] = ""
+    link: str = ""
+
+
+class Record(_Part):
+    """A run as it is now. What a later operator tells beyond this is passed over."""
+
+    uid: str
+    name: str
+    namespace: str
+    attempt: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    created_at: AwareDatetime
+    phase: str = ""
+    verdict: Literal["Passed", "Failed", "Errored", "Cancelled"] | None = None
+    reason: str = ""
+    message: str = ""
+    labels: dict[str, str] = {}
+    started_by: Started = Started()
+    environment: str = ""
+    spec_hash: str = ""
+    spec: dict[str, Any] = {}
+    timeline: Timeline = Timeline()
+    digest: str = ""
+    components: tuple[Component, ...] = ()
+
+
+def parse_record(value: object, uid: str) -> Record:
+    """The record in this JSON value.
+
+    Raises:
+        Invalid: it is none, or one of another run.
+    """
+    try:
+        record = Record.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise Invalid(
+            f"the record is wrong at {where}: {first['msg']}", "archive/model/record.py tells what it holds"
+        ) from error
+    if record.uid != uid:
+        raise Invalid(f"the record is of another run than {uid}", "send it to its own run")
+    return record

@@ -1,0 +1,1 @@
+"""The archive itself. Only its entry point imports it."""

@@ -1,0 +1,135 @@
+"""Who may read what.
+
+A reader is known by a bearer token (TokenReview), and may read the results of a namespace if they may read its IntegrationRuns
+(SubjectAccessReview). The operator shows its own token. Who comes over the loopback interface has forwarded a port to this pod, and
+so could read its volume as well: they may read everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from seatrial import tokens
+from seatrial.archive.server.access.kubernetes import Reviewer, User
+from seatrial.archive.server.access.remembered import Remembered
+from seatrial.archive.server.errors import Unauthorized
+
+TOKEN_HEADER = "X-Seatrial-Token"  # noqa: S105 - a name
+"""For those that come through the API server's service proxy, which keeps `Authorization` for itself."""
+COOKIE = "seatrial_token"
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Reader(Protocol):
+    """Who asks, and what they may see."""
+
+    async def may_read(self, namespace: str) -> bool:
+        """Whether they may see the runs of this namespace."""
+
+    async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
+        """Those of which they may see the runs; None: all there are."""
+
+
+class Access:
+    """Tells of each request who its reader is."""
+
+    def __init__(self, key: bytes, reviewer: Reviewer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._operators_token = tokens.feed_token(key)
+        self._reviewer = reviewer
+        self._users: Remembered[str, User | None] = Remembered(clock)
+        self._rights: Remembered[tuple[str, str | None], bool] = Remembered(clock)
+
+    async def reader(self, request: Request) -> Reader:
+        """Who makes this request.
+
+        Raises:
+            Unauthorized: nobody that is known.
+            Unavailable: the API server does not say who it is.
+        """
+        token = request.headers.get(TOKEN_HEADER) or _bearer(request)
+        if token is None and _is_local(request):
+            return Everything()
+        token = token or request.cookies.get(COOKIE)
+        if not token:
+            raise Unauthorized(
+                "you are not known here",
+                "use `seatrial open`, kubectl port-forward, or send a token of the cluster as a bearer",
+            )
+        if tokens.same(self._operators_token, token):
+            return Everything()
+        # Remembered by its digest: whoever could read this memory would find no tokens.
+        identity = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+        user = await self._users.get(identity, lambda: self._reviewer.who(token))
+        if user is None:
+            raise Unauthorized("the API server does not know this token", "it may have expired: get a new one")
+        return _Authenticated(self, identity, user)
+
+    async def may_read(self, identity: str, user: User, namespace: str | None) -> bool:
+        """Whether this user may read the runs of a namespace; None: of all."""
+        return await self._rights.get((identity, namespace), lambda: self._reviewer.may_read(user, namespace))
+
+    async def close(self) -> None:
+        """Closes connections."""
+        await self._reviewer.close()
+
+
+class Everything:
+    """Somebody who may read all."""
+
+    async def may_read(self, namespace: str) -> bool:
+        """Always."""
+        return True
+
+    async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
+        """All."""
+        return None
+
+
+@dataclass(frozen=True)
+class _Authenticated:
+    """Somebody known by a token."""
+
+    access: Access
+    identity: str
+    user: User
+
+    async def may_read(self, namespace: str) -> bool:
+        return await self._may(None) or await self._may(namespace)
+
+    async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
+        if await self._may(None):
+            return None
+        asked = sorted(set(candidates))
+        answers = await asyncio.gather(*(self._may(namespace) for namespace in asked))
+        return frozenset(namespace for namespace, may in zip(asked, answers, strict=True) if may)
+
+    async def _may(self, namespace: str | None) -> bool:
+        return await self.access.may_read(self.identity, self.user, namespace)
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _is_local(request: Request) -> bool:
+    """Whether it comes over the loopback interface, and was meant to.
+
+    A page of the web that a user visits can have its own name stand for 127.0.0.1, and so reach a forwarded port; but not under one
+    of the local names.
+    """
+    try:
+        named = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+        address = ipaddress.ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return False
+    return named in _LOCAL_NAMES and (getattr(address, "ipv4_mapped", None) or address).is_loopback

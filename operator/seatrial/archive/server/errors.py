@@ -1,0 +1,103 @@
+"""How the archive refuses: its rules as HTTP answers, the same on both ports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from seatrial import tokens
+from seatrial.archive.model.errors import (
+    ArchiveRule,
+    Conflict,
+    Incomplete,
+    Invalid,
+    NotThere,
+    TooLarge,
+    Unavailable,
+    VolumeFull,
+    WrongDigest,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Unauthorized(ArchiveRule):
+    """No token came with the request."""
+
+
+class Forbidden(ArchiveRule):
+    """The token is for something else."""
+
+
+class TooSlow(ArchiveRule):
+    """The body stopped coming."""
+
+
+# Per rule: HTTP status and the outcome that the metrics count.
+REFUSALS: Mapping[type[ArchiveRule], tuple[int, str]] = {
+    Invalid: (400, "invalid"),
+    Unauthorized: (401, "unauthorized"),
+    Forbidden: (403, "forbidden"),
+    NotThere: (404, "not_found"),
+    TooSlow: (408, "too_slow"),
+    Conflict: (409, "conflict"),
+    TooLarge: (413, "too_large"),
+    WrongDigest: (422, "wrong_digest"),
+    Incomplete: (422, "incomplete"),
+    Unavailable: (503, "unavailable"),
+    VolumeFull: (507, "volume_full"),
+}
+
+
+def error_answer(status: int, error: str, hint: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What every refusal looks like."""
+    return JSONResponse({"error": error, "hint": hint}, status, headers=headers)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """The answer to what breaks a rule of the archive."""
+    assert isinstance(error, ArchiveRule)
+    status, _ = REFUSALS[type(error)]
+    if status != 404:  # the operator and the command ask for what may not be there yet: no failure
+        _log_failure(request, status, error.error)
+    return error_answer(status, error.error, error.hint, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """The answer to what no route takes."""
+    assert isinstance(error, HTTPException)
+    _log_failure(request, error.status_code, error.detail)
+    hint = {404: "see the archive's paths in the documentation", 405: "the path exists, with another method"}
+    return error_answer(error.status_code, error.detail, hint.get(error.status_code, ""), error.headers)
+
+
+async def broken(request: Request, error: Exception) -> Response:
+    """The answer when the archive itself failed; the server logs the traceback."""
+    return error_answer(500, f"the archive failed: {type(error).__name__}", "its log tells more; sending again is safe")
+
+
+def _log_failure(request: Request, status: int, error: str) -> None:
+    peer = request.client.host if request.client else None
+    log.warning(
+        "refused",
+        extra={"method": request.method, "path": request.url.path, "status": status, "error": error, "peer": peer},
+    )
+
+
+def authorize(request: Request, token: str) -> None:
+    """Lets the request pass if it shows this token.
+
+    Raises:
+        Unauthorized, Forbidden: it shows none, or another one.
+    """
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given:
+        raise Unauthorized("no token came with the request", "send Authorization: Bearer <token>")
+    if not tokens.same(token, given.strip()):
+        raise Forbidden(
+            "the token is not good for this", "each token is good for one shard, or the evidence of one attempt, alone"
+        )

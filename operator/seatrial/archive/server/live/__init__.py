@@ -1,0 +1,1 @@
+"""What happens right now, passed on to whoever listens."""

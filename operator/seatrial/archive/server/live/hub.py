@@ -1,0 +1,266 @@
+"""What happens right now: events of running shards, kept in memory for a while and passed on to whoever listens.
+
+Two audiences. People follow one run as server-sent events: what is kept is replayed, then they follow until the run's result.
+The operator reads the feed of all runs: only what it acts upon, as NDJSON. Nobody who listens can slow an upload down: every
+listener has a bounded queue, and one whose queue is full is dropped; it connects again and asks for what it missed.
+
+All of it runs on the event loop's thread. Results are in the store; losing everything here loses no result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.server.live.limits import Limits
+from seatrial.archive.server.live.listener import Listener
+from seatrial.archive.server.live.messages import Event, address, encoded, line, live_message, slim
+from seatrial.archive.server.live.state import COUNTED, LiveRun, LiveShard
+from seatrial.archive.server.sets.results import Result
+
+log = logging.getLogger(__name__)
+
+GATE_EVENTS = frozenset({"waiting", "ready", "open", "timeout"})
+MILESTONES = frozenset({"open", "start"})
+"""Told to the operator once a shard: the gates are open, the first test has started."""
+RESULT_EVENT = "result"
+PROGRESS_EVENT = "progress"
+"""Counts of tests: told to the operator, and to people who come when the first events are not kept any more."""
+_EVENT_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+class Hub:
+    """Takes events and results in, keeps the last ones, and passes them on."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        # Ids of events begin with this, so that after a restart nobody's "last seen" is mistaken for ours.
+        self._boot = f"{time.time_ns():x}"
+        self._number = 0  # of the last event of all runs
+        self._runs: OrderedDict[str, LiveRun] = OrderedDict()  # the one that was heard of last is at the end
+        self._bytes = 0
+        self._feed: set[Listener] = set()
+        self.on_drop: Callable[[], None] = lambda: None  # called for each listener that is dropped
+        self._closed = False
+
+    # In
+
+    def events(self, key: SetKey, events: list[Event]) -> None:
+        """Takes the events of a shard, in order."""
+        run = self._run(key.uid)
+        shard = run.shards.setdefault(key, LiveShard())
+        for event in events:
+            name = event.get("event")
+            if name == "heartbeat":
+                continue
+            event = slim(event)
+            self._keep(run, name if isinstance(name, str) and _EVENT_NAME.fullmatch(name) else "message", key, event)
+            self._for_operator(key, shard, name, event)
+        self._evict(key.uid)
+
+    def result(self, result: Result) -> None:
+        """Takes the result of a shard: told to everybody at once."""
+        self._to_feed({"type": RESULT_EVENT, **address(result.key), "digest": result.digest, "summary": result.summary})
+        self._remember_result(self._run(result.key.uid), result)
+        self._evict(result.key.uid)
+
+    def close(self) -> None:
+        """Ends all streams, and lets no new ones begin."""
+        self._closed = True
+        for run in self._runs.values():
+            self._end(run)
+        for listener in self._feed:
+            listener.close()
+        self._feed.clear()
+
+    # Out
+
+    async def feed(self) -> AsyncIterator[bytes]:
+        """The operator's stream: NDJSON lines; the first says hello, the next how far the shards are that run now."""
+        listener = Listener("feed", self._limits.queue)
+        self._feed.add(listener)
+        if self._closed:
+            listener.close()
+        running = [
+            (key, shard) for run in self._runs.values() for key, shard in run.shards.items() if key not in run.results
+        ]
+        missed = [live_message(key, event) for key, shard in running for event in shard.milestones.values()]
+        try:
+            yield line({"type": "hello"})
+            for event in missed:
+                yield line(event)
+            async for message in listener.messages(line({"type": "ping"}), self._limits.ping_seconds):
+                yield message
+        finally:
+            self._feed.discard(listener)
+
+    def nothing_new(self, uid: str, last_id: str | None) -> bool:
+        """Whether a listener that has seen `last_id` has seen all that this run will ever tell."""
+        run = self._runs.get(uid)
+        return run is not None and run.over and self._after(last_id) >= run.last > 0
+
+    async def follow(self, uid: str, last_id: str | None, stored: list[Result]) -> AsyncIterator[bytes]:
+        """Server-sent events of one run: what is kept (after `last_id`, if that was one of ours), then what comes, until its result.
+
+        `stored` are the run's results that are in the store: they may be older than anything in memory.
+        """
+        run = self._run(uid)
+        for result in stored:
+            self._remember_result(run, result)
+        listener = Listener(f"run {uid}", self._limits.queue)
+        run.listeners.add(listener)
+        if run.over or self._closed:
+            listener.close()
+        after = self._after(last_id)
+        replay = [message for number, message in run.kept if number > after]
+        if run.forgot:  # who counts what is replayed would miss the first tests
+            replay += [self._so_far(run, key, shard) for key, shard in run.shards.items() if key not in run.results]
+        self._evict(uid)
+        try:
+            yield b"retry: 2000\n\n"
+            for message in replay:
+                yield message
+            async for message in listener.messages(b": ping\n\n", self._limits.ping_seconds):
+                yield message
+        finally:
+            run.listeners.discard(listener)
+
+    # For the metrics
+
+    @property
+    def feed_subscribers(self) -> int:
+        """Open feeds."""
+        return len(self._feed)
+
+    @property
+    def followers(self) -> int:
+        """Open streams of single runs."""
+        return sum(len(run.listeners) for run in self._runs.values())
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory taken by events, in bytes."""
+        return self._bytes
+
+    @property
+    def kept_runs(self) -> int:
+        """Runs of which events are in memory."""
+        return len(self._runs)
+
+    # Inside
+
+    def _run(self, uid: str) -> LiveRun:
+        run = self._runs.setdefault(uid, LiveRun())
+        self._runs.move_to_end(uid)
+        return run
+
+    def _remember_result(self, run: LiveRun, result: Result) -> None:
+        if result.key in run.results:
+            return
+        run.results.add(result.key)
+        if shard := run.shards.get(result.key):
+            shard.stop()
+        self._keep(run, RESULT_EVENT, result.key, {"digest": result.digest, "summary": result.summary})
+        if run.over:
+            self._end(run)
+
+    def _keep(self, run: LiveRun, name: str, key: SetKey, event: Event) -> None:
+        self._number += 1
+        run.last = self._number
+        message = self._message(run.last, name, key, event)
+        run.kept.append((run.last, message))
+        self._resize(run, len(message))
+        while len(run.kept) > self._limits.run_events or (run.size > self._limits.run_bytes and len(run.kept) > 1):
+            self._resize(run, -len(run.kept.popleft()[1]))
+            run.forgot = True
+        for listener in list(run.listeners):
+            if not listener.push(message):
+                self._drop(run.listeners, listener)
+
+    def _so_far(self, run: LiveRun, key: SetKey, shard: LiveShard) -> bytes:
+        """How many tests of a shard have ended until the run's last event, and how many there are."""
+        return self._message(
+            run.last, PROGRESS_EVENT, key, {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total}
+        )
+
+    def _message(self, number: int, name: str, key: SetKey, event: Event) -> bytes:
+        data = encoded({"attempt": key.attempt, "shard": key.shard, "event": event})
+        return b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (self._boot.encode(), number, name.encode(), data)
+
+    def _resize(self, run: LiveRun, change: int) -> None:
+        run.size += change
+        self._bytes += change
+
+    def _end(self, run: LiveRun) -> None:
+        for shard in run.shards.values():
+            shard.stop()
+        for listener in run.listeners:
+            listener.close()
+        run.listeners.clear()
+
+    def _evict(self, but: str) -> None:
+        """Forgets the runs that were heard of least recently until the limits hold again; never the one called `but`."""
+        for uid in list(self._runs):
+            if len(self._runs) <= self._limits.runs and self._bytes <= self._limits.all_bytes:
+                return
+            if uid != but:
+                run = self._runs.pop(uid)
+                self._bytes -= run.size
+                self._end(run)
+
+    def _drop(self, listeners: set[Listener], listener: Listener) -> None:
+        listeners.discard(listener)
+        self.on_drop()
+
+    def _after(self, last_id: str | None) -> int:
+        boot, _, number = (last_id or "").partition("-")
+        return int(number) if boot == self._boot and number.isdecimal() and len(number) < 16 else 0
+
+    def _for_operator(self, key: SetKey, shard: LiveShard, name: object, event: Event) -> None:
+        if name in MILESTONES:
+            if name in shard.milestones:
+                return
+            shard.milestones[str(name)] = event
+        if name in GATE_EVENTS or name in ("session", "start"):
+            self._live_to_feed(key, event)
+        elif name == "collected":
+            count = event.get("count")
+            shard.total = count if isinstance(count, int) else 0
+            self._live_to_feed(key, event)
+        elif name == "end":
+            outcome = event.get("outcome")
+            if isinstance(outcome, str) and outcome in COUNTED:
+                shard.counts[COUNTED[outcome]] += 1
+                self._progress(key, shard)
+
+    def _progress(self, key: SetKey, shard: LiveShard) -> None:
+        """Tells the counts now, or as soon as it may be told again."""
+        if shard.progress_due is not None:
+            return
+        wait = shard.progress_at + self._limits.progress_seconds - self._clock()
+        if wait > 0:
+            shard.progress_due = asyncio.get_running_loop().call_later(wait, self._tell_progress, key, shard)
+        else:
+            self._tell_progress(key, shard)
+
+    def _tell_progress(self, key: SetKey, shard: LiveShard) -> None:
+        shard.progress_due = None
+        shard.progress_at = self._clock()
+        self._live_to_feed(key, {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total})
+
+    def _live_to_feed(self, key: SetKey, event: Event) -> None:
+        self._to_feed(live_message(key, event))
+
+    def _to_feed(self, message: Event) -> None:
+        if not self._feed:
+            return
+        sent = line(message)
+        for listener in list(self._feed):
+            if not listener.push(sent):
+                self._drop(self._feed, listener)

@@ -1,0 +1,54 @@
+"""Events as they are sent: NDJSON lines and bounded texts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from seatrial.archive.model.keys import SetKey
+
+Event = dict[str, Any]
+
+_MAX_TEXT = 8 * 1024  # characters of one text in an event; the whole is in the results
+_MAX_EVENT_BYTES = 64 * 1024
+
+
+def slim(event: Event) -> Event:
+    """The event small enough to keep: long texts are cut, and of one that is still too large, the fields that fit remain.
+
+    Enough to follow along; the results have the whole.
+    """
+    cut = {name: _cut(value) if isinstance(value, str) else value for name, value in event.items()}
+    if len(encoded(cut)) <= _MAX_EVENT_BYTES:
+        return cut
+    room, fitting = _MAX_EVENT_BYTES, dict[str, Any]()
+    for name, value in cut.items():
+        size = len(encoded({name: value}))
+        if size <= room:
+            room -= size
+            fitting[name] = value
+    return {**fitting, "truncated": True}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}... ({len(text) - _MAX_TEXT} more characters)"
+
+
+def live_message(key: SetKey, event: Event) -> Event:
+    """An event of a shard, as the feed has it."""
+    return {"type": "live", **address(key), "event": event}
+
+
+def address(key: SetKey) -> Event:
+    """Run, attempt and shard, as the feed has them."""
+    return {"uid": key.uid, "attempt": key.attempt, "shard": key.shard}
+
+
+def encoded(value: Event) -> bytes:
+    """As JSON, without spaces."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def line(value: Event) -> bytes:
+    """As a line of NDJSON."""
+    return encoded(value) + b"\n"

@@ -1,0 +1,58 @@
+"""What is kept of the runs that go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.server.live.listener import Listener
+from seatrial.archive.server.live.messages import Event
+
+COUNTED = {
+    "passed": "passed",
+    "failed": "failed",
+    "error": "errors",
+    "skipped": "skipped",
+    "xfailed": "xfailed",
+    "xpassed": "xpassed",
+}
+"""Outcomes of tests, and the counts that they raise."""
+
+
+@dataclass
+class LiveShard:
+    """What is known of one running shard."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED.values(), 0))
+    total: int = 0
+    milestones: dict[str, Event] = field(default_factory=dict)  # for an operator that comes later
+    progress_at: float = float("-inf")  # monotonic seconds
+    progress_due: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        """Sends no more counts."""
+        if self.progress_due is not None:
+            self.progress_due.cancel()
+            self.progress_due = None
+
+
+@dataclass
+class LiveRun:
+    """What is kept of one run."""
+
+    kept: deque[tuple[int, bytes]] = field(default_factory=deque)
+    size: int = 0
+    last: int = 0  # number of the last event
+    forgot: bool = False  # some of its events are not kept any more
+    shards: dict[SetKey, LiveShard] = field(default_factory=dict)
+    results: set[SetKey] = field(default_factory=set)
+    listeners: set[Listener] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        """Whether every shard that was heard of in the newest attempt has its result."""
+        known = self.results | self.shards.keys()
+        newest = max((key.attempt for key in known), default=0)
+        return bool(known) and all(key in self.results for key in known if key.attempt == newest)

@@ -1,0 +1,152 @@
+"""What the reports are made of: the history and the stored files of a run. Blocks: call it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from typing import Any, Protocol
+
+from seatrial.archive.model.errors import ArchiveRule, NotThere
+from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.questions import TestFilter, TestOrder
+from seatrial.archive.model.report import Hint, Report, parse_hints
+from seatrial.archive.model.runs import Attempt, RunDetail
+from seatrial.archive.model.tests import TestPage, TestRow
+from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.reports.coverage import Coverage
+from seatrial.archive.server.reports.merge import Part
+
+EVENTS = "events.jsonl"
+HINTS = "hints.json"
+COVERAGE = "coverage/coverage.xml"
+_RATES_REMEMBERED = 1_000
+FAILED, FLAKY, SLOWEST = 20, 10, 5
+"""Tests that are told of, at most."""
+
+
+class Result(Protocol):
+    """A complete set, as far as reports need it."""
+
+    @property
+    def key(self) -> SetKey:
+        """Which one."""
+        ...
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Its vital file."""
+        ...
+
+
+class Chunks(Protocol):
+    """The stored files, read in a stream."""
+
+    def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
+        """A file, piece by piece.
+
+        Raises:
+            NotThere: there is none.
+        """
+        ...
+
+
+class Files(Chunks, Protocol):
+    """What is asked of the store."""
+
+    def results(self, uid: str) -> list[Any]:
+        """The complete shards of a run, each a `Result`."""
+        ...
+
+    def read(self, key: SetKey, path: str) -> bytes:
+        """A small file.
+
+        Raises:
+            NotThere: there is none.
+        """
+        ...
+
+
+def report(history: History, files: Files, run: RunDetail) -> Report:
+    """The essence of a run."""
+
+    def those(limit: int, order: TestOrder, outcome: str | None) -> TestPage:
+        return history.tests(run.uid, TestFilter(outcome=outcome), limit, order=order)
+
+    def whole(page: TestPage) -> tuple[TestRow, ...]:
+        return tuple(history.test(run.uid, row.attempt, row.id) or row for row in page.tests)
+
+    bad = those(FAILED, "bad-first", "bad")
+    flaky, slowest = those(FLAKY, "id", "flaky"), those(SLOWEST, "duration", None)
+    return Report(
+        run=run,
+        hints=hints(files, run),
+        failed=whole(bad),
+        failed_total=bad.total,
+        flaky=whole(flaky),
+        slowest=tuple(test for test in slowest.tests if test.ended_at is not None),
+        line_rate=line_rate(files, run.uid, run.last),
+    )
+
+
+def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
+    """What the evidence of the last attempt says."""
+    if run.last is None:
+        return ()
+    try:
+        return parse_hints(files.read(SetKey(run.uid, run.last.attempt, None), HINTS))
+    except NotThere:
+        return ()
+
+
+def measured(attempt: Attempt | None) -> dict[int, float]:
+    """Of each shard of an attempt that measured coverage: the part of the lines that ran, 0 to 1."""
+    told = {shard.shard: (shard.summary or {}).get("coverage") for shard in (attempt.shards if attempt else ())}
+    rates = {shard: of.get("lineRate") for shard, of in told.items() if isinstance(of, dict)}
+    return {shard: float(rate) for shard, rate in rates.items() if isinstance(rate, (int, float))}
+
+
+def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
+    """The part of the lines that ran in any shard of the attempt, 0 to 1; None if it is not known."""
+    rates = measured(attempt)
+    if attempt is None or len(rates) < 2:
+        return next(iter(rates.values()), None)
+    try:
+        keys = tuple(SetKey(uid, attempt.attempt, shard) for shard in sorted(rates))
+        return _merged_rate(files, keys)  # type: ignore[arg-type]  # no protocol says that it can be hashed
+    except ArchiveRule:
+        return None  # who asks for the report itself is told why
+
+
+@lru_cache(_RATES_REMEMBERED)
+def _merged_rate(files: Chunks, keys: tuple[SetKey, ...]) -> float | None:
+    """Of shards that are complete: nothing of them changes."""
+    return coverage(files, keys).line_rate
+
+
+def coverage(files: Chunks, keys: Iterable[SetKey]) -> Coverage:
+    """What these shards covered together.
+
+    Raises:
+        Invalid, NotThere, TooLarge: one of their reports can't be read.
+    """
+    together = Coverage()
+    for key in keys:
+        together.add(files.chunks(key, COVERAGE))
+    return together
+
+
+def parts(files: Files, uid: str) -> list[Part]:
+    """The results of all shards of all attempts."""
+    found: list[Result] = files.results(uid)
+    return [
+        Part(result.key.attempt, result.key.shard, result.summary, partial(_events, files, result.key))
+        for result in found
+        if result.key.shard is not None
+    ]
+
+
+def _events(files: Files, key: SetKey) -> Iterator[bytes]:
+    try:
+        yield from files.chunks(key, EVENTS)
+    except NotThere:
+        return  # its pytest never began

@@ -1,0 +1,148 @@
+"""One JUnit or CTRF report of a whole run: of all shards and attempts, each test once.
+
+A test that ran in several attempts counts as it ended in the last of them; if it had failed before and passed then, it is flaky.
+Written from the shards' events by the same code as each shard's own reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from seatrial.archive.model.report import Report
+from seatrial_runner.events import Lines
+from seatrial_runner.report import FAILED, Assembly, Case, Failure
+from seatrial_runner.report.ctrf import Ctrf
+from seatrial_runner.report.junit import JUnit
+
+Form = Literal["junit", "xunit", "ctrf"]
+"""`xunit`: JUnit with nothing but what the schema of Jenkins' xUnit plugin has."""
+
+_EARLIER_TEXT = 2_000  # characters kept of how a test failed in an earlier attempt
+
+
+@dataclass(frozen=True)
+class Part:
+    """The result of one shard."""
+
+    attempt: int
+    shard: int
+    summary: Mapping[str, Any]
+    """summary.json."""
+    events: Callable[[], Iterator[bytes]]
+    """The pieces of events.jsonl; none if there is none. May be asked for twice."""
+
+
+def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None:
+    """Writes the merged report of a run; what is held of it doesn't grow with the number of tests.
+
+    A run that did not pass, although no test says so, has its diagnosis in it as a test that could not run: who reads
+    only this file must not take it for a good one.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    junit = JUnit(str(path), strict=form == "xunit") if form != "ctrf" else None
+    ctrf = Ctrf(str(path)) if form == "ctrf" else None
+    writer: JUnit | Ctrf | None = junit or ctrf
+    assert writer is not None
+    bad = False
+    for case in cases(parts):
+        bad = bad or case.outcome in FAILED
+        writer.add(case)
+    if (of_run := diagnosis(report, bad=bad)) is not None:
+        writer.add(of_run)
+    run = report.run
+    summaries = [part.summary for part in parts]
+    started = min(_times(summaries, "firstTestAt", "startedAt"), default=run.created_at.timestamp())
+    ended = max(_times(summaries, "endedAt", "lastTestEndedAt"), default=started)
+    pytest = _first(summaries, "pytest")
+    about = {
+        "run": run.name, "namespace": run.namespace, "uid": run.uid, "verdict": run.verdict or "", "reason": run.reason,
+        "attempts": str(len({part.attempt for part in parts})), "shards": str(len({part.shard for part in parts})),
+        "pytest": pytest, "python": _first(summaries, "python"),
+    }  # fmt: skip
+    properties = {name: value for name, value in about.items() if value}
+    if junit is not None:
+        junit.close(run.name, started, properties)
+    if ctrf is not None:
+        ctrf.close(started, ended, pytest or None, dict(properties))
+
+
+def cases(parts: Iterable[Part]) -> Iterator[Case]:
+    """Every test of the run as it ended last, in the order of attempts and shards."""
+    ordered = sorted(parts, key=lambda part: (part.attempt, part.shard))
+    attempts = {part.attempt for part in ordered}
+    last, earlier = _attempts(ordered) if len(attempts) > 1 else ({}, {})
+    not_collected: set[str] = set()
+    for part in ordered:
+        for case in of_events(part.events()):
+            if last.get(case.id, part.attempt) != part.attempt:
+                continue
+            if case.outcome == "collection-error":  # each shard of an attempt tells of it
+                if part.attempt != max(attempts) or case.id in not_collected:
+                    continue
+                not_collected.add(case.id)
+            before = [failure for attempt, failure in earlier.get(case.id, ()) if attempt < part.attempt]
+            case.reruns += len(before)
+            case.failures[:0] = before
+            yield case
+
+
+def diagnosis(report: Report, *, bad: bool) -> Case | None:
+    """What went wrong with the run itself, as a test; None if the tests say it (`bad`: some are) or nothing went wrong."""
+    run = report.run
+    if run.verdict in (None, "Passed") or (run.verdict == "Failed" and bad):
+        return None
+    said = f"{run.reason}: {run.message}" if run.reason else run.message or run.verdict
+    evidence = [f"{hint.file}: {hint.line}\n  {hint.title}; {hint.advice}" for hint in report.hints]
+    failure = Failure("run", said, "\n".join([said, *evidence]), "", "", "")
+    return Case(f"seatrial::{run.verdict}", None, "error", failures=[failure])
+
+
+def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tuple[int, Failure]]]]:
+    """Of each test the last attempt that ran it, and how it failed in which attempts."""
+    last: dict[str, int] = {}
+    failed: dict[str, list[tuple[int, Failure]]] = {}
+    for part in parts:
+        for case in of_events(part.events()):
+            last[case.id] = part.attempt
+            if case.outcome in FAILED and case.failures:
+                failure = case.final[0]
+                short = replace(failure, text=failure.text[-_EARLIER_TEXT:], stdout="", stderr="", log="", rerun=True)
+                failed.setdefault(case.id, []).append((part.attempt, short))
+    return last, failed
+
+
+def of_events(pieces: Iterable[bytes]) -> Iterator[Case]:
+    """The tests that a shard's events.jsonl tells of, in the order in which they ended; at last those that never did.
+
+    As the shard's own reports have them: what is written after the session's end counts for nothing.
+    """
+    lines, assembly = Lines(), Assembly()
+
+    def events() -> Iterator[dict[str, Any]]:
+        for piece in pieces:
+            yield from lines.feed(piece)
+        yield from lines.end()
+
+    for event in events():
+        try:
+            yield from assembly.add(event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue  # not as the plugin writes it; the collector has noted it in the summary
+        if event["event"] == "finish":
+            break
+    yield from assembly.abandon()
+
+
+def _times(summaries: Iterable[Mapping[str, Any]], *names: str) -> list[float]:
+    """Of each summary the first of these times that it has, in unix seconds."""
+    found = (next((value for name in names if (value := summary.get(name))), None) for summary in summaries)
+    return [float(value) for value in found if isinstance(value, (int, float))]
+
+
+def _first(summaries: Iterable[Mapping[str, Any]], name: str) -> str:
+    return next((str(value) for summary in summaries if (value := summary.get(name))), "")

@@ -1,0 +1,1 @@
+"""Write-once sets of files."""

@@ -1,0 +1,324 @@
+"""Results and evidence: write-once, digests checked, a set whole or not there, wherever the bytes lie.
+
+A set is complete when its manifest is there: it is written last, after every file that it names was found with the digest that it
+names, and from then on nothing of the set changes. Bytes arrive in `incoming/` of a local folder and go to the storage once all are
+there and have the digest that was announced, so a crash leaves nothing but passing files, which the next start removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+from weakref import WeakValueDictionary
+
+from seatrial.archive.model.errors import Conflict, Incomplete, Invalid, NotThere, Unavailable, WrongDigest
+from seatrial.archive.model.keys import SetKey, check_path, check_uid, is_uid, set_key
+from seatrial.archive.model.manifest import Manifest, digest_of, parse_manifest, parse_object, parse_vital
+from seatrial.archive.server.sets.digests import Digests, sha256_of
+from seatrial.archive.server.sets.incoming import Incoming
+from seatrial.archive.server.sets.layout import file_path, files_folder, manifest_path
+from seatrial.archive.server.sets.results import Result, Sealed, Stored
+from seatrial.archive.server.storage import Entry, Storage
+from seatrial.archive.server.threads import in_pool, in_thread
+
+# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of thread hops.
+_BATCH_BYTES = 128 * 1024
+# Files on their way to the storage at once: bounds memory, each may be held whole, and what a slow bucket can take of other work.
+_TRANSFERS = 4
+_PROBLEMS_NAMED = 20
+
+
+class Store:
+    """Sets in a storage. One process at a time may use the folder; `open` sees to that."""
+
+    def __init__(self, folder: Path, storage: Storage, max_file_bytes: int) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+        self._storage = storage
+        self._max_file_bytes = max_file_bytes
+        self._locks: WeakValueDictionary[SetKey, asyncio.Lock] = WeakValueDictionary()
+        self._transfers = ThreadPoolExecutor(_TRANSFERS, thread_name_prefix="transfer")
+        self._digests = Digests(storage)
+        self._lock_file: BinaryIO | None = None
+
+    def open(self) -> int:
+        """Takes the folder for this process, removes what a crash left, and returns how many such files there were.
+
+        Raises:
+            OSError: the folder can't be written.
+            RuntimeError: another process uses it.
+            Unavailable: the bucket can't be used.
+        """
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        lock_file = (self._folder / ".lock").open("wb")
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock_file.close()
+            raise RuntimeError(f"another archive uses {self._folder}; it must end first") from error
+        self._lock_file = lock_file
+        leftovers = list(self._incoming.iterdir())
+        for leftover in leftovers:
+            leftover.unlink()
+        return len(leftovers) + self._storage.open()
+
+    def close(self) -> None:
+        """Gives the folder free."""
+        self._transfers.shutdown()
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+    # Writing
+
+    async def put_file(self, key: SetKey, path: str, chunks: AsyncIterator[bytes], sha256: str) -> Stored:
+        """Stores one file, or finds that the same bytes are stored already.
+
+        Raises:
+            Invalid: the name may not be used.
+            TooLarge: the body is larger than a file may be.
+            WrongDigest: the body hasn't the digest `sha256` (hex).
+            Conflict: other bytes are there under this name, or the set is sealed.
+            VolumeFull: no space is left.
+            Unavailable: the bucket doesn't answer.
+        """
+        check_path(path)
+        incoming = Incoming(self._incoming / secrets.token_hex(16), self._max_file_bytes)
+        try:
+            batch = bytearray()
+            async for chunk in chunks:
+                batch += chunk
+                if len(batch) >= _BATCH_BYTES:
+                    await in_thread(incoming.write, batch)
+                    batch = bytearray()
+            found = await in_thread(incoming.finish, batch)
+            if found != sha256:
+                raise WrongDigest(
+                    f"{path} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
+                    "the file changed while it was sent, or the transfer was damaged; send it again",
+                )
+            async with self._lock(key):
+                return await in_pool(self._transfers, self._place_file, key, path, incoming, sha256)
+        finally:
+            await in_thread(incoming.discard)
+
+    def _place_file(self, key: SetKey, path: str, incoming: Incoming, sha256: str) -> Stored:
+        name = file_path(key, path)
+        sealed = self.is_sealed(key)
+        try:
+            version = None if sealed else self._storage.add(name, incoming.path)
+        except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+            raise Conflict(f"{path} of {key} can't be both a file and a folder", "use another name") from error
+        if version is not None:
+            self._digests.remember(name, version, sha256)
+            return Stored(created=True, size=incoming.size)
+        present = self._storage.find(name)
+        if present is not None and self._digests.of(present) == sha256:
+            return Stored(created=False, size=incoming.size)
+        if present is not None:
+            raise Conflict(f"{path} of {key} is stored with other bytes", "results are write-once: use another name")
+        if sealed:
+            raise Conflict(f"{key} is sealed: its manifest is stored", "upload every file before the manifest")
+        raise Unavailable(f"{path} of {key} was taken by another upload that has not ended", "send it again")
+
+    async def put_manifest(self, key: SetKey, body: bytes) -> Sealed:
+        """Seals the set if every file that the manifest names is there; from then on nothing of it changes.
+
+        Raises:
+            Invalid: this is no manifest of this set, or its vital file belongs to another one.
+            Incomplete: files that it names are missing or have other bytes.
+            Conflict: another manifest is stored.
+            VolumeFull: no space is left.
+            Unavailable: the bucket doesn't answer.
+        """
+        async with self._lock(key):
+            return await in_pool(self._transfers, self._seal, key, body)
+
+    def _seal(self, key: SetKey, body: bytes) -> Sealed:
+        manifest = parse_manifest(body, key)
+        self._check_files(key, manifest)
+        summary = parse_vital(self.read(key, key.vital), key)
+        incoming = Incoming(self._incoming / secrets.token_hex(16), len(body))
+        try:
+            incoming.finish(body)
+            created = self._storage.add(manifest_path(key), incoming.path) is not None
+        finally:
+            incoming.discard()
+        if not created and self.manifest(key) != body:
+            raise Conflict(f"{key} is sealed with another manifest", "results are write-once: the first one stays")
+        return Sealed(created, Result(key, digest_of(body), summary, self._sealed_at(key)))
+
+    def _check_files(self, key: SetKey, manifest: Manifest) -> None:
+        stored = {entry.name: entry for entry in self._storage.entries(files_folder(key))}
+        problems = []
+        for file in manifest.files:
+            entry = stored.get(file_path(key, file.path))
+            if entry is None:
+                problems.append(f"{file.path} is missing")
+            elif entry.size != file.size:
+                problems.append(f"{file.path} has {entry.size} bytes, not {file.size}")
+            elif self._digests.of(entry) != file.sha256:
+                problems.append(f"{file.path} has other bytes")
+        if problems:
+            more = f" and {len(problems) - _PROBLEMS_NAMED} more" if len(problems) > _PROBLEMS_NAMED else ""
+            raise Incomplete(
+                f"{key} is not complete: {'; '.join(problems[:_PROBLEMS_NAMED])}{more}",
+                "upload these files, then the manifest again",
+            )
+
+    # Reading
+
+    def is_sealed(self, key: SetKey) -> bool:
+        """Whether the set's manifest is stored."""
+        return self._storage.find(manifest_path(key)) is not None
+
+    def uids(self) -> list[str]:
+        """The uids of all runs that anything is kept of; on a volume the newest first."""
+        return [name for name in self._storage.folders("runs") if is_uid(name)]
+
+    def sets(self, uid: str) -> list[SetKey]:
+        """All sets of the run that anything is kept of: by attempt, the shards by number and then the evidence."""
+        run = f"runs/{check_uid(uid)}"
+        keys = []
+        for attempt in self._storage.folders(run):
+            for part in self._storage.folders(f"{run}/{attempt}"):
+                with suppress(Invalid):  # not ours
+                    keys.append(set_key(uid, attempt, part))
+        return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
+
+    def result(self, key: SetKey) -> Result | None:
+        """The set if it is complete."""
+        try:
+            body = self.manifest(key)
+            return Result(
+                key, digest_of(body), parse_object(self.read(key, key.vital), key.vital), self._sealed_at(key)
+            )
+        except NotThere:
+            return None
+
+    def results(self, uid: str) -> list[Result]:
+        """The results of all complete shards of the run."""
+        shards = (key for key in self.sets(uid) if key.shard is not None)
+        return [result for key in shards if (result := self.result(key)) is not None]
+
+    def size(self, key: SetKey) -> int:
+        """What a complete set takes, in bytes.
+
+        Raises:
+            NotThere: the set is not complete.
+        """
+        body = self.manifest(key)
+        return len(body) + sum(file.size for file in parse_manifest(body, key).files)
+
+    def manifest(self, key: SetKey) -> bytes:
+        """The manifest's bytes.
+
+        Raises:
+            NotThere: the set is not complete.
+        """
+        entry = self._storage.find(manifest_path(key))
+        if entry is None:
+            raise NotThere(f"{key} has no manifest", "its upload has not ended, or never began")
+        return b"".join(self._storage.chunks(entry.name, 0, entry.size))
+
+    def file(self, key: SetKey, path: str) -> Entry:
+        """What is known of this file.
+
+        Raises:
+            Invalid: the name can't be the name of a file.
+            NotThere: there is no such file.
+        """
+        found = self._storage.find(file_path(key, check_path(path)))
+        if found is None:
+            raise NotThere(f"{key} has no file {path}", "the manifest lists the files")
+        return found
+
+    def chunks(self, key: SetKey, path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The file's bytes from `start` to before `end` (None: its end), piece by piece.
+
+        Raises:
+            Invalid, NotThere: see `file`.
+        """
+        entry = self.file(key, path)
+        return self.content(entry, start, entry.size if end is None else end)
+
+    def content(self, entry: Entry, start: int, end: int) -> Iterator[bytes]:
+        """Like `chunks`, of a file that was found."""
+        return self._storage.chunks(entry.name, start, end)
+
+    def read(self, key: SetKey, path: str) -> bytes:
+        """The bytes of a file that is small enough to hold.
+
+        Raises:
+            Invalid, NotThere: see `file`.
+        """
+        return b"".join(self.chunks(key, path))
+
+    def verify(self, key: SetKey) -> list[str]:
+        """Reads all bytes of a complete set again, and tells what is not as the manifest says; nothing: all is well.
+
+        Raises:
+            NotThere: the set is not complete.
+        """
+        try:
+            manifest = parse_manifest(self.manifest(key), key)
+        except Invalid as error:
+            return [error.error]
+        problems = []
+        for file in manifest.files:
+            entry = self._storage.find(file_path(key, file.path))
+            if entry is None:
+                problems.append(f"{file.path} is missing")
+            elif entry.size != file.size:
+                problems.append(f"{file.path} has {entry.size} bytes, not {file.size}")
+            elif sha256_of(self._storage, entry) != file.sha256:
+                problems.append(f"{file.path} has other bytes")
+        return problems
+
+    def space(self) -> tuple[int, int]:
+        """Free and total bytes of the volume.
+
+        Raises:
+            OSError: the folder can't be reached.
+        """
+        usage = shutil.disk_usage(self._incoming)
+        return usage.free, usage.total
+
+    def usage(self, uid: str) -> tuple[int, float]:
+        """What all files of a run take, in bytes, and when the last of them came, in unix seconds; 0 and 0 without files."""
+        size, newest = 0, 0.0
+        for entry in self._storage.entries(f"runs/{check_uid(uid)}"):
+            size, newest = size + entry.size, max(newest, entry.modified)
+        return size, newest
+
+    # Removing
+
+    def remove_some(self, uid: str, limit: int) -> int:
+        """Removes at most about `limit` files of a run and returns how many it removed: none are left when that is 0.
+
+        The manifests go first, all of them: what is only half removed is not taken for complete.
+        """
+        manifests = [manifest_path(key) for key in self.sets(uid) if self.is_sealed(key)]
+        names = manifests or [entry.name for entry in islice(self._storage.entries(f"runs/{uid}"), limit)]
+        self._storage.remove(names)
+        return len(names)
+
+    # Inside
+
+    def _sealed_at(self, key: SetKey) -> float:
+        entry = self._storage.find(manifest_path(key))
+        if entry is None:
+            raise NotThere(f"{key} has no manifest", "it was removed a moment ago")
+        return entry.modified
+
+    def _lock(self, key: SetKey) -> asyncio.Lock:
+        """Held while something of the set is placed: of a file and the manifest that come at once, one is first."""
+        return self._locks.setdefault(key, asyncio.Lock())
