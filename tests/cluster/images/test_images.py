@@ -202,6 +202,55 @@ def test_postgres_has_databases_extensions_and_data_at_the_first_login(
     assert "Read-only file system" in postgres.exec("touch", "/etc/x").stderr
 
 
+def test_postgres_orders_and_compares_as_the_official_image(start_postgres: Callable[..., Container]) -> None:
+    postgres = start_postgres(POSTGRES_DATABASES="app")
+    eventually(lambda: logs_in(postgres), "login")
+    names = "SELECT string_agg(n, ' ' ORDER BY n) FROM (VALUES ('Dora'), ('anna'), ('carl'), ('Bert')) v(n)"
+    assert login(postgres, names, "app").stdout.strip() == "anna Bert carl Dora"
+    german = "CREATE DATABASE german TEMPLATE template0 LC_COLLATE 'en_US.utf8' LC_CTYPE 'en_US.utf8' ENCODING 'UTF8'"
+    assert login(postgres, german).returncode == 0
+
+
+@pytest.mark.parametrize(("locale", "order"), [("C", "B a"), ("icu:en-US", "a B")])
+def test_postgres_has_the_locale_that_is_asked_for(
+    start_postgres: Callable[..., Container], locale: str, order: str
+) -> None:
+    postgres = start_postgres(POSTGRES_LOCALE=locale)
+    eventually(lambda: logs_in(postgres), "login")
+    assert (
+        login(postgres, "SELECT string_agg(n, ' ' ORDER BY n) FROM (VALUES ('a'), ('B')) v(n)").stdout.strip() == order
+    )
+
+
+def test_postgres_has_the_settings_and_the_user_that_are_asked_for(start_postgres: Callable[..., Container]) -> None:
+    settings = "wal_level=logical\nmax_prepared_transactions=10\nshared_preload_libraries=pg_stat_statements\nssl=on"
+    postgres = start_postgres(POSTGRES_SETTINGS=settings, POSTGRES_USER="app", POSTGRES_DATABASES="app")
+
+    def ask(sql: str) -> str:
+        done = postgres.exec("psql", "-XAtq", "-d", "postgresql://app:right@127.0.0.1/app?sslmode=require", "-c", sql)
+        return done.stdout.strip() + done.stderr.strip()
+
+    eventually(lambda: ask("SELECT 1") == "1", "login over TLS")
+    assert ask("SHOW wal_level") == "logical"
+    assert ask("SHOW max_prepared_transactions") == "10"
+    assert ask("CREATE EXTENSION pg_stat_statements; SELECT count(*) > 0 FROM pg_stat_statements") == "t"
+    owner = "SELECT usesuper, datname FROM pg_user JOIN pg_database ON datdba = usesysid WHERE usename = 'app'"
+    assert ask(owner) == "t|app"
+
+
+def test_postgres_runs_each_file_in_a_session_of_its_own(
+    start_postgres: Callable[..., Container], tmp_path: Path
+) -> None:
+    files = write_sql(
+        tmp_path / "sql",
+        a_dump="SELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.orders (id int);\n\\connect postgres",
+        b_seed="INSERT INTO orders VALUES (1), (2);",
+    )
+    postgres = start_postgres(files, POSTGRES_DATABASES="app")
+    eventually(lambda: logs_in(postgres), "login")
+    assert login(postgres, "SELECT count(*) FROM orders", "app").stdout.strip() == "2"
+
+
 def test_postgres_lets_nobody_in_before_set_up_is_done(
     start_postgres: Callable[..., Container], tmp_path: Path
 ) -> None:
@@ -222,8 +271,10 @@ def test_postgres_lets_nobody_in_before_set_up_is_done(
         ({"POSTGRES_EXTENSIONS": "no_such_thing"}, "", 1, ['extension "no_such_thing" is not available']),
         ({"POSTGRES_DATABASES": 'app"; DROP'}, "", 64, ["POSTGRES_DATABASES", "is not a name"]),
         ({"POSTGRES_PASSWORD": ""}, "", 64, ["POSTGRES_PASSWORD is not set"]),
+        ({"POSTGRES_LOCALE": "xx_XX"}, "", 1, ["the locale 'xx_XX'", "invalid locale name"]),
+        ({"POSTGRES_SETTINGS": "no_such=1"}, "", 1, ['unrecognized configuration parameter "no_such"']),
     ],
-    ids=["initial SQL", "unknown extension", "bad name", "no password"],
+    ids=["initial SQL", "unknown extension", "bad name", "no password", "unknown locale", "unknown setting"],
 )
 def test_postgres_ends_at_once_when_it_cannot_be_set_up(
     start_postgres: Callable[..., Container],
