@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import AlreadyExistsError, NotFoundError
 from seatrial.kube.kinds import Kind
+from seatrial.kube.service import proxy_path
 from seatrial.metrics import WRITES
 
 OPERATOR_NAMESPACE = "seatrial-system"
@@ -115,7 +116,7 @@ class Counters:
 
     async def operator(self) -> Metric:
         """The operator's metrics."""
-        proxy = self._cluster.service_proxy(OPERATOR_NAMESPACE, OPERATOR, "metrics")
+        proxy = proxy_path(OPERATOR_NAMESPACE, OPERATOR, "metrics")
         return parse(await text_of(self._cluster, f"{proxy}/metrics"))
 
     async def memory(self) -> float:

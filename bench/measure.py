@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 
-from bench.counters import OPERATOR_NAMESPACE, Counters, Counts, text_of
+from bench.counters import Counters, Counts, text_of
 from bench.watching import Change, Watched
 from seatrial.api import labels
-from seatrial.cli.way import Way
+from seatrial.cli.connect import ARCHIVE
 from seatrial.facts.observed import parse_time
 from seatrial.kube.client import Cluster
 from seatrial.kube.kinds import NAMESPACE, POD, RUN
+from seatrial.kube.service import ServiceTransport
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = HERE.parent / "examples" / "quickstart" / "quickstart.yaml"
@@ -263,6 +264,6 @@ class Bench:
         )
 
     async def _gates(self, uid: str) -> list[dict[str, Any]]:
-        async with httpx.AsyncClient(transport=Way(self._cluster, OPERATOR_NAMESPACE)) as archive:
+        async with httpx.AsyncClient(transport=ServiceTransport(self._cluster, ARCHIVE)) as archive:
             answer = await archive.get(f"http://archive/v1/runs/{uid}/attempts/1/shards/0/files/gates.jsonl")
         return json_lines(answer.raise_for_status().text)

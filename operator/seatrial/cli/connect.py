@@ -13,13 +13,22 @@ import httpx
 from seatrial.archive.client.client import ArchiveClient
 from seatrial.archive.client.errors import ArchiveError, ArchiveRefused
 from seatrial.kube.client import Cluster
+from seatrial.kube.service import Service, ServiceTransport
 
 from .errors import CliError
 from .ports import ArchivePort, ClusterPort
-from .way import Way
 
 SYSTEM_NAMESPACE = os.environ.get("SEATRIAL_NAMESPACE", "seatrial-system")
 """Where the operator and the archive are installed."""
+ARCHIVE = Service(
+    namespace=SYSTEM_NAMESPACE,
+    name="seatrial-archive",
+    port_name="read",
+    port=8081,
+    labels="app.kubernetes.io/name=seatrial,app.kubernetes.io/component=archive",
+    token_header="X-Seatrial-Token",  # noqa: S106 - a name
+)
+"""The archive's reading side, which wants to know who reads."""
 READER_ROLE = "seatrial-archive-reader"
 """The chart's Role that opens the way to the archive through the API server."""
 
@@ -41,7 +50,7 @@ class Session:
     archive: ArchivePort
     namespace: str
     """The namespace that the command is about."""
-    way: httpx.AsyncBaseTransport
+    transport: httpx.AsyncBaseTransport
     """Takes requests to the archive."""
 
 
@@ -57,9 +66,9 @@ async def connect(target: Target) -> AsyncIterator[Session]:
     async with await Cluster.connect(
         kubeconfig=target.kubeconfig, context=target.context, agent="seatrial-cli"
     ) as cluster:
-        way = Way(cluster, SYSTEM_NAMESPACE)
-        async with ArchiveClient("http://archive", transport=way) as archive:
-            yield Session(cluster, archive, target.namespace or cluster.default_namespace, way)
+        transport = ServiceTransport(cluster, ARCHIVE)
+        async with ArchiveClient("http://archive", transport=transport) as archive:
+            yield Session(cluster, archive, target.namespace or cluster.default_namespace, transport)
 
 
 def why(error: ArchiveError) -> str:

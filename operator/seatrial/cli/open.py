@@ -1,6 +1,6 @@
 """`seatrial open`: the archive's pages in a browser, as the user of the kubeconfig.
 
-A server on this machine passes the browser's requests on, the way that all of the command's own requests go. It asks nobody who they
+A server on this machine passes the browser's requests on, as all of the command's own requests go. It asks nobody who they
 are, so it answers only to 127.0.0.1, and only to requests that are meant for it: a page of the web can have its own name stand for
 127.0.0.1, and would otherwise read results through the user's browser.
 """
@@ -23,12 +23,12 @@ from starlette.routing import Route
 
 from seatrial.kube.errors import NotFoundError
 from seatrial.kube.kinds import RUN
+from seatrial.kube.service import content_headers
 
 from .connect import Session
 from .errors import Exit
 from .output import Out
 from .runs import find
-from .way import passed_on
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _LAST_WORDS_SECONDS = 1
@@ -53,7 +53,7 @@ async def show(session: Session, out: Out, name: str | None, port: int, browse: 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with relaying(session.way, port) as address:
+    async with relaying(session.transport, port) as address:
         out.line((f"{address}{path}", "bold"))
         out.line(("Ctrl-C ends it", "dim"))
         if browse:
@@ -73,7 +73,7 @@ async def _uid(session: Session, name: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def relaying(way: httpx.AsyncBaseTransport, port: int) -> AsyncIterator[str]:
+async def relaying(transport: httpx.AsyncBaseTransport, port: int) -> AsyncIterator[str]:
     """Serves the archive on this machine while the context is open; gives the address.
 
     Raises:
@@ -81,7 +81,7 @@ async def relaying(way: httpx.AsyncBaseTransport, port: int) -> AsyncIterator[st
     """
     with socket.create_server(("127.0.0.1", port)) as listening:
         here = f"127.0.0.1:{listening.getsockname()[1]}"
-        app = Starlette(routes=[Route("/{path:path}", _Relay(way, here).answer)])
+        app = Starlette(routes=[Route("/{path:path}", _Relay(transport, here).answer)])
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -102,8 +102,8 @@ async def relaying(way: httpx.AsyncBaseTransport, port: int) -> AsyncIterator[st
 
 
 class _Relay:
-    def __init__(self, way: httpx.AsyncBaseTransport, here: str) -> None:
-        self._way = way
+    def __init__(self, transport: httpx.AsyncBaseTransport, here: str) -> None:
+        self._transport = transport
         self._names = (here, here.replace("127.0.0.1", "localhost"))
 
     async def answer(self, request: Request) -> Response:
@@ -117,10 +117,10 @@ class _Relay:
             extensions={"timeout": _TIMEOUT.as_dict()},
         )
         try:
-            answer = await self._way.handle_async_request(asked)
+            answer = await self._transport.handle_async_request(asked)
         except httpx.TransportError as error:
             return PlainTextResponse(f"the archive can't be reached: {error}", 502)
-        return StreamingResponse(_pieces(answer), answer.status_code, passed_on(answer.headers))
+        return StreamingResponse(_pieces(answer), answer.status_code, content_headers(answer.headers))
 
 
 async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:

@@ -46,8 +46,8 @@ def seatrial(
 ) -> Command:
     @asynccontextmanager
     async def fake(target: Target) -> AsyncIterator[Session]:
-        way = httpx.MockTransport(lambda request: httpx.Response(200, text=request.url.path))
-        yield Session(cluster, archive, target.namespace or cluster.default_namespace, way)
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, text=request.url.path))
+        yield Session(cluster, archive, target.namespace or cluster.default_namespace, transport)
 
     monkeypatch.setattr(connect, "connect", fake)
     return Command(capsys)

@@ -17,8 +17,8 @@ from aiohttp import web
 
 from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
 from seatrial.archive.model.manifest import ManifestFile
-from seatrial.cli.connect import Target, connect
-from seatrial.cli.way import Way
+from seatrial.cli.connect import ARCHIVE, Target, connect
+from seatrial.kube.service import ServiceTransport
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
 SHARD = f"{PROXY}/v1/runs/u1/attempts/1/shards/0"
@@ -189,8 +189,8 @@ async def test_a_port_is_forwarded_for_who_has_a_certificate(serve: Serve, tmp_p
 @pytest.mark.parametrize(
     ("routes", "error", "message"),
     [
-        ({PODS: answer(200, {"items": []})}, ArchiveUnavailable, "no pod of the archive is ready"),
-        ({PODS: pods("False")}, ArchiveUnavailable, "no pod of the archive is ready"),
+        ({PODS: answer(200, {"items": []})}, ArchiveUnavailable, "no pod of seatrial-archive is ready"),
+        ({PODS: pods("False")}, ArchiveUnavailable, "no pod of seatrial-archive is ready"),
         ({PODS: answer(403, {"message": "pods is forbidden"})}, ArchiveRefused, "pods is forbidden"),
         (
             {PODS: pods(), f"{PODS}/archive-1/portforward": answer(403, {"message": "no"})},
@@ -247,7 +247,7 @@ async def test_who_goes_away_while_more_comes_leaves_no_error_behind() -> None:
     tunnel = Tunnel()
 
     async def read() -> None:
-        answer = await way.handle_async_request(httpx.Request("GET", "http://archive/v1/runs/u1/live"))
+        answer = await transport.handle_async_request(httpx.Request("GET", "http://archive/v1/runs/u1/live"))
         assert isinstance(answer.stream, httpx.AsyncByteStream)
         try:
             async for piece in answer.stream:
@@ -256,7 +256,7 @@ async def test_who_goes_away_while_more_comes_leaves_no_error_behind() -> None:
         finally:
             await answer.aclose()
 
-    async with Way(tunnel, "seatrial-system") as way:  # type: ignore[arg-type]
+    async with ServiceTransport(tunnel, ARCHIVE) as transport:  # type: ignore[arg-type]
         tunnel.reader = asyncio.create_task(read())
         await asyncio.wait([tunnel.reader])
         assert tunnel.reader.cancelled()

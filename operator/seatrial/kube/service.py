@@ -1,7 +1,8 @@
-"""The way to the archive, which wants to know who reads.
+"""Takes HTTP requests to a Service inside the cluster.
 
-Somebody with a bearer token goes through the API server's service proxy and shows the archive the token. A client certificate can't be
-shown to anybody but the API server: who has one forwards a port to the archive's pod, and needs the right to do so.
+An identity with a bearer token goes through the API server's service proxy and shows the Service the token in a header.
+A client certificate can't be shown to anybody but the API server: with one, a port of a pod behind the Service is
+forwarded, which needs the right to do so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -19,37 +21,44 @@ from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError
 from seatrial.kube.kinds import POD
 
-SERVICE, PORT_NAME, PORT = "seatrial-archive", "read", 8081
-_LABELS = "app.kubernetes.io/name=seatrial,app.kubernetes.io/component=archive"
-_TOKEN = "X-Seatrial-Token"  # noqa: S105 - a name
 _SENT = frozenset({"accept", "if-none-match", "if-range", "last-event-id", "range"})
-_NOT_PASSED_ON = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
+_OF_THE_CONNECTION = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
 
 
-class Way(httpx.AsyncBaseTransport):
-    """Takes requests to the archive; of their URLs only path and query count."""
+@dataclass(frozen=True)
+class Service:
+    """A Service that speaks HTTP, and the pods behind it."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        """Asks nothing yet.
+    namespace: str
+    name: str
+    port_name: str
+    port: int
+    """Of the pods."""
+    labels: str
+    """Selector of the pods."""
+    token_header: str
+    """Holds the bearer token of the one who asks, for the Service to know him by."""
 
-        Args:
-            cluster: with the user's identity.
-            namespace: where the archive runs.
-        """
-        self._cluster, self._namespace = cluster, namespace
+
+class ServiceTransport(httpx.AsyncBaseTransport):
+    """Takes requests to one Service; of their URLs only path and query count."""
+
+    def __init__(self, cluster: Cluster, service: Service) -> None:
+        """Asks nothing yet; `cluster` has the user's identity."""
+        self._cluster, self._service = cluster, service
         self._forwarded: _Forwarded | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request.
 
         Raises:
-            httpx.ConnectError: the API server or the archive can't be reached.
+            httpx.ConnectError: the API server or the Service can't be reached.
         """
         try:
             if token := await self._cluster.token():
                 return await self._proxied(request, token)
             if self._forwarded is None:
-                self._forwarded = _Forwarded(self._cluster, self._namespace)
+                self._forwarded = _Forwarded(self._cluster, self._service)
             return await self._forwarded.send(request)
         except ClusterError as error:
             if error.status in (401, 403):
@@ -57,8 +66,9 @@ class Way(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(error.message, request=request) from error
 
     async def _proxied(self, request: httpx.Request, token: str) -> httpx.Response:
-        path = self._cluster.service_proxy(self._namespace, SERVICE, PORT_NAME) + request.url.raw_path.decode("ascii")
-        headers, timeout = _wanted(request.headers) | {_TOKEN: token}, _timeout(request)
+        service = self._service
+        path = proxy_path(service.namespace, service.name, service.port_name) + request.url.raw_path.decode("ascii")
+        headers, timeout = _wanted(request.headers) | {service.token_header: token}, _timeout(request)
         answer = await self._cluster.open(request.method, path, headers=headers, timeout=timeout, checked=False)
         return _response(answer, request)
 
@@ -68,9 +78,14 @@ class Way(httpx.AsyncBaseTransport):
             await self._forwarded.close()
 
 
-def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell of the content, not of one connection."""
-    return {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED_ON}
+def proxy_path(namespace: str, service: str, port: str) -> str:
+    """The path under which the API server passes requests on to a Service."""
+    return f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
+
+
+def content_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that describe the content, not one connection."""
+    return {name: value for name, value in headers.items() if name.lower() not in _OF_THE_CONNECTION}
 
 
 def _wanted(headers: Mapping[str, str]) -> dict[str, str]:
@@ -83,22 +98,24 @@ def _timeout(request: httpx.Request) -> aiohttp.ClientTimeout:
 
 
 def _response(answer: aiohttp.ClientResponse, request: httpx.Request) -> httpx.Response:
-    return httpx.Response(answer.status, headers=passed_on(answer.headers), stream=_Body(answer), request=request)
+    headers = content_headers(answer.headers)
+    return httpx.Response(answer.status, headers=headers, stream=_Body(answer), request=request)
 
 
 class _Forwarded:
-    """A port of the archive's pod behind a socket in a folder of ours, so that nobody else on this machine can use it.
+    """A port of a pod behind a socket in a folder of ours, so that nobody else on this machine can use it.
 
-    aiohttp speaks to the socket: what httpx would do it with (anyio) says InvalidStateError when a reader goes away while more comes.
+    aiohttp speaks to the socket: httpx would do it with anyio, which raises InvalidStateError when a reader leaves while
+    more comes.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+    def __init__(self, cluster: Cluster, service: Service) -> None:
+        self._cluster, self._service = cluster, service
         self._opening = asyncio.Lock()
         self._opened = contextlib.AsyncExitStack()
         self._client: aiohttp.ClientSession | None = None
         self._joined: set[asyncio.Task[None]] = set()
-        self._trouble: ClusterError | None = None
+        self._error: ClusterError | None = None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         async with self._opening:
@@ -106,13 +123,13 @@ class _Forwarded:
                 self._client = await self._open()
         url = f"http://localhost{request.url.raw_path.decode('ascii')}"
         headers, timeout = _wanted(request.headers), _timeout(request)
-        self._trouble = None
+        self._error = None
         try:
             answer = await self._client.request(
                 request.method, url, headers=headers, timeout=timeout, allow_redirects=False
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._trouble or httpx.ConnectError(str(error) or "no answer came in time") from error
+            raise self._error or httpx.ConnectError(str(error) or "no answer came in time") from error
         return _response(answer, request)
 
     async def close(self) -> None:
@@ -123,7 +140,7 @@ class _Forwarded:
 
     async def _open(self) -> aiohttp.ClientSession:
         folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="seatrial-"))
-        path = str(Path(folder) / "archive")
+        path = str(Path(folder) / "service")
         server = await asyncio.start_unix_server(self._accept, path)
         self._opened.callback(server.close)
         return await self._opened.enter_async_context(aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)))
@@ -135,18 +152,19 @@ class _Forwarded:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await self._cluster.forward(self._namespace, await self._pod(), PORT, reader, writer)
+            pod = await self._ready_pod()
+            await self._cluster.forward(self._service.namespace, pod, self._service.port, reader, writer)
         except ClusterError as error:
-            self._trouble = error
+            self._error = error
         finally:
             writer.close()
 
-    async def _pod(self) -> str:
-        for pod in await self._cluster.list(POD, self._namespace, labels=_LABELS):
+    async def _ready_pod(self) -> str:
+        for pod in await self._cluster.list(POD, self._service.namespace, labels=self._service.labels):
             conditions = (pod.get("status") or {}).get("conditions") or ()
             if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
                 return str(pod["metadata"]["name"])
-        raise ClusterError(f"no pod of the archive is ready in {self._namespace}")
+        raise ClusterError(f"no pod of {self._service.name} is ready in {self._service.namespace}")
 
 
 class _Body(httpx.AsyncByteStream):
