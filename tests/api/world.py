@@ -18,7 +18,7 @@ import pytest
 
 from seatrial.api.run import IntegrationRun
 from seatrial.archive.client.client import ShardResult
-from seatrial.archive.client.errors import ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveUnavailableError
 from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLive, FeedResult
 from seatrial.controller.kopf_app import Application, build_registry
 from seatrial.facts.observed import format_time
@@ -61,7 +61,7 @@ class Archive:
 
     async def result(self, uid: str, attempt: int, shard: int) -> ShardResult | None:
         if self.down:
-            raise ArchiveUnavailable("the archive is down")
+            raise ArchiveUnavailableError("the archive is down")
         found = self.results.get(uid)
         return ShardResult(uid, attempt, shard, "sha256:x", None, found) if found else None  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from seatrial.archive.client.errors import ArchiveRefused
+from seatrial.archive.client.errors import ArchiveRefusedError
 from seatrial.cli.connect import Session, Target, connect
 from seatrial.cli.open import relaying
 from seatrial.kube.client import Cluster
@@ -82,7 +82,7 @@ async def test_one_namespace_cannot_read_anothers_results(bench: Bench, neighbou
         assert await session.archive.run(uid) is None
         assert await session.archive.find(bench.namespace, name) is None
         assert await session.archive.manifest(uid, 1, 0) is None
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(ArchiveRefusedError):
             await session.archive.download(uid, 1, 0, summary, tmp_path / "theirs")
         async with relaying(session.way, 0) as address, httpx.AsyncClient(base_url=address, timeout=30) as browser:
             for path in ("", f"runs/{uid}", "v1/runs", f"v1/runs/{uid}/tests", "v1/tests/flaky", f"v1/runs/{uid}/live"):
@@ -98,5 +98,5 @@ async def test_who_has_no_right_on_runs_sees_none_and_a_stranger_is_not_let_in(b
     ):
         assert (await browser.get("/v1/runs")).json()["total"] == 0
     async with as_("made.up", bench.namespace, tmp_path) as session:
-        with pytest.raises(ArchiveRefused, match="401"):
+        with pytest.raises(ArchiveRefusedError, match="401"):
             await session.archive.run("u")

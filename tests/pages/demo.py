@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from seatrial.archive.model.errors import NotThere
+from seatrial.archive.model.errors import NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.model.record import parse_record
@@ -462,12 +462,12 @@ class Memory:
 
     def manifest(self, key: SetKey) -> bytes:
         if key not in self.manifests:
-            raise NotThere(f"{key} has no manifest")
+            raise NotFoundError(f"{key} has no manifest")
         return self.manifests[key]
 
     def chunks(self, key: SetKey, path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if path not in self.sets.get(key, {}):
-            raise NotThere(f"{key} has no file {path}")
+            raise NotFoundError(f"{key} has no file {path}")
         yield self.sets[key][path][start:end]
 
     def size(self, key: SetKey) -> int:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 
-from seatrial.archive.model.errors import Invalid, Unavailable
+from seatrial.archive.model.errors import InvalidError, UnavailableError
 from seatrial.archive.model.keys import check_uid
 from seatrial.archive.server.history.database import database_url
 from seatrial.archive.server.history.queries import History
@@ -32,7 +32,7 @@ def main() -> int:
         if given.command == "verify":
             return verify(settings, given.run)
         asyncio.run(serve(settings))
-    except (ValueError, OSError, RuntimeError, Invalid, Unavailable) as error:
+    except (ValueError, OSError, RuntimeError, InvalidError, UnavailableError) as error:
         logging.getLogger(__package__).critical("the archive can't run: %s", error)
         return 1
     return 0

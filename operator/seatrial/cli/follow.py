@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.archive.client.errors import ArchiveError, ArchiveRefused
+from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
 from seatrial.archive.client.live import LiveEvent
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import RUN
@@ -180,7 +180,7 @@ class Follower:
                         self._items.put_nowait(event)
                         told = False
                 return
-            except ArchiveRefused as error:
+            except ArchiveRefusedError as error:
                 self._items.put_nowait(_no_live(error))
                 return
             except ArchiveError as error:

@@ -17,7 +17,7 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from seatrial import amounts
-from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveError
+from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, by_name
 from seatrial.archive.model.manifest import Manifest, ManifestFile
 from seatrial.archive.model.report import Report, instant
@@ -177,7 +177,7 @@ async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:
 
     Raises:
         ArchiveError: the archive can't be asked.
-        ArchiveCorrupt: what it holds is not what the run's status vouches for.
+        ArchiveCorruptError: what it holds is not what the run's status vouches for.
     """
     uid, status = run["metadata"]["uid"], run.get("status") or {}
     parts = []
@@ -189,7 +189,9 @@ async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:
     digests = [part.digest for part in parts if part.key.attempt == last and part.key.shard is not None]
     vouched = (status.get("results") or {}).get("digest") or ""
     if vouched and len(digests) == 1 and digests[0] != vouched:
-        raise ArchiveCorrupt(f"the archive's manifest has the digest {digests[0]}, the run's status says {vouched}")
+        raise ArchiveCorruptError(
+            f"the archive's manifest has the digest {digests[0]}, the run's status says {vouched}"
+        )
     return parts
 
 
@@ -198,7 +200,7 @@ def _trouble(hint: str = "") -> Iterator[None]:
     """Says what went wrong with the archive."""
     try:
         yield
-    except ArchiveCorrupt as error:
+    except ArchiveCorruptError as error:
         raise CliError(f"the results are not to be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
         raise CliError(f"the results can't be fetched: {why(error)}", hint=hint, code=Exit.INFRASTRUCTURE) from error

@@ -20,7 +20,7 @@ from seatrial.api.run import IntegrationRun, Metadata
 from seatrial.api.scalars import format_duration
 from seatrial.api.status import IntegrationRunStatus, Phase, Reason, Verdict
 from seatrial.archive.client.client import ArchiveClient
-from seatrial.archive.client.errors import ArchiveError, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveError, ArchiveUnavailableError
 from seatrial.environment.manifests import Inputs, config_map_names, environment
 from seatrial.environment.problems import problems
 from seatrial.evidence.archive import EvidenceArchive
@@ -219,7 +219,7 @@ class Reconciler:
             return
         try:
             found = await self._archive.result(uid, status.attempt, 0)
-        except ArchiveUnavailable as error:
+        except ArchiveUnavailableError as error:
             self._store.put_archive_answer(uid, str(error), self._clock())
         except ArchiveError as error:
             logger.error("run %s/%s: %s", run.metadata.namespace, run.metadata.name, error)

@@ -28,7 +28,7 @@ def encode(value: Any) -> bytes:
 class EvidenceArchive:
     """Writes evidence on the archive's upload port, records on its read port, and asks there what it has.
 
-    Every method raises ArchiveUnavailable (later may help) and ArchiveRefused (it won't).
+    Every method raises ArchiveUnavailableError (later may help) and ArchiveRefusedError (it won't).
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from seatrial.api.run import IntegrationRun
-from seatrial.archive.client.errors import ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.model.keys import RECORD
 from seatrial.environment import secrets
 from seatrial.evidence import hints, logs, states
@@ -71,9 +71,9 @@ class Gatherer:
         """
         try:
             return await self._gather(run, body, pods, whole=whole, there=there)
-        except (ArchiveUnavailable, ArchiveRefused) as error:
+        except (ArchiveUnavailableError, ArchiveRefusedError) as error:
             logger.warning("run %s/%s: evidence: %s", run.metadata.namespace, run.metadata.name, error)
-            refused = isinstance(error, ArchiveRefused)
+            refused = isinstance(error, ArchiveRefusedError)
             now = self._clock()
             return Evidence(error=str(error), refused=refused, failing_since=now, tried=now)
 
@@ -186,7 +186,7 @@ class Gatherer:
         of = gathered.run
         try:
             gathered.files.append(await self._archive.put_file(of.metadata.uid, of.status.attempt, path, content))
-        except ArchiveRefused as error:
+        except ArchiveRefusedError as error:
             if path == RECORD or error.status not in (400, 413):
                 raise
             gathered.notes.append(f"{path}: {error}")

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seatrial.api.run import IntegrationRun
-from seatrial.archive.client.errors import ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.gather import masker_of
 from seatrial.evidence.masking import Masker
@@ -56,11 +56,11 @@ class Recorder:
             try:
                 await self._tell(uid, last)
                 failures, said = 0, ""
-            except ArchiveRefused as error:
+            except ArchiveRefusedError as error:
                 if str(error) != said:
                     logger.error("the archive does not take the record of run %s: %s", uid, error)
                 said = str(error)
-            except ArchiveUnavailable as error:
+            except ArchiveUnavailableError as error:
                 self._waiting.setdefault(uid, last)
                 if not failures:
                     logger.warning("records wait for the archive: %s", error)

@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from seatrial.archive.model.errors import Invalid, Unavailable
+from seatrial.archive.model.errors import InvalidError, UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter, TestFilter, TestOrder
 from seatrial.archive.model.record import parse_record
@@ -162,9 +162,9 @@ def test_runs_come_the_newest_first_page_by_page(history: History) -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "", "AAAA", "8J-YgA"])
 def test_a_cursor_of_nobody_is_told(history: History, cursor: str) -> None:
-    with pytest.raises(Invalid, match="cursor"):
+    with pytest.raises(InvalidError, match="cursor"):
         history.runs(RunFilter(), 2, cursor)
-    with pytest.raises(Invalid, match="cursor"):
+    with pytest.raises(InvalidError, match="cursor"):
         history.tests("u", TestFilter(), 2, cursor)
 
 
@@ -443,7 +443,7 @@ def test_a_database_that_has_no_tables_yet_is_unavailable(history: History) -> N
     with history.database.writing() as connection:
         metadata.drop_all(connection)
         connection.exec_driver_sql("DROP TABLE alembic_version")
-    with pytest.raises(Unavailable, match="can't be used"):
+    with pytest.raises(UnavailableError, match="can't be used"):
         history.is_deleted("u")
 
 

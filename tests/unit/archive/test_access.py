@@ -12,11 +12,11 @@ import pytest
 from starlette.requests import Request
 
 from seatrial import tokens
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.server.access.kubernetes import Kubernetes, User
 from seatrial.archive.server.access.readers import Access, Reader
-from seatrial.archive.server.errors import Unauthorized
-from seatrial.kube.errors import UnavailableError
+from seatrial.archive.server.errors import UnauthorizedError
+from seatrial.kube.errors import UnavailableError as ClusterUnavailableError
 from tests.unit.archive.support import KEY, UID, Serve, Server
 
 ANN = {"Authorization": "Bearer ann"}  # may read team-a
@@ -34,7 +34,7 @@ class Fake:
         self.asked["who"] += 1
         await asyncio.sleep(0)
         if self.away:
-            raise Unavailable("the API server can't be asked")
+            raise UnavailableError("the API server can't be asked")
         return User(token) if token in ("ann", "root") else None
 
     async def may_read(self, user: User, namespace: str | None) -> bool:
@@ -184,7 +184,7 @@ async def test_who_goes_away_takes_the_answer_from_nobody_else(fake: Fake) -> No
 async def test_only_what_is_meant_for_this_machine_is_local(fake: Fake, peer: str, host: str, known: bool) -> None:
     try:
         reader = await Access(KEY, fake).reader(request("", peer, host))
-    except Unauthorized:
+    except UnauthorizedError:
         assert not known
     else:
         assert known
@@ -240,10 +240,10 @@ async def test_kubernetes_is_asked_who_it_is_and_what_they_may(monkeypatch: pyte
 
 
 async def test_an_answer_that_says_nothing_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ApiServer({}, {"authenticated": True, "user": {}}, {}, UnavailableError("no answer"))
+    server = ApiServer({}, {"authenticated": True, "user": {}}, {}, ClusterUnavailableError("no answer"))
     async with asking(monkeypatch, server) as kubernetes:
         assert await kubernetes.who("a") is None
         assert await kubernetes.who("b") is None
         assert not await kubernetes.may_read(User("u"), "n")
-        with pytest.raises(Unavailable, match="API server"):
+        with pytest.raises(UnavailableError, match="API server"):
             await kubernetes.who("c")

@@ -12,7 +12,7 @@ import pytest
 
 from seatrial import tokens
 from seatrial.archive.client.client import ArchiveClient
-from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult, parse_feed
 from seatrial.archive.client.live import LiveEvent
 from seatrial.archive.model.manifest import ManifestFile
@@ -45,7 +45,7 @@ async def test_a_summary_that_was_changed_on_the_volume_is_noticed(server: Serve
     path = next((server.folder / "runs").rglob("summary.json"))
     path.write_bytes(summary(outcome="passed", forged=True))
     async with server.client() as client:
-        with pytest.raises(ArchiveCorrupt, match="not the one that its manifest vouches for"):
+        with pytest.raises(ArchiveCorruptError, match="not the one that its manifest vouches for"):
             await client.result(UID, 1, 0)
 
 
@@ -55,7 +55,7 @@ async def test_a_manifest_of_another_run_is_noticed(server: Server) -> None:
     runs = server.folder / "runs"
     (runs / "a/1/0/manifest.json").write_bytes((runs / "b/1/0/manifest.json").read_bytes())
     async with server.client() as client:
-        with pytest.raises(ArchiveCorrupt, match="belongs to run 'b'"):
+        with pytest.raises(ArchiveCorruptError, match="belongs to run 'b'"):
             await client.result("a", 1, 0)
 
 
@@ -84,10 +84,10 @@ async def test_a_damaged_file_gets_no_name(server: Server, tmp_path: Path) -> No
     await server.shard().whole({"a.log": b"a"})
     async with server.client() as client:
         wrong = ManifestFile(path="a.log", size=1, sha256=sha256(b"b"))
-        with pytest.raises(ArchiveCorrupt, match=r"a\.log"):
+        with pytest.raises(ArchiveCorruptError, match=r"a\.log"):
             await client.download(UID, 1, 0, wrong, tmp_path / "out")
         gone = ManifestFile(path="gone.log", size=1, sha256=sha256(b"b"))
-        with pytest.raises(ArchiveRefused, match=r"no file gone\.log"):
+        with pytest.raises(ArchiveRefusedError, match=r"no file gone\.log"):
             await client.download(UID, 1, 0, gone, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -95,7 +95,7 @@ async def test_a_damaged_file_gets_no_name(server: Server, tmp_path: Path) -> No
 @pytest.mark.parametrize("path", ["../escaped", "/escaped", "a/../../escaped", "..\\escaped"])
 async def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path, path: str) -> None:
     async with server.client() as client:
-        with pytest.raises(ArchiveCorrupt):
+        with pytest.raises(ArchiveCorruptError):
             await client.download(UID, 1, 0, ManifestFile(path=path, size=0, sha256="a" * 64), tmp_path / "out")
 
 
@@ -182,7 +182,7 @@ def test_kinds_of_a_later_archive_are_passed_over() -> None:
 
 @pytest.mark.parametrize("line", ["", "<html>", "[]", "null", "{}", '{"type":"live"}', '{"type":"result","uid":"a"}'])
 def test_what_is_no_line_of_a_feed(line: str) -> None:
-    with pytest.raises(ArchiveUnavailable, match="not the archive's feed"):
+    with pytest.raises(ArchiveUnavailableError, match="not the archive's feed"):
         parse_feed(line)
 
 
@@ -236,7 +236,7 @@ async def test_following_gives_up_when_the_archive_stays_away() -> None:
         raise httpx.ConnectError("connection refused", request=request)
 
     async with ArchiveClient("http://archive", transport=httpx.MockTransport(away)) as client:
-        with pytest.raises(ArchiveUnavailable, match="connection refused"):
+        with pytest.raises(ArchiveUnavailableError, match="connection refused"):
             async for _ in client.live(UID, patience_seconds=0):
                 pass
 
@@ -288,17 +288,21 @@ STATUS = {"kind": "Status", "status": "Failure", "message": 'services "seatrial-
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (httpx.Response(404, json=STATUS), ArchiveUnavailable, "seatrial-archive"),
-        (httpx.Response(503, json=STATUS | {"message": "no endpoints available"}), ArchiveUnavailable, "no endpoints"),
-        (httpx.Response(403, json=STATUS | {"message": "forbidden"}), ArchiveRefused, "forbidden"),
+        (httpx.Response(404, json=STATUS), ArchiveUnavailableError, "seatrial-archive"),
+        (
+            httpx.Response(503, json=STATUS | {"message": "no endpoints available"}),
+            ArchiveUnavailableError,
+            "no endpoints",
+        ),
+        (httpx.Response(403, json=STATUS | {"message": "forbidden"}), ArchiveRefusedError, "forbidden"),
         (
             httpx.Response(500, json={"error": "broken", "hint": "see its log"}),
-            ArchiveUnavailable,
+            ArchiveUnavailableError,
             r"broken \(see its log\)",
         ),
-        (httpx.Response(400, json={"error": "bad", "hint": ""}), ArchiveRefused, "bad"),
-        (httpx.Response(302, text="login"), ArchiveUnavailable, "HTTP 302"),
-        (httpx.Response(200, text="<html>"), ArchiveUnavailable, "not the archive"),
+        (httpx.Response(400, json={"error": "bad", "hint": ""}), ArchiveRefusedError, "bad"),
+        (httpx.Response(302, text="login"), ArchiveUnavailableError, "HTTP 302"),
+        (httpx.Response(200, text="<html>"), ArchiveUnavailableError, "not the archive"),
     ],
 )
 async def test_no_answer_of_somebody_else_is_taken_for_nothing_there(
@@ -312,5 +316,5 @@ async def test_no_answer_of_somebody_else_is_taken_for_nothing_there(
 
 async def test_an_archive_that_is_away_is_unavailable() -> None:
     async with ArchiveClient("http://127.0.0.1:1") as client:
-        with pytest.raises(ArchiveUnavailable, match="can't be reached"):
+        with pytest.raises(ArchiveUnavailableError, match="can't be reached"):
             await client.result(UID, 1, 0)

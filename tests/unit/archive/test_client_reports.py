@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.archive.client.client import ArchiveClient
-from seatrial.archive.client.errors import ArchiveRefused
+from seatrial.archive.client.errors import ArchiveRefusedError
 from tests.unit.archive.support import UID, Server
 from tests.unit.runner.support import finish, lines, whole
 
@@ -57,5 +57,5 @@ async def test_a_run_that_nobody_knows(server: Server) -> None:
     async with server.client() as client:
         assert await client.report("unknown") is None
         assert await client.sets("unknown") == []
-        with pytest.raises(ArchiveRefused, match="nothing is kept of run"):
+        with pytest.raises(ArchiveRefusedError, match="nothing is kept of run"):
             await text(client, "junit.xml")

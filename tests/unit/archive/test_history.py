@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter
 from seatrial.archive.server.history.database import database_url
@@ -54,7 +54,7 @@ def test_a_database_of_a_newer_version_is_left_alone(history: History) -> None:
 @pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/x.db", "postgresql://u:secret@127.0.0.1:1/history"])
 def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path, url: str) -> None:
     history = History(database_url(url, tmp_path))
-    with pytest.raises(Unavailable, match="can't be used") as told:
+    with pytest.raises(UnavailableError, match="can't be used") as told:
         history.runs(RunFilter(), 10)
     assert "secret" not in str(told.value)
     history.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SetKey, check_path, check_sha256, set_key
 from seatrial.archive.model.manifest import parse_manifest, parse_object, parse_vital
 
@@ -63,7 +63,7 @@ def test_names_that_a_file_may_have(path: str) -> None:
     ],
 )
 def test_names_that_no_file_may_have(path: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidError) as refused:
         check_path(path)
     assert str(refused.value).isprintable()
     assert refused.value.hint
@@ -90,7 +90,7 @@ def test_names_that_no_file_may_have(path: str) -> None:
     ],
 )
 def test_what_is_no_set(uid: str, attempt: str, part: str) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         set_key(uid, attempt, part)
 
 
@@ -102,7 +102,7 @@ def test_a_set_by_its_url(part: str, shard: int | None) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "ab", "A" * 64, "g" * 64, "a" * 65, "a" * 64 + "\n"])
 def test_what_is_no_digest(text: str | None) -> None:
-    with pytest.raises(Invalid, match="Content-SHA256"):
+    with pytest.raises(InvalidError, match="Content-SHA256"):
         check_sha256(text)
 
 
@@ -137,7 +137,7 @@ def test_a_manifest_may_say_more_than_it_must() -> None:
     ],
 )
 def test_what_is_no_manifest_of_the_run(body: bytes | str, message: str) -> None:
-    with pytest.raises(Invalid, match=message):
+    with pytest.raises(InvalidError, match=message):
         parse_manifest(body.encode() if isinstance(body, str) else body, SetKey("u", 1, 0))
 
 
@@ -150,22 +150,22 @@ def test_a_summary_of_the_shard() -> None:
 
 @pytest.mark.parametrize("change", [{"run": {"uid": "v"}}, {"run": None}, {"attempt": 2}, {"shard": "0"}])
 def test_a_summary_of_another_shard_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(Invalid, match="it was uploaded for run u attempt 1 shard 0"):
+    with pytest.raises(InvalidError, match="it was uploaded for run u attempt 1 shard 0"):
         parse_vital(json.dumps(SUMMARY | change).encode(), SetKey("u", 1, 0))
 
 
 def test_evidence_needs_the_record_of_its_run() -> None:
     key = SetKey("u", 2, None)
-    with pytest.raises(Invalid, match=r"does not name run\.json"):
+    with pytest.raises(InvalidError, match=r"does not name run\.json"):
         parse_manifest(json.dumps(MANIFEST).encode(), key)
     parse_manifest(json.dumps(MANIFEST | {"files": [FILE | {"path": "run.json"}]}).encode(), key)
     assert parse_vital(b'{"uid": "u", "attempt": 2}', key) == {"uid": "u", "attempt": 2}
     for other in (b'{"uid": "v", "attempt": 2}', b'{"uid": "u", "attempt": 1}', b"{}"):
-        with pytest.raises(Invalid, match="it was uploaded for run u attempt 2 evidence"):
+        with pytest.raises(InvalidError, match="it was uploaded for run u attempt 2 evidence"):
             parse_vital(other, key)
 
 
 @pytest.mark.parametrize("body", [b"", b"nul", b'"text"', b"[1]", b'{"a": NaN}', b"[" * 100_000, b'{"a": \xff}'])
 def test_what_is_no_json_object(body: bytes) -> None:
-    with pytest.raises(Invalid, match="a line is"):
+    with pytest.raises(InvalidError, match="a line is"):
         parse_object(body, "a line")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter
 from seatrial.archive.server.history.database import database_url
@@ -238,7 +238,7 @@ async def test_ended_at_any_step_nothing_is_shown_by_half_and_the_next_pass_ends
     def dies(work: Any) -> Any:
         def call(*args: Any) -> Any:
             if next(steps) == step:
-                raise Unavailable("gone", "")
+                raise UnavailableError("gone", "")
             return work(*args)
 
         return call
@@ -247,7 +247,7 @@ async def test_ended_at_any_step_nothing_is_shown_by_half_and_the_next_pass_ends
         patch.setattr(store, "remove_some", dies(store.remove_some))
         patch.setattr(history, "mark_deleted", dies(history.mark_deleted))
         patch.setattr(history, "forget", dies(history.forget))
-        with suppress(Unavailable):
+        with suppress(UnavailableError):
             await retention(store, history, seconds=DAY).hold()
     for uid in shown(history):  # whole
         assert [store.verify(key) for key in store.sets(uid)] == [[], []]

@@ -10,7 +10,7 @@ import pytest
 from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.server.storage import bucket as bucket_module
 from seatrial.archive.server.storage.bucket import Bucket
 from seatrial.archive.server.storage.folder import Folder
@@ -31,13 +31,15 @@ def test_a_bucket_that_is_not_there_in_minio(there: MinIO, tmp_path: Path, size:
     source.write_bytes(b"x" * size)
     bucket = Bucket.at("s3://nowhere/prefix")
     for ask in (bucket.open, lambda: bucket.add("a", source)):
-        with pytest.raises(Unavailable, match="s3://nowhere/prefix can't be used: NoSuchBucket: The specified bucket"):
+        with pytest.raises(
+            UnavailableError, match="s3://nowhere/prefix can't be used: NoSuchBucket: The specified bucket"
+        ):
             ask()
 
 
 def test_wrong_credentials_in_minio(there: MinIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(Unavailable, match="can't be used: SignatureDoesNotMatch"):
+    with pytest.raises(UnavailableError, match="can't be used: SignatureDoesNotMatch"):
         Bucket.at(there.url()).open()
 
 
@@ -80,7 +82,7 @@ def test_a_bucket_that_says_more_than_a_line_is_told_in_one(monkeypatch: pytest.
         )
 
     monkeypatch.setattr(bucket_module.obstore, "list_with_delimiter", refused)
-    with pytest.raises(Unavailable) as raised:
+    with pytest.raises(UnavailableError) as raised:
         backend.folders("runs")
     assert str(raised.value) == (
         "the bucket memory:// can't be used: ContainerNotFound: The specified container does not exist."

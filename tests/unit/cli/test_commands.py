@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.model.manifest import Manifest, digest_of
 from seatrial.archive.model.report import Report
 from seatrial.archive.model.runs import Counts, Evidence, Shard
@@ -206,8 +206,8 @@ def test_wait_for_a_run_that_is_there(seatrial: Command, cluster: FakeCluster) -
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ArchiveRefused("the way to the archive is closed: HTTP 403", 403), "you may not read the archive"),
-        (ArchiveUnavailable("no answer"), "no answer"),
+        (ArchiveRefusedError("the way to the archive is closed: HTTP 403", 403), "you may not read the archive"),
+        (ArchiveUnavailableError("no answer"), "no answer"),
     ],
 )
 def test_without_the_archive_the_status_is_shown(
@@ -586,7 +586,7 @@ def test_a_uid_that_nobody_knows(seatrial: Command) -> None:
 
 
 def test_a_run_that_is_gone_and_an_archive_that_is_away(seatrial: Command, archive: FakeArchive) -> None:
-    archive.error = ArchiveUnavailable("no answer")
+    archive.error = ArchiveUnavailableError("no answer")
     assert seatrial("results", "pr-1") == 3
     assert "the cluster has no run pr-1 any more, and the archive can't be asked: no answer" in seatrial.err
 
@@ -603,7 +603,7 @@ def test_a_damaged_file(
     seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def damaged(*_: object) -> Path:
-        raise ArchiveCorrupt("junit.xml: 3 bytes came that are not those that the manifest vouches for")
+        raise ArchiveCorruptError("junit.xml: 3 bytes came that are not those that the manifest vouches for")
 
     keep(cluster, archive, FILES)
     monkeypatch.setattr(archive, "download", damaged)
@@ -621,7 +621,7 @@ def test_results_without_the_archive(
     seatrial: Command, cluster: FakeCluster, archive: FakeArchive, tmp_path: Path
 ) -> None:
     keep(cluster, archive, FILES)
-    archive.error = ArchiveUnavailable("no answer")
+    archive.error = ArchiveUnavailableError("no answer")
     assert seatrial("results", "pr-1") == 0  # what the cluster knows
     assert seatrial("results", "pr-1", "-o", str(tmp_path / "r")) == 3
     assert "the results can't be fetched: no answer" in seatrial.err

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from seatrial.archive.client.errors import ArchiveCorrupt, ArchiveRefused, ArchiveUnavailable
+from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.model.manifest import ManifestFile
 from seatrial.cli.connect import ARCHIVE, Target, connect
 from seatrial.kube.service import ServiceTransport
@@ -95,7 +95,7 @@ async def test_files_come_whole_or_not_at_all(serve: Serve, tmp_path: Path) -> N
     wrong = ManifestFile(path="artifacts/a b.bin", size=len(body), sha256="0" * 64)
     async with connect(target) as session:
         assert (await session.archive.download("u1", 1, 0, right, tmp_path / "r")).read_bytes() == body
-        with pytest.raises(ArchiveCorrupt):
+        with pytest.raises(ArchiveCorruptError):
             await session.archive.download("u1", 1, 0, wrong, tmp_path / "w")
     assert [path for path in (tmp_path / "w").rglob("*") if path.is_file()] == []
 
@@ -110,9 +110,9 @@ async def test_what_the_archive_does_not_have_is_told_from_a_way_that_is_closed(
     })  # fmt: skip
     async with connect(target) as session:
         assert await session.archive.run("unknown") is None
-        with pytest.raises(ArchiveRefused, match="services/proxy is forbidden"):
+        with pytest.raises(ArchiveRefusedError, match="services/proxy is forbidden"):
             await session.archive.run("forbidden")
-        with pytest.raises(ArchiveUnavailable, match="no endpoints available"):
+        with pytest.raises(ArchiveUnavailableError, match="no endpoints available"):
             await session.archive.run("down")
 
 
@@ -121,7 +121,7 @@ async def test_an_api_server_that_is_gone(serve: Serve) -> None:
     config = Path(str(target.kubeconfig))
     config.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", config.read_text()))
     async with connect(target) as session:
-        with pytest.raises(ArchiveUnavailable, match="can't be reached"):
+        with pytest.raises(ArchiveUnavailableError, match="can't be reached"):
             await session.archive.run("u1")
 
 
@@ -189,17 +189,17 @@ async def test_a_port_is_forwarded_for_who_has_a_certificate(serve: Serve, tmp_p
 @pytest.mark.parametrize(
     ("routes", "error", "message"),
     [
-        ({PODS: answer(200, {"items": []})}, ArchiveUnavailable, "no pod of seatrial-archive is ready"),
-        ({PODS: pods("False")}, ArchiveUnavailable, "no pod of seatrial-archive is ready"),
-        ({PODS: answer(403, {"message": "pods is forbidden"})}, ArchiveRefused, "pods is forbidden"),
+        ({PODS: answer(200, {"items": []})}, ArchiveUnavailableError, "no pod of seatrial-archive is ready"),
+        ({PODS: pods("False")}, ArchiveUnavailableError, "no pod of seatrial-archive is ready"),
+        ({PODS: answer(403, {"message": "pods is forbidden"})}, ArchiveRefusedError, "pods is forbidden"),
         (
             {PODS: pods(), f"{PODS}/archive-1/portforward": answer(403, {"message": "no"})},
-            ArchiveRefused,
+            ArchiveRefusedError,
             "no port of archive-1 can be reached",
         ),
         (
             {PODS: pods(), f"{PODS}/archive-1/portforward": forwarding(None, "connection refused")},
-            ArchiveUnavailable,
+            ArchiveUnavailableError,
             "connection refused",
         ),
     ],

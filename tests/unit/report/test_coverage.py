@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seatrial.archive.model.errors import Invalid, TooLarge
+from seatrial.archive.model.errors import InvalidError, TooLargeError
 from seatrial.archive.server.reports import coverage
 from seatrial.archive.server.reports.coverage import Coverage
 
@@ -114,7 +114,7 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE coverage [<!ENTITY a "aaaaaaaaaa"><!EN
     ids=["empty", "half", "text", "entities", "number", "attribute"],
 )  # fmt: skip
 def test_what_is_no_report_is_refused(body: bytes) -> None:
-    with pytest.raises(Invalid, match=r"the coverage\.xml of a shard can't be read"):
+    with pytest.raises(InvalidError, match=r"the coverage\.xml of a shard can't be read"):
         merged(body)
 
 
@@ -129,7 +129,7 @@ def test_what_is_no_report_is_refused(body: bytes) -> None:
 )  # fmt: skip
 def test_a_report_that_is_too_much_to_hold_is_refused(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "LIMIT", 20)
-    with pytest.raises(TooLarge, match="more than 20"):
+    with pytest.raises(TooLargeError, match="more than 20"):
         merged(b"<coverage>" + body + b"</coverage>")
 
 

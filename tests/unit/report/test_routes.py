@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from seatrial.archive.model.errors import ArchiveRule, NotThere
+from seatrial.archive.model.errors import ArchiveRuleError, NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.record import parse_record
 from seatrial.archive.server.access.routes import readable_run
@@ -44,7 +44,7 @@ class Files:
 
     def read(self, key: SetKey, path: str) -> bytes:
         if (key, path) not in self.files:
-            raise NotThere(f"{key} has no file {path}")
+            raise NotFoundError(f"{key} has no file {path}")
         return self.files[key, path]
 
     def chunks(self, key: SetKey, path: str) -> Iterator[bytes]:
@@ -97,13 +97,13 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 @pytest.fixture
 async def client(archive: Archive) -> AsyncIterator[AsyncClient]:
-    app = FastAPI(exception_handlers={ArchiveRule: refused})
+    app = FastAPI(exception_handlers={ArchiveRuleError: refused})
     app.state.archive = archive
     app.include_router(router)
 
     def may_read(uid: str) -> str:
         if uid == "theirs":
-            raise NotThere("nothing is kept of run theirs")
+            raise NotFoundError("nothing is kept of run theirs")
         return uid
 
     app.dependency_overrides[readable_run] = may_read

@@ -21,10 +21,10 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from seatrial.archive.client.errors import (
-    ArchiveCorrupt,
+    ArchiveCorruptError,
     ArchiveError,
-    ArchiveNotFound,
-    ArchiveUnavailable,
+    ArchiveNotFoundError,
+    ArchiveUnavailableError,
     excerpt,
     refusal,
     unavailable,
@@ -33,7 +33,7 @@ from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLost, par
 from seatrial.archive.client.live import LiveEvent, server_sent
 from seatrial.archive.client.pause import Pause
 from seatrial.archive.client.urls import file_url, run_url, set_url
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
 from seatrial.archive.model.manifest import Manifest, ManifestFile, digest_of, parse_manifest
 from seatrial.archive.model.report import Report
@@ -61,7 +61,7 @@ class ShardResult:
 class ArchiveClient:
     """A client of the archive's read port; use it as an async context, or call `aclose`.
 
-    Every method raises ArchiveUnavailable and ArchiveRefused, except where it says otherwise.
+    Every method raises ArchiveUnavailableError and ArchiveRefusedError, except where it says otherwise.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class ArchiveClient:
         try:
             return None if body is None else TypeAdapter(Report).validate_json(body)
         except ValidationError as error:
-            raise ArchiveUnavailable(f"what answered is not the archive: {excerpt(body or b'')}") from error
+            raise ArchiveUnavailableError(f"what answered is not the archive: {excerpt(body or b'')}") from error
 
     async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
         """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md, report.json or coverage.xml, piece by piece."""
@@ -133,21 +133,21 @@ class ArchiveClient:
         """The manifest of a shard, or (None) of the evidence, and the digest of its bytes; None as long as there is none.
 
         Raises:
-            ArchiveCorrupt: it is not a manifest of this run.
+            ArchiveCorruptError: it is not a manifest of this run.
         """
         body = await _found(self._bytes(f"{set_url(uid, attempt, shard)}/manifest"))
         if body is None:
             return None
         try:
             return digest_of(body), parse_manifest(body, SetKey(uid, attempt, shard))
-        except Invalid as error:
-            raise ArchiveCorrupt(f"the archive's manifest of run {uid} can't be used: {error}") from error
+        except InvalidError as error:
+            raise ArchiveCorruptError(f"the archive's manifest of run {uid} can't be used: {error}") from error
 
     async def result(self, uid: str, attempt: int, shard: int) -> ShardResult | None:
         """A shard's result, its summary checked against the manifest; None as long as it is not complete.
 
         Raises:
-            ArchiveCorrupt: the summary is not the one that the manifest vouches for.
+            ArchiveCorruptError: the summary is not the one that the manifest vouches for.
         """
         found = await self.manifest(uid, attempt, shard)
         if found is None:
@@ -156,11 +156,11 @@ class ArchiveClient:
         body = await self._bytes(file_url(uid, attempt, shard, SUMMARY))
         file = manifest.file(SUMMARY)
         if file is None or hashlib.sha256(body).hexdigest() != file.sha256:
-            raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not the one that its manifest vouches for")
+            raise ArchiveCorruptError(f"{SUMMARY} of run {uid} is not the one that its manifest vouches for")
         try:
             summary = json.loads(body)
         except ValueError as error:
-            raise ArchiveCorrupt(f"{SUMMARY} of run {uid} is not JSON: {error}") from error
+            raise ArchiveCorruptError(f"{SUMMARY} of run {uid} is not JSON: {error}") from error
         return ShardResult(uid, attempt, shard, digest, manifest, summary)
 
     async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:
@@ -169,13 +169,13 @@ class ArchiveClient:
         It gets its name only once all its bytes are there and have the digest of the manifest.
 
         Raises:
-            ArchiveCorrupt: the bytes are not those that the manifest vouches for, or the name is not safe.
+            ArchiveCorruptError: the bytes are not those that the manifest vouches for, or the name is not safe.
             OSError: the folder can't be written.
         """
         try:
             target = folder / check_path(file.path)
-        except Invalid as error:
-            raise ArchiveCorrupt(str(error)) from error
+        except InvalidError as error:
+            raise ArchiveCorruptError(str(error)) from error
         await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
         partial = target.with_name(f".{secrets.token_hex(8)}.part")
         found, size = hashlib.sha256(), 0
@@ -187,7 +187,9 @@ class ArchiveClient:
                         size += len(chunk)
                         await asyncio.to_thread(writer.write, chunk)
             if (size, found.hexdigest()) != (file.size, file.sha256):
-                raise ArchiveCorrupt(f"{file.path}: {size} bytes came that are not those that the manifest vouches for")
+                raise ArchiveCorruptError(
+                    f"{file.path}: {size} bytes came that are not those that the manifest vouches for"
+                )
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
@@ -197,7 +199,7 @@ class ArchiveClient:
         """Has every file of a run read again (None: of all runs): what was found of each set, see `archive.verify.Checked`.
 
         Raises:
-            ArchiveUnavailable: it ended before all was read.
+            ArchiveUnavailableError: it ended before all was read.
         """
         url = f"{run_url(uid)}/verify" if uid else "v1/verify"
         async with self._stream(url, _VERIFY_TIMEOUT) as response:
@@ -206,7 +208,7 @@ class ArchiveClient:
                 if found["state"] == "done":
                     return
                 yield found
-        raise ArchiveUnavailable("the archive ended before everything was verified; its log tells more")
+        raise ArchiveUnavailableError("the archive ended before everything was verified; its log tells more")
 
     async def feed(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything that the operator acts upon, of all runs, for as long as it is read.
@@ -245,7 +247,7 @@ class ArchiveClient:
         only once the operator has told whose it is.
 
         Raises:
-            ArchiveUnavailable, ArchiveRefused: it could not be opened for `patience_seconds`.
+            ArchiveUnavailableError, ArchiveRefusedError: it could not be opened for `patience_seconds`.
         """
         pause = Pause()
         headers: dict[str, str] = {}
@@ -261,7 +263,7 @@ class ArchiveClient:
                         yield event
                         pause.reset()
                         give_up = loop.time() + patience_seconds
-            except (ArchiveUnavailable, ArchiveNotFound):
+            except (ArchiveUnavailableError, ArchiveNotFoundError):
                 if loop.time() > give_up:
                     raise
             await pause.wait()
@@ -280,7 +282,7 @@ class ArchiveClient:
         try:
             value: dict[str, Any] = json.loads(body)
         except ValueError as error:
-            raise ArchiveUnavailable(f"what answered is not the archive: {excerpt(body)}") from error
+            raise ArchiveUnavailableError(f"what answered is not the archive: {excerpt(body)}") from error
         return value
 
     @asynccontextmanager
@@ -297,5 +299,5 @@ class ArchiveClient:
 async def _found(asked: Awaitable[T]) -> T | None:
     try:
         return await asked
-    except ArchiveNotFound:
+    except ArchiveNotFoundError:
         return None

@@ -13,11 +13,11 @@ class ArchiveError(Exception):
     """Something about the archive; the message is for people."""
 
 
-class ArchiveUnavailable(ArchiveError):  # noqa: N818
+class ArchiveUnavailableError(ArchiveError):
     """The archive can't be reached, or is in trouble itself; later may help."""
 
 
-class ArchiveRefused(ArchiveError):  # noqa: N818
+class ArchiveRefusedError(ArchiveError):
     """The archive answered that it won't; asking again won't help."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -25,21 +25,21 @@ class ArchiveRefused(ArchiveError):  # noqa: N818
         self.status = status
 
 
-class ArchiveNotFound(ArchiveRefused):
+class ArchiveNotFoundError(ArchiveRefusedError):
     """The archive itself says that it has no such thing."""
 
 
-class ArchiveCorrupt(ArchiveError):  # noqa: N818
+class ArchiveCorruptError(ArchiveError):
     """What the archive gave is not what the manifest vouches for."""
 
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Turns what may go wrong on the way into ArchiveUnavailable."""
+    """Turns what may go wrong on the way into ArchiveUnavailableError."""
     try:
         yield
     except httpx.HTTPError as error:
-        raise ArchiveUnavailable(f"the archive can't be reached: {str(error) or type(error).__name__}") from error
+        raise ArchiveUnavailableError(f"the archive can't be reached: {str(error) or type(error).__name__}") from error
 
 
 def refusal(status: int, body: bytes) -> ArchiveError:
@@ -52,15 +52,15 @@ def refusal(status: int, body: bytes) -> ArchiveError:
     if not isinstance(said, str):
         problem = f"HTTP {status}: {excerpt(body)}"
         if status in (401, 403):
-            return ArchiveRefused(f"the way to the archive is closed: {problem}", status)
-        return ArchiveUnavailable(f"the archive did not answer, something else did: {problem}")
+            return ArchiveRefusedError(f"the way to the archive is closed: {problem}", status)
+        return ArchiveUnavailableError(f"the archive did not answer, something else did: {problem}")
     hint = answer.get("hint")
     message = f"{said} ({hint})" if hint else said
     if status >= 500 or status in (408, 429):
-        return ArchiveUnavailable(f"the archive is in trouble: {message}")
+        return ArchiveUnavailableError(f"the archive is in trouble: {message}")
     if status == httpx.codes.NOT_FOUND:
-        return ArchiveNotFound(message, status)
-    return ArchiveRefused(f"the archive refused: {message}", status)
+        return ArchiveNotFoundError(message, status)
+    return ArchiveRefusedError(f"the archive refused: {message}", status)
 
 
 def excerpt(body: bytes) -> str:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.archive.client.errors import ArchiveUnavailable, excerpt
+from seatrial.archive.client.errors import ArchiveUnavailableError, excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def parse_feed(line: str) -> FeedEvent | None:
     """What one line of the feed tells; None for what only keeps it alive and for kinds that a later archive may know.
 
     Raises:
-        ArchiveUnavailable: this is no line of a feed.
+        ArchiveUnavailableError: this is no line of a feed.
     """
     try:
         message = json.loads(line)
@@ -65,4 +65,4 @@ def parse_feed(line: str) -> FeedEvent | None:
             case _:
                 return None
     except (ValueError, TypeError, KeyError) as error:
-        raise ArchiveUnavailable(f"what answered is not the archive's feed: {excerpt(line.encode())}") from error
+        raise ArchiveUnavailableError(f"what answered is not the archive's feed: {excerpt(line.encode())}") from error

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.archive.client.errors import ArchiveUnavailable, excerpt
+from seatrial.archive.client.errors import ArchiveUnavailableError, excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +39,6 @@ def _live_event(fields: Mapping[str, str]) -> LiveEvent:
         data = json.loads(fields["data"])
         return LiveEvent(fields["id"], fields["event"], data["attempt"], data["shard"], data["event"])
     except (ValueError, TypeError, KeyError) as error:
-        raise ArchiveUnavailable(f"what answered is not the archive: {excerpt(fields['data'].encode())}") from error
+        raise ArchiveUnavailableError(
+            f"what answered is not the archive: {excerpt(fields['data'].encode())}"
+        ) from error

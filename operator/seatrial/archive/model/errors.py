@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class ArchiveRule(Exception):  # noqa: N818 - its kinds read as what is wrong: Invalid, Conflict, ...
+class ArchiveRuleError(Exception):
     """Something asked of the archive that it will not do: what is wrong, and what to do instead."""
 
     def __init__(self, error: str, hint: str = "") -> None:
@@ -12,33 +12,33 @@ class ArchiveRule(Exception):  # noqa: N818 - its kinds read as what is wrong: I
         self.hint = hint
 
 
-class Invalid(ArchiveRule):
+class InvalidError(ArchiveRuleError):
     """The request makes no sense: a bad name, a bad number, a body that is not what it should be."""
 
 
-class NotThere(ArchiveRule):
+class NotFoundError(ArchiveRuleError):
     """No such run, set or file."""
 
 
-class Conflict(ArchiveRule):
+class ConflictError(ArchiveRuleError):
     """Something else is already stored there, and what is stored stays."""
 
 
-class WrongDigest(ArchiveRule):
+class WrongDigestError(ArchiveRuleError):
     """The bytes that arrived are not those that were announced."""
 
 
-class Incomplete(ArchiveRule):
+class IncompleteError(ArchiveRuleError):
     """A manifest names files that are not there, or other ones."""
 
 
-class TooLarge(ArchiveRule):
+class TooLargeError(ArchiveRuleError):
     """More bytes than the archive takes in one piece."""
 
 
-class VolumeFull(ArchiveRule):
+class VolumeFullError(ArchiveRuleError):
     """No space is left."""
 
 
-class Unavailable(ArchiveRule):
+class UnavailableError(ArchiveRuleError):
     """Something that the archive stands on does not answer: a bucket, the history's database, the API server."""

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 
 MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 255
@@ -52,10 +52,10 @@ def check_uid(uid: str) -> str:
     """The uid itself if it can be one.
 
     Raises:
-        Invalid: it can't.
+        InvalidError: it can't.
     """
     if not is_uid(uid):
-        raise Invalid(f"{quoted(uid)} is not the uid of a run", "use metadata.uid of the IntegrationRun")
+        raise InvalidError(f"{quoted(uid)} is not the uid of a run", "use metadata.uid of the IntegrationRun")
     return uid
 
 
@@ -63,12 +63,12 @@ def set_key(uid: str, attempt: str, part: str) -> SetKey:
     """The key written in a URL; `part` is the number of a shard, or `evidence`.
 
     Raises:
-        Invalid: one of the three can't be what it should be.
+        InvalidError: one of the three can't be what it should be.
     """
     numbers = {"attempt": attempt} | ({"shard": part} if part != EVIDENCE else {})
     for what, text in numbers.items():
         if not _NUMBER.fullmatch(text):
-            raise Invalid(
+            raise InvalidError(
                 f"{quoted(text)} is not the number of a {what}", f"use 0 to {MAX_NUMBER}, without leading zeros"
             )
     return SetKey(check_uid(uid), int(attempt), None if part == EVIDENCE else int(part))
@@ -78,24 +78,24 @@ def check_path(path: str) -> str:
     """The name itself if a file of a set may have it: a relative path with `/` between its parts.
 
     Raises:
-        Invalid: it is empty, absolute, too long, climbs with `..`, or holds characters that no file name should.
+        InvalidError: it is empty, absolute, too long, climbs with `..`, or holds characters that no file name should.
     """
     hint = "use a relative path such as artifacts/trace.zip"
     if not path:
-        raise Invalid("the file's name is empty", hint)
+        raise InvalidError("the file's name is empty", hint)
     for character in path:
         if character in "\\\ufffd" or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
-            raise Invalid(
+            raise InvalidError(
                 f"the file's name {quoted(path)} holds the character U+{ord(character):04X}",
                 "control characters, backslashes and bytes that are not UTF-8 are refused",
             )
     if len(path.encode()) > MAX_PATH_BYTES:
-        raise Invalid(f"the file's name is longer than {MAX_PATH_BYTES} bytes: {quoted(path)}", "shorten the path")
+        raise InvalidError(f"the file's name is longer than {MAX_PATH_BYTES} bytes: {quoted(path)}", "shorten the path")
     for part in path.split("/"):
         if part in ("", ".", ".."):
-            raise Invalid(f"the file's name {quoted(path)} is not a plain relative path", hint)
+            raise InvalidError(f"the file's name {quoted(path)} is not a plain relative path", hint)
         if len(part.encode()) > MAX_NAME_BYTES:
-            raise Invalid(
+            raise InvalidError(
                 f"a part of the file's name is longer than {MAX_NAME_BYTES} bytes: {quoted(part)}", "shorten it"
             )
     return path
@@ -110,10 +110,10 @@ def check_sha256(text: str | None) -> str:
     """The digest given in a Content-SHA256 header.
 
     Raises:
-        Invalid: there is none, or it isn't 64 lower-case hex digits.
+        InvalidError: there is none, or it isn't 64 lower-case hex digits.
     """
     if text is None or not _SHA256.fullmatch(text):
-        raise Invalid(
+        raise InvalidError(
             "the header Content-SHA256 is missing or wrong", "send the body's SHA-256 as 64 lower-case hex digits"
         )
     return text

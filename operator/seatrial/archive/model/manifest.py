@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SetKey, check_path, quoted
 
 MAX_VITAL_BYTES = 4 * 1024 * 1024
@@ -53,7 +53,7 @@ def parse_manifest(body: bytes, key: SetKey) -> Manifest:
     """The manifest in these bytes, if it is one for this set.
 
     Raises:
-        Invalid: it isn't JSON, isn't of schema 1, names a file twice or with a bad name, lacks the set's vital file,
+        InvalidError: it isn't JSON, isn't of schema 1, names a file twice or with a bad name, lacks the set's vital file,
             or belongs to another run.
     """
     hint = 'expected {"schema": 1, "run": {"uid", "name", "namespace"}, "files": [{"path", "size", "sha256"}]}'
@@ -62,28 +62,30 @@ def parse_manifest(body: bytes, key: SetKey) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise Invalid(f"the manifest is wrong at {where}: {first['msg']}", hint) from error
+        raise InvalidError(f"the manifest is wrong at {where}: {first['msg']}", hint) from error
     if manifest.run.uid != key.uid:
-        raise Invalid(
+        raise InvalidError(
             f"the manifest belongs to run {quoted(manifest.run.uid)}, not to {key.uid}", "upload it to its own run"
         )
     seen: set[str] = set()
     for file in manifest.files:
         check_path(file.path)
         if file.path in seen:
-            raise Invalid(f"the manifest names {quoted(file.path)} twice", "name each file once")
+            raise InvalidError(f"the manifest names {quoted(file.path)} twice", "name each file once")
         seen.add(file.path)
     for path in seen:
         for folder in PurePosixPath(path).parents:
             if str(folder) in seen:
-                raise Invalid(f"the manifest names {quoted(str(folder))} as a file and as a folder", "use another name")
+                raise InvalidError(
+                    f"the manifest names {quoted(str(folder))} as a file and as a folder", "use another name"
+                )
     vital = manifest.file(key.vital)
     if vital is None:
-        raise Invalid(
+        raise InvalidError(
             f"the manifest does not name {key.vital}", f"upload {key.vital} and name it: it tells what the set is of"
         )
     if vital.size > MAX_VITAL_BYTES:
-        raise Invalid(f"{key.vital} has {vital.size} bytes", f"at most {MAX_VITAL_BYTES} are read")
+        raise InvalidError(f"{key.vital} has {vital.size} bytes", f"at most {MAX_VITAL_BYTES} are read")
     return manifest
 
 
@@ -91,14 +93,14 @@ def parse_object(body: bytes | str, what: str) -> dict[str, Any]:
     """The JSON object in these bytes; NaN and Infinity are no JSON.
 
     Raises:
-        Invalid: it isn't one. `what` says in the message what it should have been.
+        InvalidError: it isn't one. `what` says in the message what it should have been.
     """
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Invalid(f"{what} is not JSON: {error}", "send one JSON object") from error
+        raise InvalidError(f"{what} is not JSON: {error}", "send one JSON object") from error
     if not isinstance(value, dict):
-        raise Invalid(f"{what} is JSON but no object", "send one JSON object")
+        raise InvalidError(f"{what} is JSON but no object", "send one JSON object")
     return value
 
 
@@ -106,7 +108,7 @@ def parse_vital(body: bytes, key: SetKey) -> dict[str, Any]:
     """What is in the vital file with these bytes, if it is that of this set: a shard's summary, or the evidence's record of the run.
 
     Raises:
-        Invalid: it isn't a JSON object, or says that it belongs elsewhere.
+        InvalidError: it isn't a JSON object, or says that it belongs elsewhere.
     """
     found = parse_object(body, key.vital)
     run = found if key.shard is None else found.get("run")
@@ -117,7 +119,7 @@ def parse_vital(body: bytes, key: SetKey) -> dict[str, Any]:
         wanted.append(key.shard)
     if said != wanted:
         names = zip(("uid", "attempt", "shard"), said, strict=False)
-        raise Invalid(
+        raise InvalidError(
             f"{key.vital} says {', '.join(f'{name} {value!r}' for name, value in names)}; it was uploaded for {key}",
             "upload it where it belongs",
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.runs import Component, Timeline
 
 
@@ -49,16 +49,16 @@ def parse_record(value: object, uid: str) -> Record:
     """The record in this JSON value.
 
     Raises:
-        Invalid: it is none, or one of another run.
+        InvalidError: it is none, or one of another run.
     """
     try:
         record = Record.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise Invalid(
+        raise InvalidError(
             f"the record is wrong at {where}: {first['msg']}", "archive/model/record.py tells what it holds"
         ) from error
     if record.uid != uid:
-        raise Invalid(f"the record is of another run than {uid}", "send it to its own run")
+        raise InvalidError(f"the record is of another run than {uid}", "send it to its own run")
     return record

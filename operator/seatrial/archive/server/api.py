@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from seatrial import tokens
-from seatrial.archive.model.errors import Invalid, NotThere
+from seatrial.archive.model.errors import InvalidError, NotFoundError
 from seatrial.archive.model.json import CONFIG, to_json_bytes
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_object
@@ -130,7 +130,7 @@ async def get_run(request: Request, uid: ReadableRun) -> Response:
 
     run = await asyncio.to_thread(read)
     if run is None:
-        raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, or has expired")
+        raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, or has expired")
     return _answer(run)
 
 
@@ -167,7 +167,7 @@ async def put_record(request: Request, uid: str) -> Response:
     authorize(request, tokens.feed_token(archive.key))
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal() or int(length) > _MAX_RECORD_BYTES:
-        raise Invalid(f"the record has {length or 'an unknown number of'} bytes", f"at most {_MAX_RECORD_BYTES}")
+        raise InvalidError(f"the record has {length or 'an unknown number of'} bytes", f"at most {_MAX_RECORD_BYTES}")
     record = parse_record(parse_object(await request.body(), "the record"), uid)
     await asyncio.to_thread(archive.history.put_record, record)
     return Response(status_code=204)
@@ -251,7 +251,9 @@ async def get_test(
     """One test, with the texts of its failures."""
     test = await asyncio.to_thread(_archive(request).history.test, uid, attempt, test_id)
     if test is None:
-        raise NotThere("this attempt has no such test", "the id is pytest's node id, as the list of tests gives it")
+        raise NotFoundError(
+            "this attempt has no such test", "the id is pytest's node id, as the list of tests gives it"
+        )
     return _answer(test)
 
 
@@ -310,7 +312,7 @@ async def _candidates(request: Request, namespace: str | None) -> frozenset[str]
 
 async def _check_namespace(who: AnyReader, namespace: str) -> None:
     if not await who.may_read(namespace):
-        raise NotThere(
+        raise NotFoundError(
             f"nothing is kept of namespace {namespace}", "no run told anything yet, or it is not yours to see"
         )
 
@@ -319,7 +321,9 @@ def _pairs(label: Sequence[str]) -> tuple[tuple[str, str], ...]:
     pairs = [text.partition("=") for text in label]
     for key, equals, _ in pairs:
         if not key or not equals:
-            raise Invalid("label must be key=value", "such as label=team=shop; several are given one after the other")
+            raise InvalidError(
+                "label must be key=value", "such as label=team=shop; several are given one after the other"
+            )
     return tuple((key, value) for key, _, value in pairs)
 
 

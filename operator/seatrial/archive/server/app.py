@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seatrial import __version__
-from seatrial.archive.model.errors import ArchiveRule
+from seatrial.archive.model.errors import ArchiveRuleError
 from seatrial.archive.server import api, verify
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import broken, error_answer, http_error, refused
@@ -25,7 +25,7 @@ def upload_app(archive: Archive) -> Starlette:
     """Writes only, each with the token of its set."""
     return Starlette(
         routes=[*upload_routes(archive), Route("/healthz", _healthy)],
-        exception_handlers={ArchiveRule: refused, HTTPException: http_error, Exception: broken},
+        exception_handlers={ArchiveRuleError: refused, HTTPException: http_error, Exception: broken},
     )
 
 
@@ -39,7 +39,7 @@ def read_app(archive: Archive) -> ASGIApp:
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
         exception_handlers={
-            ArchiveRule: refused,
+            ArchiveRuleError: refused,
             HTTPException: http_error,
             RequestValidationError: _invalid,
             Exception: broken,

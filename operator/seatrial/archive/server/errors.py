@@ -11,45 +11,45 @@ from starlette.responses import JSONResponse, Response
 
 from seatrial import tokens
 from seatrial.archive.model.errors import (
-    ArchiveRule,
-    Conflict,
-    Incomplete,
-    Invalid,
-    NotThere,
-    TooLarge,
-    Unavailable,
-    VolumeFull,
-    WrongDigest,
+    ArchiveRuleError,
+    ConflictError,
+    IncompleteError,
+    InvalidError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+    VolumeFullError,
+    WrongDigestError,
 )
 
 log = logging.getLogger(__name__)
 
 
-class Unauthorized(ArchiveRule):
+class UnauthorizedError(ArchiveRuleError):
     """No token came with the request."""
 
 
-class Forbidden(ArchiveRule):
+class ForbiddenError(ArchiveRuleError):
     """The token is for something else."""
 
 
-class TooSlow(ArchiveRule):
+class TooSlowError(ArchiveRuleError):
     """The body stopped coming."""
 
 
 # Per rule: HTTP status and the outcome that the metrics count.
-REFUSALS: Mapping[type[ArchiveRule], tuple[int, str]] = {
-    Invalid: (400, "invalid"),
-    Unauthorized: (401, "unauthorized"),
-    Forbidden: (403, "forbidden"),
-    NotThere: (404, "not_found"),
-    TooSlow: (408, "too_slow"),
-    Conflict: (409, "conflict"),
-    TooLarge: (413, "too_large"),
-    WrongDigest: (422, "wrong_digest"),
-    Incomplete: (422, "incomplete"),
-    Unavailable: (503, "unavailable"),
-    VolumeFull: (507, "volume_full"),
+REFUSALS: Mapping[type[ArchiveRuleError], tuple[int, str]] = {
+    InvalidError: (400, "invalid"),
+    UnauthorizedError: (401, "unauthorized"),
+    ForbiddenError: (403, "forbidden"),
+    NotFoundError: (404, "not_found"),
+    TooSlowError: (408, "too_slow"),
+    ConflictError: (409, "conflict"),
+    TooLargeError: (413, "too_large"),
+    WrongDigestError: (422, "wrong_digest"),
+    IncompleteError: (422, "incomplete"),
+    UnavailableError: (503, "unavailable"),
+    VolumeFullError: (507, "volume_full"),
 }
 
 
@@ -60,7 +60,7 @@ def error_answer(status: int, error: str, hint: str, headers: Mapping[str, str] 
 
 async def refused(request: Request, error: Exception) -> Response:
     """The answer to what breaks a rule of the archive."""
-    assert isinstance(error, ArchiveRule)
+    assert isinstance(error, ArchiveRuleError)
     status, _ = REFUSALS[type(error)]
     if status != 404:  # the operator and the command ask for what may not be there yet: no failure
         _log_failure(request, status, error.error)
@@ -92,12 +92,12 @@ def authorize(request: Request, token: str) -> None:
     """Lets the request pass if it shows this token.
 
     Raises:
-        Unauthorized, Forbidden: it shows none, or another one.
+        UnauthorizedError, ForbiddenError: it shows none, or another one.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given:
-        raise Unauthorized("no token came with the request", "send Authorization: Bearer <token>")
+        raise UnauthorizedError("no token came with the request", "send Authorization: Bearer <token>")
     if not tokens.same(token, given.strip()):
-        raise Forbidden(
+        raise ForbiddenError(
             "the token is not good for this", "each token is good for one shard, or the evidence of one attempt, alone"
         )

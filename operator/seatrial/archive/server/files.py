@@ -37,7 +37,7 @@ async def file_response(store: Store, key: SetKey, path: str, request: Request) 
     """The file, or the part of it that the request's Range asks for.
 
     Raises:
-        Invalid, NotThere: see `Store.file`.
+        InvalidError, NotFoundError: see `Store.file`.
     """
     entry = await asyncio.to_thread(store.file, key, path)
     etag = f'"{hashlib.sha256(entry.version.encode()).hexdigest()[:32]}"'

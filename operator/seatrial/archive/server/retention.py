@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.server.history.queries import History, Kept
 from seatrial.archive.server.metrics import Metrics
 from seatrial.archive.server.sets.store import Store
@@ -103,7 +103,7 @@ class Retention:
         while True:
             try:
                 await self.hold()
-            except (Unavailable, OSError) as error:
+            except (UnavailableError, OSError) as error:
                 log.warning("nothing could be removed from the archive now: %s; trying again later", error)
             except Exception:
                 log.exception("old runs could not be removed from the archive; trying again later")
@@ -113,7 +113,7 @@ class Retention:
         """One pass: finishes what an earlier one began, then removes what breaks a limit.
 
         Raises:
-            Unavailable, OSError: the storage or the history can't be reached; what is done is done.
+            UnavailableError, OSError: the storage or the history can't be reached; what is done is done.
         """
         for uid in await in_thread(self._history.marked_deleted):
             await self._remove(uid, "interrupted")

@@ -54,7 +54,7 @@ async def running(
     """Serves while the context is open; at its end streams are ended and uploads under way are let finish (bounded).
 
     Raises:
-        ValueError, OSError, RuntimeError, Unavailable: the key, the folder, the bucket or a port can't be used; the message says which.
+        ValueError, OSError, RuntimeError, UnavailableError: the key, the folder, the bucket or a port can't be used; the message says which.
     """
     key = tokens.read_key(settings.key_file)
     store = Store(settings.folder, storage or storage_of(settings), settings.max_file_bytes)
@@ -112,7 +112,7 @@ async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, or until one of the two servers fails: half an archive would look well.
 
     Raises:
-        ValueError, OSError, RuntimeError, Unavailable: see `running`.
+        ValueError, OSError, RuntimeError, UnavailableError: see `running`.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from seatrial import tokens
-from seatrial.archive.model.errors import ArchiveRule, Conflict, TooLarge, WrongDigest
+from seatrial.archive.model.errors import ArchiveRuleError, ConflictError, TooLargeError, WrongDigestError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, check_path, check_sha256, set_key
 from seatrial.archive.model.manifest import digest_of, parse_object
 from seatrial.archive.server.context import Archive
-from seatrial.archive.server.errors import REFUSALS, TooSlow, authorize, refused
+from seatrial.archive.server.errors import REFUSALS, TooSlowError, authorize, refused
 from seatrial.archive.server.live.messages import Event
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def key_of(request: Request) -> SetKey:
     """The set that the request's path names.
 
     Raises:
-        Invalid: it can't be one.
+        InvalidError: it can't be one.
     """
     path = request.path_params
     return set_key(path["uid"], path["attempt"], path.get("shard", EVIDENCE))
@@ -63,7 +63,7 @@ class _Body:
         """What has not been read yet.
 
         Raises:
-            TooSlow: nothing came for a while.
+            TooSlowError: nothing came for a while.
             ClientDisconnect: the sender went away.
         """
         while not self._ended:
@@ -74,13 +74,13 @@ class _Body:
         """All of it, if it is small enough to hold.
 
         Raises:
-            TooLarge: it isn't.
+            TooLargeError: it isn't.
         """
         body = bytearray()
         async for piece in self.pieces():
             body += piece
             if len(body) > limit:
-                raise TooLarge(f"the body is larger than {limit} bytes", "send less at once")
+                raise TooLargeError(f"the body is larger than {limit} bytes", "send less at once")
         return bytes(body)
 
     async def swallow(self, limit: int) -> None:
@@ -91,7 +91,7 @@ class _Body:
         try:
             while not self._ended and limit > 0:
                 limit -= len(await self._next())
-        except (TooSlow, ClientDisconnect):
+        except (TooSlowError, ClientDisconnect):
             return  # it was refused anyway
 
     async def _next(self) -> bytes:
@@ -100,7 +100,7 @@ class _Body:
                 message = await self._request.receive()
         except TimeoutError as error:
             self._ended = True
-            raise TooSlow(f"nothing came for {self._idle_seconds:.0f} s", "send it again") from error
+            raise TooSlowError(f"nothing came for {self._idle_seconds:.0f} s", "send it again") from error
         if message["type"] == "http.disconnect":
             self._ended = True
             raise ClientDisconnect
@@ -126,7 +126,7 @@ def _upload(archive: Archive, kind: str, handler: UploadHandler) -> Callable[[Re
             swallow = archive.settings.max_file_bytes
             outcome, response = await handler(archive, request, key, body)
             return response
-        except ArchiveRule as error:
+        except ArchiveRuleError as error:
             outcome = REFUSALS[type(error)][1]
             await body.swallow(swallow)
             response = await refused(request, error)
@@ -155,7 +155,7 @@ async def _put_file(archive: Archive, request: Request, key: SetKey, body: _Body
     sha256 = check_sha256(request.headers.get("Content-SHA256"))
     length, limit = request.headers.get("Content-Length", ""), archive.settings.max_file_bytes
     if length.isdecimal() and int(length) > limit:
-        raise TooLarge(
+        raise TooLargeError(
             f"{path} has {length} bytes, more than {limit}", "make it smaller, or raise SEATRIAL_ARCHIVE_MAX_FILE"
         )
     stored = await archive.store.put_file(key, path, body.pieces(), sha256)
@@ -169,7 +169,7 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _
     manifest = await body.whole(archive.settings.max_manifest_bytes)
     announced = request.headers.get("Content-SHA256")
     if announced is not None and digest_of(manifest) != f"sha256:{check_sha256(announced)}":
-        raise WrongDigest("the manifest's bytes are not those that were announced", "send it again")
+        raise WrongDigestError("the manifest's bytes are not those that were announced", "send it again")
     sealed = await archive.store.put_manifest(key, manifest)
     if sealed.created:
         told = {**asdict(key), "digest": sealed.result.digest}
@@ -187,7 +187,7 @@ async def _post_live(archive: Archive, request: Request, key: SetKey, body: _Bod
     lines = (await body.whole(archive.settings.max_live_bytes)).splitlines()
     events: list[Event] = [parse_object(line, "a line") for line in lines if line.strip()]
     if archive.store.is_sealed(key):
-        raise Conflict(f"{key} is sealed: its manifest is stored", "events come before the manifest")
+        raise ConflictError(f"{key} is sealed: its manifest is stored", "events come before the manifest")
     archive.hub.events(key, events)
     return "stored", Response(status_code=204)
 

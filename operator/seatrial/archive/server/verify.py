@@ -13,12 +13,12 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from seatrial.archive.model.errors import Conflict, NotThere
+from seatrial.archive.model.errors import ConflictError, NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.server.access.routes import AnyReader, ReadableRun
 from seatrial.archive.server.context import Archive
-from seatrial.archive.server.errors import Forbidden
+from seatrial.archive.server.errors import ForbiddenError
 from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.sets.store import Store
 
@@ -47,7 +47,7 @@ def check(store: Store, history: History, uids: Iterable[str]) -> Iterator[Check
     """Reads all sets of these runs, and tells of each; of those too that the history knows and the store lost. Blocking.
 
     Raises:
-        Unavailable: the storage or the history can't be reached.
+        UnavailableError: the storage or the history can't be reached.
     """
     for uid in uids:
         known = _known(history, uid)
@@ -65,7 +65,7 @@ def _check(store: Store, key: SetKey, digest: str | None) -> Checked:
         if digest not in (None, found):
             problems = [f"the manifest is not the one that was sealed: it has {found}, not {digest}", *problems]
         state = State.DAMAGED if problems else State.WHOLE
-    except NotThere:
+    except NotFoundError:
         state = State.INCOMPLETE if digest is None else State.DAMAGED
         problems = [] if digest is None else ["its manifest is missing"]
     return Checked(key.uid, key.attempt, key.part, state, problems)
@@ -100,7 +100,7 @@ def router() -> APIRouter:
 
     def answer(archive: Archive, uids: Iterable[str]) -> Response:
         if one.locked():
-            raise Conflict("the archive is being verified already", "wait until that has ended")
+            raise ConflictError("the archive is being verified already", "wait until that has ended")
 
         async def lines() -> AsyncIterator[bytes]:
             async with one:
@@ -115,7 +115,7 @@ def router() -> APIRouter:
         """Reads everything again: a line of JSON for each set, at last `{"state": "done"}`. Only for those who may read all."""
         archive: Archive = request.app.state.archive
         if await who.namespaces(()) is not None:
-            raise Forbidden("you may not read all namespaces", "give a run, or ask who may")
+            raise ForbiddenError("you may not read all namespaces", "give a run, or ask who may")
         return answer(archive, await asyncio.to_thread(all_runs, archive.store, archive.history))
 
     @routes.get("/v1/runs/{uid}/verify")

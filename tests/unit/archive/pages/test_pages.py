@@ -18,7 +18,7 @@ import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from seatrial.archive.server.errors import Unauthorized
+from seatrial.archive.server.errors import UnauthorizedError
 from seatrial.archive.server.history.database import database_url
 from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.pages.routes import COOKIE, Pages
@@ -44,7 +44,7 @@ class Somebody:
 async def reader(request: Request) -> Somebody:
     token = request.cookies.get(COOKIE, "")
     if token != "root" and not token.startswith("token-of-"):
-        raise Unauthorized("who are you?")
+        raise UnauthorizedError("who are you?")
     return Somebody(token)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.model.runs import Counts, RunRow
 from seatrial.archive.model.tests import TestHistory, TestPage, TestPoint, TestRow
@@ -49,7 +49,7 @@ def test_times_in_addresses(given, at):
     "given", ["yesterday", "0h", "999999d", "24H", "<script>", "2026-13-01", "9999-12-31T23:59:59-14:00"]
 )
 def test_times_that_are_none(given):
-    with pytest.raises(Invalid, match="since="):
+    with pytest.raises(InvalidError, match="since="):
         view.time_parameter(given, NOW, "since")
 
 
@@ -82,7 +82,7 @@ def test_running_is_no_verdict():
 
 @pytest.mark.parametrize(("given", "labels"), [({"verdict": "Great"}, []), ({}, ["no-value"]), ({}, ["=v"])])
 def test_filters_that_are_none(given, labels):
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         view.RunQuestion.of(given, labels)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from seatrial.api.names import GROUP, PLURAL
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError
 
@@ -33,14 +33,14 @@ class Reviewer(Protocol):
         """Whose token this is; None if nobody's.
 
         Raises:
-            Unavailable: it can't be asked now.
+            UnavailableError: it can't be asked now.
         """
 
     async def may_read(self, user: User, namespace: str | None) -> bool:
         """Whether the user may read the runs of a namespace; None: of all namespaces.
 
         Raises:
-            Unavailable: it can't be asked now.
+            UnavailableError: it can't be asked now.
         """
 
     async def close(self) -> None:
@@ -95,5 +95,5 @@ class Kubernetes:
             answer = await self._cluster.request("POST", f"/apis/{version}/{plural}", plural, body=body)
         except ClusterError as error:
             log.warning("the API server did not answer a %s: %s", kind, error)
-            raise Unavailable(f"the API server can't be asked who you are: {error}", "try again") from error
+            raise UnavailableError(f"the API server can't be asked who you are: {error}", "try again") from error
         return dict(answer.get("status") or {})

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from seatrial import tokens
 from seatrial.archive.server.access.kubernetes import Reviewer, User
 from seatrial.archive.server.access.remembered import Remembered
-from seatrial.archive.server.errors import Unauthorized
+from seatrial.archive.server.errors import UnauthorizedError
 
 TOKEN_HEADER = "X-Seatrial-Token"  # noqa: S105 - a name
 """For those that come through the API server's service proxy, which keeps `Authorization` for itself."""
@@ -52,15 +52,15 @@ class Access:
         """Who makes this request.
 
         Raises:
-            Unauthorized: nobody that is known.
-            Unavailable: the API server does not say who it is.
+            UnauthorizedError: nobody that is known.
+            UnavailableError: the API server does not say who it is.
         """
         token = request.headers.get(TOKEN_HEADER) or _bearer(request)
         if token is None and _is_local(request):
             return Everything()
         token = token or request.cookies.get(COOKIE)
         if not token:
-            raise Unauthorized(
+            raise UnauthorizedError(
                 "you are not known here",
                 "use `seatrial open`, kubectl port-forward, or send a token of the cluster as a bearer",
             )
@@ -70,7 +70,7 @@ class Access:
         identity = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         user = await self._users.get(identity, lambda: self._reviewer.who(token))
         if user is None:
-            raise Unauthorized("the API server does not know this token", "it may have expired: get a new one")
+            raise UnauthorizedError("the API server does not know this token", "it may have expired: get a new one")
         return _Authenticated(self, identity, user)
 
     async def may_read(self, identity: str, user: User, namespace: str | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from seatrial.archive.model.errors import NotThere, Unavailable
+from seatrial.archive.model.errors import NotFoundError, UnavailableError
 from seatrial.archive.model.keys import check_uid
 from seatrial.archive.server.access.readers import Access, Everything, Reader
 
@@ -20,7 +20,7 @@ async def reader(request: Request) -> Reader:
     """Who makes this request; for FastAPI's Depends.
 
     Raises:
-        Unauthorized, Unavailable: see Access.
+        UnauthorizedError, UnavailableError: see Access.
     """
     access: Access = request.app.state.archive.access
     return await access.reader(request)
@@ -33,21 +33,21 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
     """The uid of the path, of a run that the reader may see; for FastAPI's Depends.
 
     Raises:
-        Invalid: it can't be one.
-        NotThere: there is no such run, or none that this reader may see: they are not told which.
+        InvalidError: it can't be one.
+        NotFoundError: there is no such run, or none that this reader may see: they are not told which.
     """
     check_uid(uid)
     history = request.app.state.archive.history
     if isinstance(who, Everything):
         # a result may be read before the history has it, and while the history is away
         there = True
-        with suppress(Unavailable):
+        with suppress(UnavailableError):
             there = not await asyncio.to_thread(history.is_deleted, uid)
     else:
         namespace = await asyncio.to_thread(history.namespace, uid)
         there = namespace is not None and await who.may_read(namespace)
     if not there:
-        raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
+        raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
     return uid
 
 

@@ -13,7 +13,7 @@ import alembic.util
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, ProgrammingError, TimeoutError
 
-from seatrial.archive.model.errors import Unavailable
+from seatrial.archive.model.errors import UnavailableError
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
@@ -72,7 +72,7 @@ class Database:
         """Brings the schema up to date. Two that do it at once wait for each other.
 
         Raises:
-            Unavailable: the database can't be reached.
+            UnavailableError: the database can't be reached.
             RuntimeError: it was made by a newer version.
         """
         config = alembic.config.Config()
@@ -93,7 +93,7 @@ class Database:
         """A connection that sees one state of the database.
 
         Raises:
-            Unavailable: it can't be reached.
+            UnavailableError: it can't be reached.
         """
         with self._said(), self._engine.begin() as connection:
             yield connection
@@ -103,7 +103,7 @@ class Database:
         """A transaction, committed at its end.
 
         Raises:
-            Unavailable: it can't be reached.
+            UnavailableError: it can't be reached.
         """
         with self._said(), self._engine.execution_options(writes=True).begin() as connection:
             yield connection
@@ -117,7 +117,7 @@ class Database:
                 raise  # an error of ours
             cause = error if isinstance(error, TimeoutError) else error.orig
             first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-            raise Unavailable(
+            raise UnavailableError(
                 f"the history in {self._where} can't be used: {first_line}", "results are kept all the same; try again"
             ) from error
 

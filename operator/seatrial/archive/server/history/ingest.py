@@ -17,7 +17,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from seatrial.archive.model.errors import NotThere, Unavailable
+from seatrial.archive.model.errors import NotFoundError, UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.record import parse_record
 from seatrial.archive.server.history.queries import History, bounded_id, clean
@@ -71,7 +71,7 @@ class Ingest:
         """
         try:
             await asyncio.to_thread(self._history.migrate)
-        except Unavailable as error:
+        except UnavailableError as error:
             log.warning("%s; going on without it until it can be reached", error)
         self._task = asyncio.create_task(self._run())
 
@@ -107,7 +107,9 @@ class Ingest:
             key = await self._waiting.get()
             what = "a result waits for the history"
             try:
-                await self._insist(what, Unavailable, ingest, self._store, self._history, key, self._stopping.is_set)
+                await self._insist(
+                    what, UnavailableError, ingest, self._store, self._history, key, self._stopping.is_set
+                )
             except Exception:
                 log.exception("a result can't be taken into the history; it is in the store", extra=asdict(key))
             self._count(-1)
@@ -139,8 +141,8 @@ def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bo
     """Takes one sealed set; a second time changes nothing. Leaves it unfinished when it is `stopped`.
 
     Raises:
-        Unavailable: the store or the database can't be reached.
-        Invalid: the set is not what its kind should be.
+        UnavailableError: the store or the database can't be reached.
+        InvalidError: the set is not what its kind should be.
     """
     result = store.result(key)
     if result is None:
@@ -156,7 +158,7 @@ def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bo
             if stopped():
                 return
             history.add_tests(set_id, tests, texts)
-    except NotThere:
+    except NotFoundError:
         pass  # pytest never began
     history.end_set(set_id)
 

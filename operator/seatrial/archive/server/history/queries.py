@@ -1,4 +1,4 @@
-"""All reads and writes of the history. Every method blocks: call it in a thread. Each raises Unavailable while the database can't be
+"""All reads and writes of the history. Every method blocks: call it in a thread. Each raises UnavailableError while the database can't be
 reached.
 """
 
@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.json import to_json
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter, TestFilter, TestOrder
@@ -118,7 +118,7 @@ class History:
         """Runs, the newest first.
 
         Raises:
-            Invalid: the cursor is none of ours.
+            InvalidError: the cursor is none of ours.
         """
         wanted = _matching(filter)
         query = select(*_RUN_COLUMNS).where(*wanted).order_by(runs.c.created_at.desc(), runs.c.uid.desc())
@@ -172,7 +172,7 @@ class History:
         """Tests of one attempt of a run.
 
         Raises:
-            Invalid: the cursor is none of ours.
+            InvalidError: the cursor is none of ours.
         """
         offset = _offset(cursor)
         joined = tests.join(sets).join(runs, runs.c.uid == sets.c.uid)
@@ -655,8 +655,8 @@ def _offset(cursor: str | None) -> int:
     return int(text)
 
 
-def _no_cursor() -> Invalid:
-    return Invalid("the cursor is none that this list gave", "leave it out for the first page")
+def _no_cursor() -> InvalidError:
+    return InvalidError("the cursor is none that this list gave", "leave it out for the first page")
 
 
 # Writing

@@ -24,14 +24,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from seatrial import amounts
-from seatrial.archive.model.errors import Invalid, NotThere
+from seatrial.archive.model.errors import InvalidError, NotFoundError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, check_path, check_uid, set_key
 from seatrial.archive.model.manifest import Manifest, parse_manifest
 from seatrial.archive.model.questions import TestFilter, TestOrder
 from seatrial.archive.model.report import notes as runner_notes
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.model.tests import TestRow
-from seatrial.archive.server.errors import REFUSALS, Unauthorized
+from seatrial.archive.server.errors import REFUSALS, UnauthorizedError
 from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.pages import moments, timeline, view
 from seatrial.archive.server.reports import gather
@@ -80,7 +80,7 @@ class Files(Protocol):
         """The manifest of a set.
 
         Raises:
-            NotThere: the set is not complete.
+            NotFoundError: the set is not complete.
         """
         ...
 
@@ -88,7 +88,7 @@ class Files(Protocol):
         """A file's bytes from `start` to before `end`.
 
         Raises:
-            Invalid, NotThere: there can't be, or there is no such file.
+            InvalidError, NotFoundError: there can't be, or there is no such file.
         """
         ...
 
@@ -171,7 +171,7 @@ class Pages:
         async def call(request: Request) -> Response:
             try:
                 response = await page(self, request)
-            except Unauthorized:
+            except UnauthorizedError:
                 response = self._to_sign_in(request)
             except tuple(REFUSALS) as error:
                 status, _ = REFUSALS[type(error)]
@@ -205,13 +205,13 @@ class Pages:
         """The run of the address.
 
         Raises:
-            NotThere: there is none, or the reader may not know of it.
+            NotFoundError: there is none, or the reader may not know of it.
         """
         reader = await self._reader(request)
         uid = check_uid(request.path_params["uid"])
         run = await asyncio.to_thread(self._history.run, uid)
         if run is None or not await reader.may_read(run.namespace):
-            raise NotThere(
+            raise NotFoundError(
                 f"there is no run {uid}",
                 "it was never here, its time in the archive is over, or it is not for you to see",
             )
@@ -251,9 +251,11 @@ class Pages:
         reader = await self._reader(request)
         namespace, test_id = (request.query_params.get(name, "") for name in ("namespace", "id"))
         if not namespace or not test_id:
-            raise Invalid("the address lacks namespace or id", "follow the link of a test")
+            raise InvalidError("the address lacks namespace or id", "follow the link of a test")
         if not await reader.may_read(namespace):
-            raise NotThere(f"there is no namespace {namespace}", "no run of it is here, or it is not for you to see")
+            raise NotFoundError(
+                f"there is no namespace {namespace}", "no run of it is here, or it is not for you to see"
+            )
         history = await asyncio.to_thread(self._history.test_history, namespace, test_id, _HISTORY_POINTS)
         return self._show(request, "history.html", history=history, trend=view.trend(history))
 
@@ -332,10 +334,10 @@ class Pages:
         attempt = _attempt(run, given.get("attempt"))
         order = next((order for order in _ORDERS if order == (given.get("order") or "bad-first")), None)
         if order is None:
-            raise Invalid(f"order={given['order'][:60]!r} is none", f"use {', '.join(_ORDERS)}")
+            raise InvalidError(f"order={given['order'][:60]!r} is none", f"use {', '.join(_ORDERS)}")
         cursor = given.get("cursor") or None
         if (outcome := given.get("outcome") or None) not in (None, *view.OUTCOMES):
-            raise Invalid(f"outcome={str(outcome)[:60]!r} is none", f"use one of {', '.join(view.OUTCOMES)}")
+            raise InvalidError(f"outcome={str(outcome)[:60]!r} is none", f"use one of {', '.join(view.OUTCOMES)}")
         asked = TestFilter(
             outcome=outcome, text=given.get("text") or None, attempt=attempt.attempt if attempt else None
         )
@@ -357,7 +359,7 @@ class Pages:
         number = attempt.attempt if attempt else run.attempt
         test = await asyncio.to_thread(self._history.test, run.uid, number, test_id)
         if test is None or attempt is None:
-            raise NotThere(f"attempt {number} of the run has no test {test_id[:200]}", "see the list of its tests")
+            raise NotFoundError(f"attempt {number} of the run has no test {test_id[:200]}", "see the list of its tests")
 
         def beside() -> tuple[moments.Moment | None, dict[str, int]]:
             with self._logs_of(run.uid, attempt) as logs:
@@ -409,11 +411,11 @@ class Pages:
         rows = view.files(run.uid, key.attempt, key.part, parse_manifest(body, key))
         row = next((row for row in rows if row.path == path), None)
         if row is None:
-            raise NotThere(f"there is no file {path}", "the run's page lists its files")
+            raise NotFoundError(f"there is no file {path}", "the run's page lists its files")
         given = request.query_params
         text, first = given.get("text", ""), given.get("line", "").strip()
         if first and not (first.isdecimal() and len(first) < 10):
-            raise Invalid(f"line={first[:60]!r} is no number of a line", "use 1 or more")
+            raise InvalidError(f"line={first[:60]!r} is no number of a line", "use 1 or more")
         at = view.time_parameter(given.get("at", ""), datetime.now(UTC), "at")
         root, shown, cut = view.root(request.url.path), None, 0
         if not row.picture:
@@ -436,7 +438,7 @@ class Pages:
         for key in keys:
             try:
                 found[key.part] = parse_manifest(self._files.manifest(key), key)
-            except NotThere:  # removed a moment ago: its time was over
+            except NotFoundError:  # removed a moment ago: its time was over
                 log.info("a set of a run went while its page was made", extra={"set": str(key)})
         return found
 
@@ -494,7 +496,7 @@ class Pages:
     async def _static_file(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in self._static:
-            raise NotThere("there is no such file", "")
+            raise NotFoundError("there is no such file", "")
         # Pages ask for it with its version, so what a browser has is always right.
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(self._static[name], headers=headers, media_type=_TYPES[Path(name).suffix])
@@ -504,15 +506,15 @@ async def _form(request: Request) -> dict[str, str]:
     """The fields of a form of ours.
 
     Raises:
-        Invalid: it comes from a page of somebody else, or is far too large.
+        InvalidError: it comes from a page of somebody else, or is far too large.
     """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Invalid("the form was sent from another site", "use the archive's own page")
+        raise InvalidError("the form was sent from another site", "use the archive's own page")
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > _FORM:
-            raise Invalid("the form is too large", "a token has a few thousand characters")
+            raise InvalidError("the form is too large", "a token has a few thousand characters")
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
@@ -520,13 +522,13 @@ def _attempt(run: RunDetail, wanted: str | None) -> Attempt | None:
     """The attempt that the address names; else the last one, if there is any.
 
     Raises:
-        NotThere: the run has no such attempt.
+        NotFoundError: the run has no such attempt.
     """
     if not wanted:
         return run.last
     found = next((attempt for attempt in run.attempts if str(attempt.attempt) == wanted), None)
     if found is None:
-        raise NotThere(f"the run has no attempt {wanted[:20]}", "its page lists its attempts")
+        raise NotFoundError(f"the run has no attempt {wanted[:20]}", "its page lists its attempts")
     return found
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import yaml
 
 from seatrial.amounts import duration
-from seatrial.archive.model.errors import Invalid
+from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import by_name
 from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.model.questions import RunFilter
@@ -128,7 +128,7 @@ def time_parameter(text: str, now: datetime, name: str) -> datetime | None:
     """A moment given in an address: `24h` (so long ago), a date, or a date and time (UTC unless it says otherwise).
 
     Raises:
-        Invalid: it is none of these.
+        InvalidError: it is none of these.
     """
     if not text:
         return None
@@ -138,7 +138,7 @@ def time_parameter(text: str, now: datetime, name: str) -> datetime | None:
         at = datetime.fromisoformat(text)
         at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise Invalid(
+        raise InvalidError(
             f"{name}={text[:60]!r} is not a time", "use 24h, 7d, 2026-01-31 or 2026-01-31T15:00:00Z"
         ) from error
     return at
@@ -170,7 +170,7 @@ class RunQuestion:
         """The question in these parameters.
 
         Raises:
-            Invalid: a label is not `key=value`, or a verdict is none.
+            InvalidError: a label is not `key=value`, or a verdict is none.
         """
         asked = cls(
             labels=tuple(text for label in labels if (text := label.strip())),
@@ -181,16 +181,18 @@ class RunQuestion:
         )
         for label in asked.labels:
             if not _LABEL.fullmatch(label):
-                raise Invalid(f"label={label[:60]!r} is not a label", "write key=value, for example branch=main")
+                raise InvalidError(f"label={label[:60]!r} is not a label", "write key=value, for example branch=main")
         if asked.verdict not in ("", "running", *VERDICTS):
-            raise Invalid(f"verdict={asked.verdict[:60]!r} is not a verdict", f"use running or {', '.join(VERDICTS)}")
+            raise InvalidError(
+                f"verdict={asked.verdict[:60]!r} is not a verdict", f"use running or {', '.join(VERDICTS)}"
+            )
         return asked
 
     def filter(self, namespaces: frozenset[str] | None, now: datetime) -> RunFilter:
         """The history's filter for it.
 
         Raises:
-            Invalid: a time can't be understood.
+            InvalidError: a time can't be understood.
         """
         pairs = tuple((key, value) for key, _, value in (label.partition("=") for label in self.labels))
         return RunFilter(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from seatrial.archive.model.errors import Invalid, TooLarge
+from seatrial.archive.model.errors import InvalidError, TooLargeError
 
 LIMIT = 300_000
 """Lines, files and folders in one report."""
@@ -80,8 +80,8 @@ class Coverage:
         """Adds the report of a shard.
 
         Raises:
-            Invalid: it can't be read.
-            TooLarge: it is too much to hold.
+            InvalidError: it can't be read.
+            TooLargeError: it is too much to hold.
         """
         parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -94,7 +94,7 @@ class Coverage:
                 parser.Parse(piece)
             parser.Parse(b"", True)
         except (expat.ExpatError, ValueError, KeyError) as error:
-            raise Invalid(
+            raise InvalidError(
                 f"the coverage.xml of a shard can't be read: {error}", "it is among the files of the shard as it is"
             ) from error
 
@@ -127,7 +127,7 @@ class Coverage:
     def _hold(self, held: bool) -> None:
         self._count += not held
         if self._count > LIMIT:
-            raise TooLarge(f"the coverage has more than {LIMIT} lines", "each shard's own is among its files")
+            raise TooLargeError(f"the coverage has more than {LIMIT} lines", "each shard's own is among its files")
 
     def xml(self) -> bytes:
         """The report of all."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
-from seatrial.archive.model.errors import ArchiveRule, NotThere
+from seatrial.archive.model.errors import ArchiveRuleError, NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import TestFilter, TestOrder
 from seatrial.archive.model.report import Hint, Report, parse_hints
@@ -45,7 +45,7 @@ class Chunks(Protocol):
         """A file, piece by piece.
 
         Raises:
-            NotThere: there is none.
+            NotFoundError: there is none.
         """
         ...
 
@@ -61,7 +61,7 @@ class Files(Chunks, Protocol):
         """A small file.
 
         Raises:
-            NotThere: there is none.
+            NotFoundError: there is none.
         """
         ...
 
@@ -94,7 +94,7 @@ def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
         return ()
     try:
         return parse_hints(files.read(SetKey(run.uid, run.last.attempt, None), HINTS))
-    except NotThere:
+    except NotFoundError:
         return ()
 
 
@@ -113,7 +113,7 @@ def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
     try:
         keys = tuple(SetKey(uid, attempt.attempt, shard) for shard in sorted(rates))
         return _merged_rate(files, keys)  # type: ignore[arg-type]  # no protocol says that it can be hashed
-    except ArchiveRule:
+    except ArchiveRuleError:
         return None  # who asks for the report itself is told why
 
 
@@ -127,7 +127,7 @@ def coverage(files: Chunks, keys: Iterable[SetKey]) -> Coverage:
     """What these shards covered together.
 
     Raises:
-        Invalid, NotThere, TooLarge: one of their reports can't be read.
+        InvalidError, NotFoundError, TooLargeError: one of their reports can't be read.
     """
     together = Coverage()
     for key in keys:
@@ -148,5 +148,5 @@ def parts(files: Files, uid: str) -> list[Part]:
 def _events(files: Files, key: SetKey) -> Iterator[bytes]:
     try:
         yield from files.chunks(key, EVENTS)
-    except NotThere:
+    except NotFoundError:
         return  # its pytest never began

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from seatrial.archive.model.errors import NotThere
+from seatrial.archive.model.errors import NotFoundError
 from seatrial.archive.model.json import to_json_bytes
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.report import Report
@@ -71,7 +71,7 @@ def _coverage(archive: Archive, uid: str) -> Iterator[bytes]:
     last = _run(archive, uid).last
     keys = [SetKey(uid, last.attempt, shard) for shard in gather.measured(last)] if last else []
     if not keys:
-        raise NotThere("no coverage was measured", "ask for it with spec.tests.coverage: true")
+        raise NotFoundError("no coverage was measured", "ask for it with spec.tests.coverage: true")
     if len(keys) == 1:
         return archive.store.chunks(keys[0], gather.COVERAGE)
     return iter([gather.coverage(archive.store, keys).xml()])
@@ -89,7 +89,7 @@ def _read(archive: Archive, uid: str) -> Report:
 def _run(archive: Archive, uid: str) -> RunDetail:
     run = archive.history.run(uid)
     if run is None:
-        raise NotThere(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
+        raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
     return run
 
 

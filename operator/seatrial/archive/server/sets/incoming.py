@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from seatrial.archive.model.errors import TooLarge
+from seatrial.archive.model.errors import TooLargeError
 from seatrial.archive.server.storage.folder import full_volume_said
 
 
@@ -24,11 +24,11 @@ class Incoming:
         """Takes more bytes.
 
         Raises:
-            TooLarge, VolumeFull: they are too many, or no space is left.
+            TooLargeError, VolumeFullError: they are too many, or no space is left.
         """
         self.size += len(data)
         if self.size > self._max_bytes:
-            raise TooLarge(
+            raise TooLargeError(
                 f"the file is larger than {self._max_bytes} bytes",
                 "make it smaller, or raise SEATRIAL_ARCHIVE_MAX_FILE",
             )

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakValueDictionary
 
-from seatrial.archive.model.errors import Conflict, Incomplete, Invalid, NotThere, Unavailable, WrongDigest
+from seatrial.archive.model.errors import (
+    ConflictError,
+    IncompleteError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+    WrongDigestError,
+)
 from seatrial.archive.model.keys import SetKey, check_path, check_uid, is_uid, set_key
 from seatrial.archive.model.manifest import Manifest, digest_of, parse_manifest, parse_object, parse_vital
 from seatrial.archive.server.sets.digests import Digests, sha256_of
@@ -55,7 +62,7 @@ class Store:
         Raises:
             OSError: the folder can't be written.
             RuntimeError: another process uses it.
-            Unavailable: the bucket can't be used.
+            UnavailableError: the bucket can't be used.
         """
         self._incoming.mkdir(parents=True, exist_ok=True)
         lock_file = (self._folder / ".lock").open("wb")
@@ -83,12 +90,12 @@ class Store:
         """Stores one file, or finds that the same bytes are stored already.
 
         Raises:
-            Invalid: the name may not be used.
-            TooLarge: the body is larger than a file may be.
-            WrongDigest: the body hasn't the digest `sha256` (hex).
-            Conflict: other bytes are there under this name, or the set is sealed.
-            VolumeFull: no space is left.
-            Unavailable: the bucket doesn't answer.
+            InvalidError: the name may not be used.
+            TooLargeError: the body is larger than a file may be.
+            WrongDigestError: the body hasn't the digest `sha256` (hex).
+            ConflictError: other bytes are there under this name, or the set is sealed.
+            VolumeFullError: no space is left.
+            UnavailableError: the bucket doesn't answer.
         """
         check_path(path)
         incoming = Incoming(self._incoming / secrets.token_hex(16), self._max_file_bytes)
@@ -101,7 +108,7 @@ class Store:
                     batch = bytearray()
             found = await in_thread(incoming.finish, batch)
             if found != sha256:
-                raise WrongDigest(
+                raise WrongDigestError(
                     f"{path} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
                     "the file changed while it was sent, or the transfer was damaged; send it again",
                 )
@@ -116,7 +123,7 @@ class Store:
         try:
             version = None if sealed else self._storage.add(name, incoming.path)
         except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-            raise Conflict(f"{path} of {key} can't be both a file and a folder", "use another name") from error
+            raise ConflictError(f"{path} of {key} can't be both a file and a folder", "use another name") from error
         if version is not None:
             self._digests.remember(name, version, sha256)
             return Stored(created=True, size=incoming.size)
@@ -124,20 +131,22 @@ class Store:
         if present is not None and self._digests.of(present) == sha256:
             return Stored(created=False, size=incoming.size)
         if present is not None:
-            raise Conflict(f"{path} of {key} is stored with other bytes", "results are write-once: use another name")
+            raise ConflictError(
+                f"{path} of {key} is stored with other bytes", "results are write-once: use another name"
+            )
         if sealed:
-            raise Conflict(f"{key} is sealed: its manifest is stored", "upload every file before the manifest")
-        raise Unavailable(f"{path} of {key} was taken by another upload that has not ended", "send it again")
+            raise ConflictError(f"{key} is sealed: its manifest is stored", "upload every file before the manifest")
+        raise UnavailableError(f"{path} of {key} was taken by another upload that has not ended", "send it again")
 
     async def put_manifest(self, key: SetKey, body: bytes) -> Sealed:
         """Seals the set if every file that the manifest names is there; from then on nothing of it changes.
 
         Raises:
-            Invalid: this is no manifest of this set, or its vital file belongs to another one.
-            Incomplete: files that it names are missing or have other bytes.
-            Conflict: another manifest is stored.
-            VolumeFull: no space is left.
-            Unavailable: the bucket doesn't answer.
+            InvalidError: this is no manifest of this set, or its vital file belongs to another one.
+            IncompleteError: files that it names are missing or have other bytes.
+            ConflictError: another manifest is stored.
+            VolumeFullError: no space is left.
+            UnavailableError: the bucket doesn't answer.
         """
         async with self._lock(key):
             return await in_pool(self._transfers, self._seal, key, body)
@@ -153,7 +162,7 @@ class Store:
         finally:
             incoming.discard()
         if not created and self.manifest(key) != body:
-            raise Conflict(f"{key} is sealed with another manifest", "results are write-once: the first one stays")
+            raise ConflictError(f"{key} is sealed with another manifest", "results are write-once: the first one stays")
         return Sealed(created, Result(key, digest_of(body), summary, self._sealed_at(key)))
 
     def _check_files(self, key: SetKey, manifest: Manifest) -> None:
@@ -169,7 +178,7 @@ class Store:
                 problems.append(f"{file.path} has other bytes")
         if problems:
             more = f" and {len(problems) - _PROBLEMS_NAMED} more" if len(problems) > _PROBLEMS_NAMED else ""
-            raise Incomplete(
+            raise IncompleteError(
                 f"{key} is not complete: {'; '.join(problems[:_PROBLEMS_NAMED])}{more}",
                 "upload these files, then the manifest again",
             )
@@ -190,7 +199,7 @@ class Store:
         keys = []
         for attempt in self._storage.folders(run):
             for part in self._storage.folders(f"{run}/{attempt}"):
-                with suppress(Invalid):  # not ours
+                with suppress(InvalidError):  # not ours
                     keys.append(set_key(uid, attempt, part))
         return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
 
@@ -201,7 +210,7 @@ class Store:
             return Result(
                 key, digest_of(body), parse_object(self.read(key, key.vital), key.vital), self._sealed_at(key)
             )
-        except NotThere:
+        except NotFoundError:
             return None
 
     def results(self, uid: str) -> list[Result]:
@@ -213,7 +222,7 @@ class Store:
         """What a complete set takes, in bytes.
 
         Raises:
-            NotThere: the set is not complete.
+            NotFoundError: the set is not complete.
         """
         body = self.manifest(key)
         return len(body) + sum(file.size for file in parse_manifest(body, key).files)
@@ -222,30 +231,30 @@ class Store:
         """The manifest's bytes.
 
         Raises:
-            NotThere: the set is not complete.
+            NotFoundError: the set is not complete.
         """
         entry = self._storage.find(manifest_path(key))
         if entry is None:
-            raise NotThere(f"{key} has no manifest", "its upload has not ended, or never began")
+            raise NotFoundError(f"{key} has no manifest", "its upload has not ended, or never began")
         return b"".join(self._storage.chunks(entry.name, 0, entry.size))
 
     def file(self, key: SetKey, path: str) -> Entry:
         """What is known of this file.
 
         Raises:
-            Invalid: the name can't be the name of a file.
-            NotThere: there is no such file.
+            InvalidError: the name can't be the name of a file.
+            NotFoundError: there is no such file.
         """
         found = self._storage.find(file_path(key, check_path(path)))
         if found is None:
-            raise NotThere(f"{key} has no file {path}", "the manifest lists the files")
+            raise NotFoundError(f"{key} has no file {path}", "the manifest lists the files")
         return found
 
     def chunks(self, key: SetKey, path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The file's bytes from `start` to before `end` (None: its end), piece by piece.
 
         Raises:
-            Invalid, NotThere: see `file`.
+            InvalidError, NotFoundError: see `file`.
         """
         entry = self.file(key, path)
         return self.content(entry, start, entry.size if end is None else end)
@@ -258,7 +267,7 @@ class Store:
         """The bytes of a file that is small enough to hold.
 
         Raises:
-            Invalid, NotThere: see `file`.
+            InvalidError, NotFoundError: see `file`.
         """
         return b"".join(self.chunks(key, path))
 
@@ -266,11 +275,11 @@ class Store:
         """Reads all bytes of a complete set again, and tells what is not as the manifest says; nothing: all is well.
 
         Raises:
-            NotThere: the set is not complete.
+            NotFoundError: the set is not complete.
         """
         try:
             manifest = parse_manifest(self.manifest(key), key)
-        except Invalid as error:
+        except InvalidError as error:
             return [error.error]
         problems = []
         for file in manifest.files:
@@ -316,7 +325,7 @@ class Store:
     def _sealed_at(self, key: SetKey) -> float:
         entry = self._storage.find(manifest_path(key))
         if entry is None:
-            raise NotThere(f"{key} has no manifest", "it was removed a moment ago")
+            raise NotFoundError(f"{key} has no manifest", "it was removed a moment ago")
         return entry.modified
 
     def _lock(self, key: SetKey) -> asyncio.Lock:

@@ -22,7 +22,7 @@ class Entry:
 
 
 class Storage(Protocol):
-    """Keeps files. Every method blocks, may be called by many threads at once, and raises Unavailable when a bucket doesn't answer."""
+    """Keeps files. Every method blocks, may be called by many threads at once, and raises UnavailableError when a bucket doesn't answer."""
 
     def open(self) -> int:
         """Makes ready, removes what a crash left half-way, and returns how many such files there were.
@@ -40,8 +40,8 @@ class Storage(Protocol):
 
         Raises:
             FileExistsError, IsADirectoryError, NotADirectoryError: the name, or a part of it, is a folder's or a file's.
-            Invalid: the name is too long for a bucket.
-            VolumeFull: no space is left.
+            InvalidError: the name is too long for a bucket.
+            VolumeFullError: no space is left.
         """
         ...
 

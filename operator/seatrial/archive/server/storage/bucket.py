@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
-from seatrial.archive.model.errors import Invalid, Unavailable
+from seatrial.archive.model.errors import InvalidError, UnavailableError
 from seatrial.archive.server.storage import Entry
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Bucket:
     def add(self, name: str, source: Path) -> str | None:
         """See Storage."""
         if self._prefix_bytes + 1 + len(name.encode()) > _MAX_NAME_BYTES:
-            raise Invalid(f"{name[:100]}... is too long a name for the bucket", "shorten the path of the file")
+            raise InvalidError(f"{name[:100]}... is too long a name for the bucket", "shorten the path of the file")
         with self._said():
             try:
                 if source.stat().st_size <= _WHOLE_BYTES:
@@ -106,7 +106,7 @@ class Bucket:
             )
             obstore.copy(self._store, passing, name, overwrite=False)
         finally:
-            with suppress(Unavailable):  # the next start removes it
+            with suppress(UnavailableError):  # the next start removes it
                 self.remove([passing])
 
     def find(self, name: str) -> Entry | None:
@@ -150,7 +150,7 @@ class Bucket:
 
     @contextmanager
     def _said(self) -> Iterator[None]:
-        """Turns what the bucket refuses into Unavailable."""
+        """Turns what the bucket refuses into UnavailableError."""
         try:
             yield
         except AlreadyExistsError:
@@ -158,8 +158,8 @@ class Bucket:
         except BaseError as error:
             raise self._unavailable(error) from error
 
-    def _unavailable(self, error: Exception) -> Unavailable:
-        return Unavailable(
+    def _unavailable(self, error: Exception) -> UnavailableError:
+        return UnavailableError(
             f"the bucket {self._url} can't be used: {_cause(error)}",
             "check its address, that the archive can reach it, and that the archive's credentials may list, get, put and delete",
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from seatrial.archive.model.errors import VolumeFull
+from seatrial.archive.model.errors import VolumeFullError
 from seatrial.archive.server.storage import Entry
 
 _READ_BYTES = 256 * 1024
@@ -113,13 +113,13 @@ class Folder:
 
 @contextmanager
 def full_volume_said() -> Iterator[None]:
-    """Turns the operating system's ways to say that no space is left into VolumeFull."""
+    """Turns the operating system's ways to say that no space is left into VolumeFullError."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise VolumeFull(
+        raise VolumeFullError(
             "the archive's volume is full",
             "delete old runs or enlarge the volume of the archive, then send this again",
         ) from error
