@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from seatrial.api.container import EnvVar
 from seatrial.environment.objects import Manifest
@@ -28,13 +28,26 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def pieces(text: str) -> Iterator[tuple[str, str | None]]:
+    """A value in pieces: plain text with None, and each `$(NAME)` with its name. Together they are the value.
+
+    Takes time in proportion to the length: only where a `)` follows is a `$(` looked at.
+    """
+    if "$(" not in text:
+        yield text, None
+        return
+    position = 0
+    for match in _TOKEN.finditer(text, 0, text.rfind(")") + 1):
+        if match[1] is not None:
+            yield text[position : match.start()], None
+            yield match[0], match[1]
+            position = match.end()
+    yield text[position:], None
+
+
 def references(text: str) -> tuple[str, ...]:
     """The names that a value refers to; `$$(NAME)` is an escaped one and refers to nothing."""
-    return tuple(match[1] for match in _TOKEN.finditer(text) if match[1] is not None)
-
-
-def _inlined(text: str, name: str, value: str) -> str:
-    return _TOKEN.sub(lambda match: value if match[1] == name else match[0], text)
+    return tuple(name for _, name in pieces(text) if name is not None)
 
 
 def merged(ours: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]:
@@ -42,25 +55,81 @@ def merged(ours: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]
 
     The last one of a name wins, as in a Pod. What stood between keeps the value that it saw: `DATABASE_URL` is the
     service's also when a container has a `PGUSER` of its own, and a value may extend its predecessor, as in
-    `DATABASE_URL: $(DATABASE_URL)?sslmode=disable`. (A name twice in one list is refused by server-side apply.)
+    `DATABASE_URL: $(DATABASE_URL)?sslmode=disable`. (A name twice in one list is refused by the API server.)
+
+    So each value that is replaced later is written into those that refer to it. `Sizes` tells how long they become.
     """
-    result = list(ours)
-    for variable in (variable for variables in given for variable in variables):
-        entry = {"name": variable.name, "value": variable.value}
-        index = next((i for i, earlier in enumerate(result) if earlier["name"] == variable.name), None)
-        if index is not None:
-            defined = {earlier["name"] for earlier in result[:index]}
-            before = _frozen(result.pop(index).get("value", ""), defined)
-            result[index:] = [_with_inlined(later, variable.name, before) for later in result[index:]]
-            entry = _with_inlined(entry, variable.name, before)
-        result.append(entry)
+    entries = [*ours, *({"name": each.name, "value": each.value} for variables in given for each in variables)]
+    last = {entry["name"]: index for index, entry in enumerate(entries)}
+    seen: list[Mapping[str, int]] = []
+    current: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        seen.append({name: current[name] for name in references(entry.get("value", "")) if name in current})
+        current[entry["name"]] = index
+    replaced: dict[int, str] = {}
+    needed = _inlined_ones(entries, seen, last)
+    result = []
+    for index, entry in enumerate(entries):
+        kept = last[entry["name"]] == index
+        if "value" in entry and (kept or index in needed):
+            text = _resolved(entry["value"], seen[index], replaced, freeze=not kept)
+            entry = entry | {"value": text}
+        if kept:
+            result.append(entry)
+        elif index in needed:
+            replaced[index] = entry.get("value", "")
     return result
 
 
-def _frozen(text: str, defined: Container[str]) -> str:
-    """What means the same at a later place: a name that is not defined here stays literal there too."""
-    return _TOKEN.sub(lambda match: match[0] if match[1] is None or match[1] in defined else "$" + match[0], text)
+def _inlined_ones(entries: Sequence[Manifest], seen: Sequence[Mapping[str, int]], last: Mapping[str, int]) -> set[int]:
+    """Which entries are replaced later, and yet part of the value of one that stays."""
+    needed: set[int] = set()
+    for index in range(len(entries) - 1, -1, -1):
+        if last[entries[index]["name"]] == index or index in needed:
+            needed.update(i for i in seen[index].values() if last[entries[i]["name"]] != i)
+    return needed
 
 
-def _with_inlined(entry: Manifest, name: str, value: str) -> Manifest:
-    return entry | {"value": _inlined(entry["value"], name, value)} if "value" in entry else entry
+def _resolved(text: str, seen: Mapping[str, int], replaced: Mapping[int, str], *, freeze: bool) -> str:
+    """A value with those written into it that are replaced later.
+
+    `freeze`: it moves to a later place itself, where a name that is not defined here stays literal too.
+    """
+    result = []
+    for piece, name in pieces(text):
+        if name is None:
+            result.append(piece)
+        elif name in seen:
+            result.append(replaced.get(seen[name], piece))
+        else:
+            result.append("$" + piece if freeze else piece)
+    return "".join(result)
+
+
+class Sizes:
+    """How long values become, in bytes, at most: computed from lengths, so that no long value is ever made.
+
+    A reference counts as what it stands for or as itself, whichever is longer: this bounds the expanded value as well as
+    what `merged` writes.
+    """
+
+    def __init__(self, known: Mapping[str, int] | None = None) -> None:
+        self.known = dict(known or {})
+        """By name, of the variables so far."""
+
+    def of(self, text: str) -> int:
+        """Of a value that may refer to the variables so far."""
+        size = 0
+        for piece, name in pieces(text):
+            length = len(piece.encode("utf-8", "surrogatepass"))
+            size += length if name is None else max(length, self.known.get(name, 0))
+        return size
+
+    def add(self, name: str, size: int) -> None:
+        """A further variable, which hides an earlier one of its name."""
+        self.known[name] = size
+
+    @property
+    def total(self) -> int:
+        """Of all variables with their names, as a process gets them."""
+        return sum(len(name) + size + len("=\0") for name, size in self.known.items())

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
-from seatrial.api.container import ConfigMapRef, Env, Resources
+from seatrial.api.container import ConfigMapRef, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
-from seatrial.environment import custom, env, resources, security, services, shared, tests
-from seatrial.environment.expansion import RESERVED_PREFIX
+from seatrial.environment import custom, resources, security, shared, tests, variables
 from seatrial.environment.paths import is_within
-from seatrial.settings import Settings
+from seatrial.environment.problem import Problem
 
 OUR_NAMES = "seatrial-"
 """Containers of ours are called so."""
 _TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, "/dev", "/proc", "/sys")
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing to correct."""
-
-    path: str
-    """The field, as in `spec.apps.controller.env[2].name`."""
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
 
 
 def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) -> tuple[Problem, ...]:
@@ -46,8 +32,8 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) 
         *_names(run),
         *_ports(run),
         *wrong_quantities,
-        *_own_variables(run),
-        *(() if wrong_quantities else _collisions(run)),  # which needs the services, and they need their quantities
+        *variables.reserved_names(run.spec),
+        *(() if wrong_quantities else variables.problems(run)),  # which needs the services with their quantities
         *_artifacts(run),
         *_mounts(run),
         *_timeouts(run),
@@ -140,35 +126,6 @@ def _quantities(path: str, wanted: Resources) -> Iterator[Problem]:
         request, limit = wanted.requests[key], wanted.limits[key]
         if resources.quantity(request) > resources.quantity(limit):
             yield Problem(f"{path}.requests.{key}", f"{request} is more than the limit, {limit}")
-
-
-def _own_variables(run: IntegrationRun) -> Iterator[Problem]:
-    spec = run.spec
-    lists: list[tuple[str, Env]] = [
-        ("spec.env", spec.env),
-        *((f"spec.migrations[{i}].env", step.env) for i, step in enumerate(spec.migrations)),
-        *((f"spec.apps.{name}.env", app.env) for name, app in sorted(spec.apps.items())),
-        ("spec.tests.env", spec.tests.env),
-    ]
-    named = [(f"{path}[{i}].name", variable.name) for path, variables in lists for i, variable in enumerate(variables)]
-    if spec.shared_volume and spec.shared_volume.env:
-        named.append(("spec.sharedVolume.env", spec.shared_volume.env))
-    for path, name in named:
-        if name.startswith(RESERVED_PREFIX):
-            yield Problem(path, f"names that begin with {RESERVED_PREFIX} are taken; use another one than {name}")
-
-
-def _collisions(run: IntegrationRun) -> Iterator[Problem]:
-    """Two parts that bring the same variable, such as an app `cache` beside a service whose variable is CACHE_URL."""
-    backings = services.backings(run.spec.services, Settings())
-    owners: dict[str, str] = {}
-    for part in env.announcements(run.scope, run.spec, backings, shard=True, shared_volume=True):
-        for entry in part.entries:
-            owner = owners.setdefault(entry["name"], part.path)
-            if owner != part.path:
-                yield Problem(
-                    part.path, f"brings the variable {entry['name']}, which {owner} brings too; use another name"
-                )
 
 
 def _timeouts(run: IntegrationRun) -> Iterator[Problem]:

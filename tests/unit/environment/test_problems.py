@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+from typing import Any
+
 import pytest
 
+from seatrial.environment.expansion import pieces
 from seatrial.environment.problems import problems
-from tests.unit.environment.support import CONFIG_MAPS, make
+from tests.unit.environment.support import CONFIG_MAPS, container, make, render, seen
 
 POSTGRES = "services: {postgres: {initSQL: {configMap: %s}}}"
 CUSTOM = "services: {svc: {type: custom, image: i, ports: %s, ready: %s}}"
@@ -121,3 +126,68 @@ def test_all_problems_are_told_at_once() -> None:
         "spec.env[0].name",
         "spec.sharedVolume.mountPath",
     ]
+
+
+DOUBLED = [
+    {"name": "A", "value": "xx"},
+    *({"name": f"V{i}", "value": f"$(V{i - 1})$(V{i - 1})"} for i in range(1, 200)),
+]
+FULL = {"name": "BIG", "value": "x" * 32_000}
+EIGHT = {"name": "EIGHT", "value": "$(BIG)" * 2}
+
+
+def app(name: str = "a", **fields: Any) -> dict[str, Any]:
+    return {"apps": {name: {"image": "i", **fields}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "message"),
+    [
+        ({"env": [{"name": "V0", "value": "xx"}, *DOUBLED[1:]]}, "spec.env[14].value", "the value of V14 would take"),
+        ({"env": [{"name": "A", "value": "$(A)$(A)xx"}] * 25}, "spec.env[13].value", "the value of A would take"),
+        ({"env": [FULL], **app(env=[{"name": "B", "value": "$(BIG)$(BIG)$(BIG)"}])}, "spec.apps.a.env[0].value", "of B"),
+        ({"env": [FULL], **app(env=[{"name": "BIG", "value": "$(BIG)" * 4000}])}, "spec.apps.a.env[0].value", "of BIG"),
+        ({"env": [FULL], **app(command=["c", "$(BIG)" * 3])}, "spec.apps.a.command[1]", "this word would take"),
+        ({"env": [{"name": "E", "value": ""}, *({"name": "N" * 200, "value": "$(E)" * 8000},) * 2,
+                  {"name": "R", "value": f"$({'N' * 200})" * 100}]}, "spec.env[3].value", "the value of R"),
+        ({"services": {"s": {"type": "custom", "image": "i", "env": [FULL, {"name": "B", "value": "$(BIG)" * 9}]}}},
+         "spec.services.s.env[1].value", "of B"),
+        ({"env": [FULL, *({"name": f"N{i}", "value": "$(BIG)"} for i in range(20))]}, "spec.tests.env", "this container"),
+        ({"env": [FULL] * 1, "migrations": [{"name": f"m{i}", "image": "i", "command": ["c"], "env": [
+            {"name": "B", "value": "$(BIG)$(BIG)"}]} for i in range(12)]}, "spec.migrations", "all migrations"),
+        ({"env": [{"name": f"N{i}", "value": "x" * 30_000} for i in range(10)],
+          "apps": {f"a{i}": {"image": "i"} for i in range(8)}}, "spec", "all containers"),
+    ],
+    ids=["chain", "itself", "of another list", "replaced", "command", "longer than what it stands for", "custom service",
+         "container", "pod", "run"],
+)  # fmt: skip
+def test_what_would_grow_too_long_is_refused_before_it_is_made(spec: Any, path: str, message: str) -> None:
+    run = make(json.dumps(spec))
+    tracemalloc.start()
+    try:
+        (found,) = problems(run, CONFIG_MAPS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.path == path
+    assert message in found.message
+    assert peak < 4_000_000
+
+
+def test_a_value_of_open_references_is_read_once() -> None:
+    """`$($($(` without an end: a pattern that looks for the end from each beginning takes quadratic time."""
+    text = "$(" * 16_000
+    assert list(pieces(text)) == [(text, None)]
+    assert [name for _, name in pieces(text + ")" + text) if name] == [text[2:]]
+
+
+def test_what_is_accepted_becomes_no_longer_than_it_was_said() -> None:
+    spec = {
+        "env": [FULL, EIGHT, {"name": "BIG", "value": "y"}],
+        **app(env=[{"name": "EIGHT", "value": "$(EIGHT)$(BIG)"}]),
+    }
+    run = make(json.dumps(spec))
+    assert problems(run, CONFIG_MAPS) == ()
+    entries = container(render(run), "Deployment", "a")["env"]
+    assert {e["name"]: len(e.get("value", "")) for e in entries}["EIGHT"] == 64_000 + len("$(BIG)")
+    assert len(seen(entries)["EIGHT"]) == 64_001
