@@ -15,8 +15,8 @@ import httpx
 from bench.counters import Counters, Counts, text_of
 from bench.watching import Change, Watched
 from seatrial.api import labels
+from seatrial.api.times import parse_time
 from seatrial.cli.connect import ARCHIVE
-from seatrial.facts.observed import parse_time
 from seatrial.kube.client import Cluster
 from seatrial.kube.kinds import NAMESPACE, POD, RUN
 from seatrial.kube.service import ServiceTransport

@@ -24,7 +24,7 @@ import yaml
 from aiohttp import web
 
 from bench.measure import QUICKSTART
-from seatrial.facts.observed import format_time
+from seatrial.api.times import format_time
 from tests.api.kube import Kube, serving
 
 BOUND_BYTES = 250e6

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from seatrial.controller.reconcile import OURS
-from seatrial.facts import observed
-from seatrial.facts.observed import Namespace, format_time
+from seatrial.api import labels
+from seatrial.api.times import format_time
+from seatrial.facts import objects
+from seatrial.facts.attempt import Namespace
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, ConflictError, NotFoundError
 from seatrial.kube.kinds import NAMESPACE, Object
@@ -36,7 +37,7 @@ class Findings:
 
 def inspect(namespaces: Iterable[Object], now: datetime, margin: timedelta) -> Findings:
     """What there is to do about these namespaces. One that is younger than the margin, or not ours, is never touched."""
-    ours = [n for n in map(observed.namespace, namespaces) if n.run_uid]
+    ours = [n for n in map(objects.namespace_of, namespaces) if n.run_uid]
     living = [n for n in ours if n.terminating_since is None and n.created is not None and now >= n.created + margin]
     return Findings(
         expired=tuple(n for n in living if n.expires_at is not None and now >= n.expires_at + margin),
@@ -69,7 +70,7 @@ async def clean(cluster: Cluster, now: datetime, margin: timedelta, dry_run: boo
     Raises:
         ClusterError: when the namespaces can't be listed.
     """
-    found = inspect(await cluster.list(NAMESPACE, labels=OURS), now, margin)
+    found = inspect(await cluster.list(NAMESPACE, labels=labels.SELECTOR), now, margin)
     problems = complaints(found)
     for namespace in found.expired:
         assert namespace.expires_at is not None

@@ -18,7 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from seatrial import __version__
 from seatrial.api.status import IntegrationRunStatus, Reason, Verdict
-from seatrial.facts.observed import parse_time
+from seatrial.api.times import parse_time
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"

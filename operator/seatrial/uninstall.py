@@ -13,13 +13,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seatrial.api import labels
 from seatrial.api.names import GROUP, PLURAL
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import NAMESPACE, RUN, Kind, Object
 
-ENVIRONMENTS = "app.kubernetes.io/managed-by=seatrial,seatrial.dev/run-uid"
-"""Label selector of all environments."""
 POLL_SECONDS = 1.0
 
 
@@ -43,7 +42,7 @@ def _name(thing: Object) -> str:
 def to_delete(left: Left) -> list[tuple[Kind, Object]]:
     """What has to be told to go: runs, and environments that have no run (those of a run are the operator's work)."""
     uids = {run["metadata"]["uid"] for run in left.runs}
-    orphans = [e for e in left.environments if e["metadata"]["labels"]["seatrial.dev/run-uid"] not in uids]
+    orphans = [e for e in left.environments if e["metadata"]["labels"][labels.RUN_UID] not in uids]
     asked: list[tuple[Kind, Object]] = [(RUN, run) for run in left.runs] + [(NAMESPACE, e) for e in orphans]
     return [(kind, thing) for kind, thing in asked if not thing["metadata"].get("deletionTimestamp")]
 
@@ -104,7 +103,7 @@ async def look(cluster: Cluster) -> Left:
         runs = await cluster.list(RUN)
     except NotFoundError:
         runs = []
-    return Left(tuple(runs), tuple(await cluster.list(NAMESPACE, labels=ENVIRONMENTS)))
+    return Left(tuple(runs), tuple(await cluster.list(NAMESPACE, labels=labels.SELECTOR)))
 
 
 async def _delete(cluster: Cluster, kind: Kind, thing: Object) -> None:

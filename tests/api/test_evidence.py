@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from seatrial.api.times import parse_time
 from seatrial.environment import secrets
-from seatrial.facts.observed import parse_time
 from seatrial.settings import Settings
 from tests.api.evidence import KEY
 from tests.api.world import World, living
@@ -161,13 +161,14 @@ async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World)
     world.hold_tests = True
     uid = await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
-    environment = world.run().environment_namespace()  # type: ignore[union-attr]
+    scope = world.run().scope  # type: ignore[union-attr]
+    environment = scope.namespace
     await world.until(lambda: world.kube.one("pods", "postgres", environment), "postgres")
     app = world.application
     assert app is not None
-    await world.until(lambda: "postgres" in {pod.component for pod in app.store.pods(uid)}, "known")
+    await world.until(lambda: "postgres" in {pod.component for pod in app.store.pods(scope)}, "known")
     await world.kube.remove("pods", "postgres", environment)
-    await world.until(lambda: "postgres" not in {pod.component for pod in app.store.pods(uid)}, "missed")
+    await world.until(lambda: "postgres" not in {pod.component for pod in app.store.pods(scope)}, "missed")
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
     await world.until(world.settled, "cleaned up")
     (postgres,) = [pod for pod in world.kept.json(uid, "pods.json") if pod["metadata"]["name"] == "postgres"]

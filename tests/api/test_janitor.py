@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from seatrial.facts.observed import format_time
+from seatrial.api.times import format_time
 from seatrial.janitor import clean
 from seatrial.kube.client import Cluster
 from tests.api.kube import Kube, Write, failure, serving

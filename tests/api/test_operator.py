@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +14,10 @@ import pytest
 from aiohttp import web
 
 from seatrial.api.names import environment_namespace
+from seatrial.api.times import format_time
 from seatrial.archive.client.feed import FeedResult
 from seatrial.controller.reconcile import BURSTS
-from seatrial.facts.observed import format_time
+from seatrial.facts.attempt import ShardRef
 from tests.api.kube import Write, failure
 from tests.api.world import SPEC, World, living
 from tests.unit import builders
@@ -104,7 +104,7 @@ async def test_a_spec_that_only_the_models_refuse(world: World) -> None:
 async def test_cancel(world: World) -> None:
     world.hold_tests = True
     await world.apply()
-    await world.until(lambda: world.kube.one("pods", "tests-0-x", world.run().environment_namespace()), "tests")  # type: ignore[union-attr]
+    await world.until(lambda: world.kube.one("pods", "tests-0-x", world.run().scope.namespace), "tests")  # type: ignore[union-attr]
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
     await world.until(world.settled, "cleaned up")
     run = world.run()
@@ -117,7 +117,7 @@ async def test_a_lost_service_ends_the_run(world: World) -> None:
     world.hold_tests = True
     await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
-    environment = world.run().environment_namespace()  # type: ignore[union-attr]
+    environment = world.run().scope.namespace  # type: ignore[union-attr]
     await world.until(lambda: world.kube.one("pods", "postgres", environment), "postgres")
     await world.kube.remove("pods", "postgres", environment)
     dead = {"containerStatuses": [{"name": "postgres", "state": {"terminated": {"exitCode": 137}}}], "phase": "Failed"}
@@ -195,7 +195,7 @@ async def test_what_a_watch_did_not_tell_is_noticed(world: World) -> None:
     world.hold_tests = True
     await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
-    app, environment = world.application, world.run().environment_namespace()  # type: ignore[union-attr]
+    app, environment = world.application, world.run().scope.namespace  # type: ignore[union-attr]
     assert app is not None
     handle, app.on_pod = app.on_pod, lambda kind, body: None  # type: ignore[method-assign]
     ghost = {"metadata": {"name": "ghost", "namespace": environment, "uid": "ghost", "labels": {}}}
@@ -203,7 +203,7 @@ async def test_what_a_watch_did_not_tell_is_noticed(world: World) -> None:
         None, {**ghost, "metadata": {**ghost["metadata"], "labels": {"seatrial.dev/run-uid": world.run().metadata.uid}}}
     )  # type: ignore[union-attr]
     assert await app.reconciler.resync() == 1
-    assert "ghost" not in {pod.name for pod in app.store.pods(world.run().metadata.uid)}  # type: ignore[union-attr]
+    assert "ghost" not in {pod.name for pod in app.store.pods(world.run().scope)}  # type: ignore[union-attr]
 
 
 async def test_pods_of_a_namespace_that_is_going_do_not_take_their_grace_period(
@@ -239,7 +239,8 @@ async def test_a_run_deleted_on_its_way(world: World, phase: str) -> None:
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
     if phase == "Testing":
         assert world.application is not None
-        world.application.store.put_progress(uid, gates_open=time.time(), first_test=time.time())
+        now = datetime.now(UTC)
+        world.application.store.put_progress(ShardRef(uid, 1, 0), gates_open=now, first_test=now)
         world.application.wake(uid)
         await world.until(lambda: (run := world.run()) and run.status.phase == "Testing", "testing")
     await world.kube.remove("integrationruns", "orders", "team-a")
@@ -410,7 +411,7 @@ async def test_a_verdict_that_another_operator_has_written_stays(world: World, m
 
     monkeypatch.setattr(world.archive, "result", slowly)
     world.archive.results[uid] = builders.summary()
-    app.store.ask_archive(uid)
+    app.store.ask_archive(world.run().scope)  # type: ignore[union-attr]
     app.wake(uid)
     await world.until(world.settled, "cleaned up")
     assert world.run().status.verdict == "Failed"  # type: ignore[union-attr]
@@ -472,7 +473,7 @@ async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
     world.archive.tell(FeedResult(uid, 1, 0, "sha256:x", world.archive.results[uid]))
     app = world.application
     assert app is not None
-    await world.until(lambda: app.store.observe(uid).result, "told")
+    await world.until(lambda: app.store.attempt(world.run().scope).shard.result, "told")
     app.wake(uid)
     evicted = {
         "phase": "Failed",

@@ -17,11 +17,11 @@ import kopf
 import pytest
 
 from seatrial.api.run import IntegrationRun
+from seatrial.api.times import format_time
 from seatrial.archive.client.client import ShardResult
 from seatrial.archive.client.errors import ArchiveUnavailableError
 from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLive, FeedResult
 from seatrial.controller.kopf_app import Application, build_registry
-from seatrial.facts.observed import format_time
 from seatrial.kube.client import Cluster
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings

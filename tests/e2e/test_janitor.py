@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from seatrial.facts.observed import format_time
+from seatrial.api.times import format_time
 from seatrial.kube.errors import NotFoundError
 from seatrial.kube.kinds import JOB, NAMESPACE
 from tests.e2e.conftest import OPERATOR_NAMESPACE, Bench, eventually, kubectl

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from seatrial.api.names import FINALIZER
 from seatrial.api.run import IntegrationRun
-from seatrial.facts.observed import Container, Ended, Evidence, Namespace, Observed, Pod, Progress, Result, format_time
+from seatrial.api.times import format_time
+from seatrial.facts.attempt import (
+    AttemptFacts,
+    Container,
+    Evidence,
+    Namespace,
+    Pod,
+    ShardFacts,
+    Termination,
+    newest_pod_of,
+)
+from seatrial.facts.result import Result
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f5a2b1c-0000-4000-8000-000000000001"
@@ -42,7 +54,7 @@ def started(spec: dict[str, Any] | None = None, *, ago: float = 30, **status: An
     made = run(spec)
     base = {
         "phase": "Starting",
-        "namespace": made.environment_namespace(),
+        "namespace": made.scope.namespace,
         "expiresAt": format_time(at(7200 - ago)),
         "timeline": {"queued": "2026-03-01T11:59:59Z", "started": format_time(at(-ago))},
     }
@@ -51,7 +63,7 @@ def started(spec: dict[str, Any] | None = None, *, ago: float = 30, **status: An
 
 def namespace(**more: Any) -> Namespace:
     """The environment's namespace."""
-    base: dict[str, Any] = {"name": run().environment_namespace(), "uid": "ns-1", "run_uid": UID, "created": at(-30)}
+    base: dict[str, Any] = {"name": run().scope.namespace, "uid": "ns-1", "run_uid": UID, "created": at(-30)}
     return Namespace(**{**base, **more})
 
 
@@ -62,7 +74,7 @@ def running(name: str, **more: Any) -> Container:
 
 def ended(name: str, exit_code: int, message: str = "", reason: str = "Error", **more: Any) -> Container:
     """A container that has ended."""
-    return Container(name, ended=Ended(exit_code, reason, message), **more)
+    return Container(name, terminated=Termination(exit_code, reason, message), **more)
 
 
 def waiting(name: str, reason: str, message: str = "", **more: Any) -> Container:
@@ -99,12 +111,17 @@ def summary(outcome: str = "passed", **more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
-def observed(*pods: Pod, result: dict[str, Any] | None = None, heard: datetime | None = None, **more: Any) -> Observed:
-    """An environment that is there, with these pods; its evidence is archived."""
+def facts(
+    *pods: Pod, result: dict[str, Any] | None = None, received_at: datetime | None = None, **more: Any
+) -> AttemptFacts:
+    """An environment that is there, with these pods; its evidence is archived. Fields of its shard are taken too."""
     base: dict[str, Any] = {"namespace": namespace(), "evidence": ARCHIVED}
-    found = Result("sha256:abc", result, heard) if result is not None else None
-    return Observed(pods=pods, result=found, **{**base, **more})
+    of_shard = {name: more.pop(name) for name in tuple(more) if name in {each.name for each in fields(ShardFacts)}}
+    found = Result("sha256:abc", result, received_at) if result is not None else None
+    shard = ShardFacts(pod=newest_pod_of(0, pods), result=found, **of_shard)
+    return AttemptFacts(pods=pods, shards=(shard,), **{**base, **more})
 
 
 ARCHIVED = Evidence("sha256:evidence", 7)
-TESTING = Progress(gates_open=at(-6).timestamp(), first_test=at(-5).timestamp())
+TESTING = {"gates_open": at(-6), "first_test": at(-5)}
+"""Facts of a shard whose tests have begun."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.facts.observed import format_time
+from seatrial.api.times import format_time
 from seatrial.janitor import complaints, inspect
 from tests.unit import builders as b
 

@@ -8,10 +8,10 @@ import pytest
 
 from seatrial.api import labels
 from seatrial.api.status import Reason
+from seatrial.api.times import format_time
 from seatrial.archive.server.metrics import unattached
 from seatrial.controller.reconcile import Reconciler
-from seatrial.facts.observed import format_time
-from seatrial.facts.store import Store
+from seatrial.facts.cache import FactsCache
 from seatrial.lifecycle.plan import STUCK_AFTER
 from seatrial.metrics import Metrics, programs
 from seatrial.settings import Settings
@@ -57,7 +57,7 @@ def test_the_first_verdict_of_every_reason_is_a_rise_from_zero() -> None:
 def test_environments_are_counted_by_state(
     created: timedelta, deleted: timedelta | None, expires: timedelta, state: str
 ) -> None:
-    store, metrics, settings = Store(), Metrics(), Settings(key=b"k" * 32)
+    store, metrics, settings = FactsCache(), Metrics(), Settings(key=b"k" * 32)
     store.put_namespace(
         {
             "metadata": {

@@ -22,12 +22,24 @@ ENVIRONMENT = "environment"
 """Component of the objects that belong to no single part; also the name of the pods' ServiceAccount and NetworkPolicy."""
 MIGRATIONS = "migrations"
 TESTS = "tests"
+COLLECTOR = "collector"
+"""The container beside the tests' one that uploads their result."""
+SELECTOR = f"{MANAGED_BY}={MANAGER},{RUN_UID}"
+"""Selects environments and what is in them."""
 
 
 class Role(StrEnum):
-    """What a component is for."""
+    """What a component is for, in the order in which components need each other."""
 
     SERVICE = "service"
-    APP = "app"
     MIGRATIONS = "migrations"
+    APP = "app"
     TESTS = "tests"
+
+
+_RANKS = {str(role): rank for rank, role in enumerate(Role)}
+
+
+def role_rank(role: str) -> int:
+    """The place of a role in the order of need; an unknown one comes last."""
+    return _RANKS.get(role, len(_RANKS))

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from seatrial.api.base import Model, cel, rules
 from seatrial.api.container import Env
-from seatrial.api.names import RESERVED_NAMES, environment_namespace
+from seatrial.api.names import RESERVED_NAMES
 from seatrial.api.policy import Retention, Timeouts
 from seatrial.api.scope import RunRef, Scope
 from seatrial.api.services import _FIELDS_OF_TYPE, WELL_KNOWN, Service
@@ -146,7 +146,3 @@ class IntegrationRun(BaseModel):
     def scope(self) -> Scope:
         """The run's current attempt and its environment."""
         return Scope(self.ref, self.status.attempt)
-
-    def environment_namespace(self) -> str:
-        """The name of this run's environment: the same for every reconcile, different for each run and attempt."""
-        return environment_namespace(self.metadata.name, self.metadata.uid, self.status.attempt)

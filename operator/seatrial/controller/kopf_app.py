@@ -17,15 +17,18 @@ from typing import Any
 
 import kopf
 
+from seatrial.api import labels
 from seatrial.api.names import GROUP, PLURAL, VERSION
+from seatrial.api.times import moment_of
 from seatrial.archive.client.client import ArchiveClient
 from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult
-from seatrial.controller.reconcile import OURS, Reconciler
+from seatrial.controller.reconcile import Reconciler
 from seatrial.controller.work_queue import WorkQueue
 from seatrial.evidence.archive import EvidenceArchive
 from seatrial.evidence.recorder import Recorder
-from seatrial.facts.observed import Result
-from seatrial.facts.store import Key, Store
+from seatrial.facts.attempt import ShardRef
+from seatrial.facts.cache import FactsCache, Key
+from seatrial.facts.result import Result
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError
 from seatrial.metrics import Metrics
@@ -50,7 +53,7 @@ class Application:
         settings: Settings,
         metrics: Metrics,
     ) -> None:
-        self.store = Store(settings.archive_patience)
+        self.store = FactsCache(settings.archive_patience)
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics, evidence)
         self.recorder = Recorder(evidence, self.store, settings)
@@ -131,28 +134,27 @@ class Application:
             match event:
                 case FeedConnected():
                     self.metrics.feed.set(1)
-                    for uid in self.store.uids():  # what was told while nobody listened is not told again
-                        self.store.ask_archive(uid)
+                    for uid in self.store.uids():  # what was sent while nobody listened is not sent again
+                        if scope := self.store.scope(uid):
+                            self.store.ask_archive(scope)
                         self.wake(uid)
                 case FeedLost(reason):
                     self.metrics.feed.set(0)
                     logger.warning("archive feed: %s", reason)
-                case FeedResult(uid, digest=digest, summary=summary) if self.store.key_of(uid):
-                    self.store.put_result(uid, Result(digest, summary, datetime.now(UTC)))
+                case FeedResult(uid, attempt, shard, digest, summary) if self.store.key_of(uid):
+                    self.store.put_result(ShardRef(uid, attempt, shard), Result(digest, summary, datetime.now(UTC)))
                     self.wake(uid)
-                case FeedLive(uid, event=told) if self.store.key_of(uid):
-                    if self._progress(uid, told):
+                case FeedLive(uid, attempt, shard, event=sent) if self.store.key_of(uid):
+                    if self._progress(ShardRef(uid, attempt, shard), sent):
                         self.wake(uid)
 
-    def _progress(self, uid: str, told: Mapping[str, Any]) -> bool:
-        moment = told.get("t")
-        if not isinstance(moment, int | float):  # written beside the tests, which may write anything there
-            return False
-        match told.get("event"):
+    def _progress(self, ref: ShardRef, event: Mapping[str, Any]) -> bool:
+        moment = moment_of(event.get("t"))
+        match event.get("event"):
             case "open":
-                return self.store.put_progress(uid, gates_open=moment)
+                return self.store.put_progress(ref, gates_open=moment)
             case "start":
-                return self.store.put_progress(uid, first_test=moment)
+                return self.store.put_progress(ref, first_test=moment)
         return False
 
     async def _look_around(self) -> None:
@@ -219,8 +221,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.finalizer = f"{GROUP}/kopf"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP, v1=False)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
-    settings.watching.label_selectors["", "v1", "pods"] = OURS
-    settings.watching.label_selectors["", "v1", "namespaces"] = OURS
+    settings.watching.label_selectors["", "v1", "pods"] = labels.SELECTOR
+    settings.watching.label_selectors["", "v1", "namespaces"] = labels.SELECTOR
     settings.watching.server_timeout = 600
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500

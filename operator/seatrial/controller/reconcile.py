@@ -19,14 +19,16 @@ from seatrial.api.names import API_VERSION, FINALIZER, KIND, OWN_FINALIZERS
 from seatrial.api.run import IntegrationRun, Metadata
 from seatrial.api.scalars import format_duration
 from seatrial.api.status import IntegrationRunStatus, Phase, Reason, Verdict
+from seatrial.api.times import format_time
 from seatrial.archive.client.client import ArchiveClient
 from seatrial.archive.client.errors import ArchiveError, ArchiveUnavailableError
 from seatrial.environment.manifests import Inputs, config_map_names, environment
 from seatrial.environment.problems import problems
 from seatrial.evidence.archive import EvidenceArchive
 from seatrial.evidence.gather import Gatherer, masker_of
-from seatrial.facts.observed import Namespace, Result, format_time
-from seatrial.facts.store import Key, Store
+from seatrial.facts.attempt import Namespace, ShardFacts, ShardRef, shards_of
+from seatrial.facts.cache import FactsCache, Key
+from seatrial.facts.result import Result
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import (
     AlreadyExistsError,
@@ -61,12 +63,9 @@ from seatrial.lifecycle.plan import (
 )
 from seatrial.metrics import Metrics, current_run
 from seatrial.settings import Settings
-from seatrial.verdict.diagnose import tests_pod
 
 logger = logging.getLogger(__name__)
 
-OURS = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN_UID}"
-"""Label selector of environments and of what is in them."""
 GRANT_SECONDS = 5.0
 """How long a fresh RoleBinding may take to be known to all API servers."""
 BURSTS = 8
@@ -107,6 +106,13 @@ def spec_problems(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
+def _is_over(shard: ShardFacts) -> bool:
+    """Whether a shard may have delivered its result while nobody listened."""
+    if shard.collector is not None:
+        return shard.collector.terminated is not None
+    return shard.pod_gone or shard.gates_open is not None
+
+
 class Reconciler:
     """Brings runs forward; all it knows comes from the store, all it changes goes through the cluster."""
 
@@ -114,7 +120,7 @@ class Reconciler:
         self,
         cluster: Cluster,
         archive: ArchiveClient,
-        store: Store,
+        store: FactsCache,
         settings: Settings,
         metrics: Metrics,
         evidence: EvidenceArchive,
@@ -171,12 +177,12 @@ class Reconciler:
         if any(isinstance(action, GatherEvidence) for action in steps.actions):
             return 0.0
         looked = {CleanUp(), LookAtNamespace()} & set(steps.actions)
-        if looked and self._store.observe(run.metadata.uid).namespace is None:  # gone already: no event will tell
+        if looked and self._store.attempt(run.scope).namespace is None:  # gone already: no event will tell
             return 0.0
         return (steps.due - self._clock()).total_seconds() if steps.due else None
 
     def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
-        return plan(run, self._store.observe(run.metadata.uid), now)
+        return plan(run, self._store.attempt(run.scope), now)
 
     def _without_secrets(self, run: IntegrationRun, steps: Plan) -> Plan:
         """The verdict's plan, masked: its message quotes what programs have said last."""
@@ -201,34 +207,27 @@ class Reconciler:
             return empty, spec_problems(error)
 
     async def _ask_archive(self, run: IntegrationRun) -> None:
-        """Asks for the result where it may have been missed: after a broken feed, or when the tests' pod ended or is gone."""
-        uid, status = run.metadata.uid, run.status
+        """Asks for results that may have been missed: after a broken feed, or when a tests' pod ended or is gone."""
+        status = run.status
         if status.timeline.started is None or (status.verdict is not None and status.results is not None):
             return
-        observed = self._store.observe(uid)
-        if observed.result is not None:
-            return
-        pod = tests_pod(observed)
-        collector = pod.container("collector") if pod else None
-        over = (
-            collector.ended is not None
-            if collector
-            else observed.tests_gone or observed.progress.gates_open is not None
-        )
-        if not self._store.must_ask_archive(uid) and not over:
-            return
+        for ref, shard in zip(shards_of(run.scope), self._store.attempt(run.scope).shards, strict=True):
+            if shard.result is None and (self._store.must_ask_archive(ref) or _is_over(shard)):
+                await self._ask_for_result(run, ref)
+
+    async def _ask_for_result(self, run: IntegrationRun, ref: ShardRef) -> None:
         try:
-            found = await self._archive.result(uid, status.attempt, 0)
+            found = await self._archive.result(ref.run_uid, ref.attempt, ref.shard)
         except ArchiveUnavailableError as error:
-            self._store.put_archive_answer(uid, str(error), self._clock())
+            self._store.put_archive_answer(ref, str(error), self._clock())
         except ArchiveError as error:
             logger.error("run %s/%s: %s", run.metadata.namespace, run.metadata.name, error)
-            self._store.put_archive_answer(uid, "", self._clock())
+            self._store.put_archive_answer(ref, "", self._clock())
         else:
             if found is None:
-                self._store.put_archive_answer(uid, "", self._clock())
+                self._store.put_archive_answer(ref, "", self._clock())
             else:
-                self._store.put_result(uid, Result(found.digest, found.summary, self._clock()))
+                self._store.put_result(ref, Result(found.digest, found.summary, self._clock()))
 
     async def _refresh(self, key: Key) -> None:
         """Somebody else has changed the run: its newest version, before the next pass."""
@@ -257,14 +256,14 @@ class Reconciler:
                 await self._remove_finalizer(run)
             case StopTests():
                 await self._gone_is_fine(
-                    self._cluster.delete(JOB, "tests", run.environment_namespace(), propagation="Background")
+                    self._cluster.delete(JOB, "tests", run.scope.namespace, propagation="Background")
                 )
             case GatherEvidence(whole):
                 await self._gather_evidence(run, whole)
             case CleanUp():
                 await self._clean_up(run)
             case DeletePods():
-                await self._delete_pods(run.environment_namespace())
+                await self._delete_pods(run.scope.namespace)
             case LookAtNamespace():
                 await self._look_at_namespace(run)
             case DeleteRun():
@@ -277,12 +276,12 @@ class Reconciler:
         body = self._store.runs.get((run.metadata.namespace, run.metadata.name))
         if body is None or body["metadata"]["uid"] != uid:
             return
-        pods, there = self._store.all_pods(uid), self._store.observe(uid).namespace is not None
+        pods, there = self._store.all_pods(run.scope), self._store.attempt(run.scope).namespace is not None
         begun = time.perf_counter()
         found = await self._gatherer(run, body, pods, whole=whole, there=there)
         if whole and found.digest:
             self._metrics.evidence.observe(time.perf_counter() - begun)
-        self._store.put_evidence(uid, found)
+        self._store.put_evidence(run.scope, found)
 
     @staticmethod
     async def _gone_is_fine(request: Any) -> None:
@@ -300,7 +299,7 @@ class Reconciler:
     async def _remove_finalizer(self, run: IntegrationRun) -> None:
         """The last look is at the cluster itself: the watch may not have told of a namespace yet."""
         if await self._look_at_namespace(run):  # the next pass cleans it up
-            raise UnavailableError(f"namespace {run.environment_namespace()} is still there", retry_after=0.1)
+            raise UnavailableError(f"namespace {run.scope.namespace} is still there", retry_after=0.1)
         # not into the store: the watch may have told already that the run is gone, and even of its successor
         await self._gone_is_fine(
             self._finalizers(run, tuple(f for f in run.metadata.finalizers if f not in OWN_FINALIZERS))
@@ -308,7 +307,7 @@ class Reconciler:
 
     async def _look_at_namespace(self, run: IntegrationRun) -> bool:
         """Asks the cluster whether the run's environment is there. Somebody else's namespace of its name is not it."""
-        name = run.environment_namespace()
+        name = run.scope.namespace
         with contextlib.suppress(NotFoundError):
             found = await self._cluster.get(NAMESPACE, name)
             if self._store.put_namespace(found) == run.metadata.uid:
@@ -318,10 +317,10 @@ class Reconciler:
 
     async def _clean_up(self, run: IntegrationRun) -> None:
         """Deletes the environment: only ever a namespace with the run's label, and by its uid."""
-        name = run.environment_namespace()
-        if self._store.observe(run.metadata.uid).namespace is None:
+        name = run.scope.namespace
+        if self._store.attempt(run.scope).namespace is None:
             await self._look_at_namespace(run)
-        if (known := self._store.observe(run.metadata.uid).namespace) is None:
+        if (known := self._store.attempt(run.scope).namespace) is None:
             return
         try:
             await self._delete_environment(name, known.uid)
@@ -380,7 +379,7 @@ class Reconciler:
             except Unacceptable as error:
                 return rejected(run, error.reason, error.message, now)
             except UnavailableError as error:
-                begun = self._store.observe(run.metadata.uid).namespace
+                begun = self._store.attempt(run.scope).namespace
                 limit = run.spec.timeouts.environment
                 if begun is None or begun.created is None or now < begun.created + limit:
                     raise
@@ -430,12 +429,12 @@ class Reconciler:
             body = await self._attempt(manifest)
         except AlreadyExistsError:  # an earlier pass got this far
             body = await self._cluster.get(NAMESPACE, manifest["metadata"]["name"])
-            self._store.ask_archive(run.metadata.uid)  # and the tests may have ended since
+            self._store.ask_archive(run.scope)  # and the tests may have ended since
         uid = self._store.put_namespace(body)
         if uid != run.metadata.uid:
             name = manifest["metadata"]["name"]
             raise Unacceptable(Reason.ENVIRONMENT_LOST, f"namespace {name} belongs to somebody else; rename the run")
-        found = self._store.observe(uid).namespace
+        found = self._store.attempt(run.scope).namespace
         if found is None:  # the next pass gives back what has just been made
             raise NotFoundError(f"run {run.metadata.namespace}/{run.metadata.name} is gone", 404)
         if found.terminating_since:
@@ -619,10 +618,10 @@ class Reconciler:
 
     async def _present(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What the watches are to tell of, by kind and uid, as the cluster lists it."""
-        kinds = {"runs": (RUN, None), "namespaces": (NAMESPACE, OURS), "pods": (POD, OURS)}
+        kinds = {"runs": (RUN, None), "namespaces": (NAMESPACE, labels.SELECTOR), "pods": (POD, labels.SELECTOR)}
         return {
-            what: {body["metadata"]["uid"]: body for body in await self._cluster.list(kind, labels=labels)}
-            for what, (kind, labels) in kinds.items()
+            what: {body["metadata"]["uid"]: body for body in await self._cluster.list(kind, labels=selector)}
+            for what, (kind, selector) in kinds.items()
         }
 
     def count(self) -> None:

@@ -19,7 +19,6 @@ from seatrial.environment.pod import Mount
 from seatrial.settings import Settings
 
 SHARDS = 1
-COLLECTOR = "collector"
 COLLECTOR_GRACE_SECONDS = 15
 """For the reports, beside the time that the collector waits for the archive: ending the pod must not cut it short."""
 RESULTS = "/results"
@@ -143,7 +142,7 @@ def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Se
         "SEATRIAL_ARTIFACTS": literal(json.dumps(artifact_globs(tests))),
     }
     return pod.Container(
-        name=COLLECTOR,
+        name=labels.COLLECTOR,
         image=settings.images.runner,
         resources=resources.resources(resources.COLLECTOR, None),
         command=("python3", "-m", "seatrial_runner.collect"),

@@ -17,7 +17,7 @@ from seatrial.evidence import hints, logs, states
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.masking import Masker, forms
 from seatrial.evidence.record import record
-from seatrial.facts.observed import Evidence, Pod
+from seatrial.facts.attempt import Evidence, Pod
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import EVENT, JOB, NODE, POD, POD_METRICS, Kind
@@ -101,7 +101,7 @@ class Gatherer:
         return Evidence(digest, len(gathered.files))
 
     async def _environment(self, gathered: _Set, pods: Sequence[Pod], there: bool) -> None:
-        namespace = gathered.run.environment_namespace()
+        namespace = gathered.run.scope.namespace
         bodies: list[dict[str, Any]] = []
         if there:
             bodies, jobs, events, usage = await asyncio.gather(

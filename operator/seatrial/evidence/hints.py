@@ -12,7 +12,8 @@ from typing import Any
 
 from seatrial.api import labels
 from seatrial.api.run import IntegrationRun
-from seatrial.facts.observed import Ended, Pod, format_time
+from seatrial.api.times import format_time
+from seatrial.facts.attempt import Pod, Termination
 from seatrial.verdict.diagnose import KILLED, last_line, telling
 
 _STATES = "pods.json"
@@ -200,12 +201,12 @@ def context_of(run: IntegrationRun, pods: Iterable[Pod]) -> Context:
     broken = {
         pod.component
         for pod in pods
-        if any(end is not None and _should_not(pod, end) for c in pod.containers for end in (c.ended, c.previous))
+        if any(end is not None and _should_not(pod, end) for c in pod.containers for end in (c.terminated, c.previous))
     }
     return Context(run.metadata.name, {**roles, "migrations": "migrations", "tests": "tests"}, frozenset(broken), ports)
 
 
-def _should_not(pod: Pod, end: Ended) -> bool:
+def _should_not(pod: Pod, end: Termination) -> bool:
     """Whether a process of this pod should not have ended like that; of the tests, the result tells."""
     return pod.role != "tests" and (end.exit_code != 0 or pod.role == "service")
 
@@ -218,7 +219,7 @@ def of_pods(pods: Iterable[Pod], context: Context) -> Iterator[Hint]:
             advice = "Start the run again; if it used too much, give it more or use less."
             yield Hint(pod.component, _STATES, line, None, "its pod was evicted", advice, rank=0)
         for container in pod.containers:
-            for end in (container.previous, container.ended):
+            for end in (container.previous, container.terminated):
                 if end is not None and end.reason != "OOMKilled" and _should_not(pod, end):
                     line = f"{container.name}: {end.reason or 'ended'}, exit status {end.exit_code}"
                     line += f": {said}" if (said := last_line(end.message)) else ""
@@ -226,14 +227,20 @@ def of_pods(pods: Iterable[Pod], context: Context) -> Iterator[Hint]:
                     advice = f"{context.log_of(pod.component)} shows what came before."
                     if end.reason in ("StartError", "ContainerCannotRun"):
                         title, advice = "its process could not be started", "Check its command, workingDir and mounts."
-                    at = format_time(end.at) if end.at else None
+                    at = format_time(end.finished_at) if end.finished_at else None
                     yield Hint(pod.component, _STATES, line[:_LINE], at, title, advice, rank=2)
                 if end is not None and end.reason == "OOMKilled":
                     line = f"{container.name}: OOMKilled, exit status {end.exit_code}"
                     advice = f"Raise the resources.limits.memory of {pod.component}, or use less."
                     title = "its process was killed for using more memory than its limit"
                     yield Hint(
-                        pod.component, _STATES, line, format_time(end.at) if end.at else None, title, advice, rank=0
+                        pod.component,
+                        _STATES,
+                        line,
+                        format_time(end.finished_at) if end.finished_at else None,
+                        title,
+                        advice,
+                        rank=0,
                     )
 
 

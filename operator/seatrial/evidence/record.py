@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from seatrial.api import labels
+from seatrial.api.times import format_time
 from seatrial.evidence.masking import Masker
-from seatrial.facts.observed import Container, Pod, format_time
+from seatrial.facts.attempt import Container, Pod
 
 STARTED_BY = "seatrial.dev/started-by"
 LINK = "seatrial.dev/link"
@@ -17,7 +19,6 @@ LINK = "seatrial.dev/link"
 DELETED = "Deleted"
 """Phase of a run that was deleted before it had a verdict."""
 _NO_CONTAINERS = ("seatrial-tools", "seatrial-wait")
-_ROLES = ("service", "migrations", "app", "tests")
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:
@@ -32,8 +33,8 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _component(pod: Pod, container: Container) -> dict[str, Any]:
-    last = container.ended or (None if container.running_since else container.previous)
-    began = container.running_since or (last.started if last else None)
+    last = container.terminated or (None if container.running_since else container.previous)
+    began = container.running_since or (last.started_at if last else None)
     return {
         "name": pod.component,
         "role": pod.role,
@@ -43,7 +44,7 @@ def _component(pod: Pod, container: Container) -> dict[str, Any]:
         "createdAt": _time(pod.created),
         "startedAt": _time(began),
         "readyAt": _time(pod.ready_at),
-        "endedAt": _time(last.at) if last else None,
+        "endedAt": _time(last.finished_at) if last else None,
         "exitCode": last.exit_code if last else None,
         "restarts": container.restarts,
         "ended": last.reason if last else "",
@@ -52,7 +53,7 @@ def _component(pod: Pod, container: Container) -> dict[str, Any]:
 
 def components(pods: Iterable[Pod]) -> list[dict[str, Any]]:
     """What is known of each container of an environment, services first."""
-    ordered = sorted(pods, key=lambda p: (_ROLES.index(p.role) if p.role in _ROLES else 9, p.component, p.name))
+    ordered = sorted(pods, key=lambda p: (labels.role_rank(p.role), p.component, p.name))
     return [
         _component(pod, container)
         for pod in ordered

@@ -16,7 +16,7 @@ from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.gather import masker_of
 from seatrial.evidence.masking import Masker
 from seatrial.evidence.record import record
-from seatrial.facts.store import Store
+from seatrial.facts.cache import FactsCache, scope_of
 from seatrial.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _PAUSES = (0.25, 1.0, 2.0, 5.0)
 class Recorder:
     """Remembers which runs are to be told of, and tells. After a restart every run is told of again."""
 
-    def __init__(self, archive: EvidenceArchive, store: Store, settings: Settings) -> None:
+    def __init__(self, archive: EvidenceArchive, store: FactsCache, settings: Settings) -> None:
         self._archive, self._store, self._settings = archive, store, settings
         self._waiting: dict[str, Mapping[str, Any] | None] = {}
         self._told: dict[str, bytes] = {}
@@ -72,7 +72,7 @@ class Recorder:
         body = self._store.runs.get(key) if key is not None else last
         if body is None:
             return
-        told = record(body, self._store.all_pods(uid), self._masker(body), deleted=last is not None)
+        told = record(body, self._store.all_pods(scope_of(body)), self._masker(body), deleted=last is not None)
         digest = hashlib.sha256(encode(told)).digest()
         if self._told.get(uid) != digest:
             await self._archive.put_record(uid, told)

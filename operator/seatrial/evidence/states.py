@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seatrial.api import labels
-from seatrial.facts.observed import Container, Ended, Pod, format_time
+from seatrial.api.times import format_time
+from seatrial.facts.attempt import Container, Pod, Termination
 
 Object = Mapping[str, Any]
 
@@ -38,16 +39,16 @@ def nodes_of(pods: Iterable[Object]) -> list[str]:
     return sorted({name for pod in pods if (name := (pod.get("spec") or {}).get("nodeName"))})
 
 
-def _terminated(end: Ended) -> dict[str, Any]:
+def _terminated(end: Termination) -> dict[str, Any]:
     told = {"exitCode": end.exit_code, "reason": end.reason, "message": end.message}
-    times = {"startedAt": end.started, "finishedAt": end.at}
+    times = {"startedAt": end.started_at, "finishedAt": end.finished_at}
     return told | {k: format_time(v) for k, v in times.items() if v is not None}
 
 
 def _status(container: Container) -> dict[str, Any]:
     state: dict[str, Any] = {}
-    if container.ended is not None:
-        state = {"terminated": _terminated(container.ended)}
+    if container.terminated is not None:
+        state = {"terminated": _terminated(container.terminated)}
     elif container.running_since is not None:
         state = {"running": {"startedAt": format_time(container.running_since)}}
     elif container.waiting:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from seatrial.api.status import Condition, ConditionType, IntegrationRunStatus
-from seatrial.facts.observed import format_time
+from seatrial.api.times import format_time
 
 MESSAGE_LIMIT = 2000
 

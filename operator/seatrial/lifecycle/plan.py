@@ -1,4 +1,4 @@
-"""The state machine of a run, pure: (run, observed, now) -> what to do and what the status becomes. Nothing else decides.
+"""The state machine of a run, pure: (run, facts, now) -> what to do and what the status becomes. Nothing else decides.
 
     Pending -> Starting -> Testing -> [Collecting] -> CleaningUp -> Passed | Failed | Errored | Cancelled
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from seatrial.api import labels
@@ -28,7 +28,8 @@ from seatrial.api.status import (
     TestCounts,
     Verdict,
 )
-from seatrial.facts.observed import Observed, Progress, format_time, parse_time
+from seatrial.api.times import format_time, moment_of, parse_time
+from seatrial.facts.attempt import AttemptFacts
 from seatrial.lifecycle.conditions import is_true, upsert
 from seatrial.verdict.diagnose import (
     Diagnosis,
@@ -39,7 +40,6 @@ from seatrial.verdict.diagnose import (
     from_result,
     not_started,
     taken_away,
-    tests_pod,
     without_result,
 )
 
@@ -168,11 +168,6 @@ def _condition(
     return status.model_copy(update={"conditions": conditions})
 
 
-def _unix(seconds: float | None) -> datetime | None:
-    """A moment; None also for what can't be one: it was told from beside the tests, which may write anything there."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 <= seconds < 2**32 else None
-
-
 def _counts(told: Mapping[str, Any]) -> TestCounts:
     """The numbers of tests, bounded to what an integer of the status can hold."""
     return TestCounts.model_validate({name: max(0, min(int(count), 2**31 - 1)) for name, count in told.items()})
@@ -190,7 +185,7 @@ def created(run: IntegrationRun, expires_at: datetime, now: datetime) -> Plan:
     status = run.status.model_copy(
         update={
             "phase": Phase.STARTING,
-            "namespace": run.environment_namespace(),
+            "namespace": run.scope.namespace,
             "expires_at": format_time(expires_at),
             "observed_generation": run.metadata.generation,
         }
@@ -207,10 +202,10 @@ def created(run: IntegrationRun, expires_at: datetime, now: datetime) -> Plan:
 
 def rejected(run: IntegrationRun, reason: Reason, message: str, now: datetime) -> Plan:
     """The environment can't be made: the run ends, whatever is there already is cleaned up."""
-    status = run.status.model_copy(update={"namespace": run.environment_namespace()})
+    status = run.status.model_copy(update={"namespace": run.scope.namespace})
     if reason is Reason.INVALID_SPEC:
         status = _condition(run, status, now, ConditionType.ACCEPTED, "False", reason, message)
-    return _end(run.model_copy(update={"status": status}), Observed(), errored(reason, message), now)
+    return _end(run.model_copy(update={"status": status}), AttemptFacts(), errored(reason, message), now)
 
 
 def reduced(status: IntegrationRunStatus, refused: str) -> IntegrationRunStatus:
@@ -231,9 +226,9 @@ def reduced(status: IntegrationRunStatus, refused: str) -> IntegrationRunStatus:
 # --- end -------------------------------------------------------------------------------------------------------------
 
 
-def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: Observed) -> IntegrationRunStatus:
+def _with_results(status: IntegrationRunStatus, run: IntegrationRun, facts: AttemptFacts) -> IntegrationRunStatus:
     """The status with the counts, failures and times of the result, if there is one."""
-    result = observed.result
+    result = facts.shard.result
     if result is None:
         return status
     summary = result.summary
@@ -259,16 +254,16 @@ def _with_results(status: IntegrationRunStatus, run: IntegrationRun, observed: O
     )
     return _stamp(
         status,
-        first_test=_unix(summary.get("firstTestAt")) or status.timeline.first_test,
+        first_test=moment_of(summary.get("firstTestAt")) or status.timeline.first_test,
         # a test that was running till the end has none of its own
-        last_test=_unix(summary.get("endedAt" if summary.get("running") else "lastTestEndedAt")),
+        last_test=moment_of(summary.get("endedAt" if summary.get("running") else "lastTestEndedAt")),
     )
 
 
-def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: datetime) -> Plan:
+def _end(run: IntegrationRun, facts: AttemptFacts, diagnosis: Diagnosis, now: datetime) -> Plan:
     """The verdict: written once, never changed. Clean-up begins in the same pass unless something is kept."""
-    status = _with_results(run.status, run, observed)
-    finished = observed.result is not None
+    status = _with_results(run.status, run, facts)
+    finished = facts.shard.result is not None
     status = status.model_copy(
         update={
             "verdict": diagnosis.verdict,
@@ -280,7 +275,7 @@ def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: dat
     )
     succeeded: Literal["True", "False"] = "True" if diagnosis.verdict is Verdict.PASSED else "False"
     status = _condition(run, status, now, ConditionType.SUCCEEDED, succeeded, diagnosis.reason, diagnosis.message)
-    status = _stamp(_ready(run, status, observed, now), verdict=now)
+    status = _stamp(_ready(run, status, facts, now), verdict=now)
     status = _condition(
         run, status, now, ConditionType.TESTS_FINISHED, "True" if finished else "False", diagnosis.reason
     )
@@ -293,7 +288,7 @@ def _end(run: IntegrationRun, observed: Observed, diagnosis: Diagnosis, now: dat
         str(diagnosis.verdict),
         f"{diagnosis.reason}: {diagnosis.message}",
     )
-    after = _after_verdict(run.model_copy(update={"status": status}), observed, now)
+    after = _after_verdict(run.model_copy(update={"status": status}), facts, now)
     return Plan(after.status, after.actions, after.due, (note, *after.notes))
 
 
@@ -313,16 +308,16 @@ def _kept_until(run: IntegrationRun) -> datetime:
     return min(kept, expires) if expires else kept
 
 
-def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Plan:
+def _after_verdict(run: IntegrationRun, facts: AttemptFacts, now: datetime) -> Plan:
     """The verdict stands: give everything back, in time forget the record."""
     status = run.status
     assert status.verdict is not None
     verdict_at = parse_time(status.timeline.verdict)
     assert verdict_at is not None
     final = Phase(status.verdict)
-    namespace = observed.namespace
-    if status.results is None and observed.result is not None:  # handed over after a cancel: evidence, not verdict
-        status = _with_results(status, run, observed)
+    namespace = facts.namespace
+    if status.results is None and facts.shard.result is not None:  # handed over after a cancel: evidence, not verdict
+        status = _with_results(status, run, facts)
         status = _condition(run, status, now, ConditionType.RESULTS_ARCHIVED, "True", "Archived")
     if is_true(status.conditions, ConditionType.CLEANED_UP):
         forget = verdict_at + run.spec.retention.record
@@ -334,19 +329,19 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
     else:
         namespace_gone = namespace is None and status.phase in (Phase.CLEANING_UP, final)
     ending = namespace is not None and namespace.terminating_since is not None
-    pod = tests_pod(observed)
-    collecting = status.results is None and pod is not None and _collector_works(observed)
+    pod = facts.shard.pod
+    collecting = status.results is None and pod is not None and _collector_works(facts)
     if collecting and not ending and not namespace_gone and now < verdict_at + COLLECT_LIMIT:
         stop = () if pod is None or pod.deleting else (StopTests(),)
         return Plan(status.model_copy(update={"phase": Phase.COLLECTING}), stop, verdict_at + COLLECT_LIMIT)
     kept_until = _kept_until(run)
     whole = _wants_evidence(run) and (namespace is not None or status.namespace != "")
-    over, gather, again = _evidence(status, observed, now, whole)
+    over, gather, again = _evidence(status, facts, now, whole)
     if whole and not over:  # nothing is deleted before
         at_once = status.phase if namespace_gone else Phase.CLEANING_UP if ending else Phase.COLLECTING
         phase = final if now < kept_until and not ending and not namespace_gone else at_once
         return Plan(status.model_copy(update={"phase": phase}), gather, again)
-    told, notes = _with_evidence(run, status, observed, now, whole)
+    told, notes = _with_evidence(run, status, facts, now, whole)
     if namespace_gone:
         told = _stamp(told, cleaned_up=now).model_copy(update={"phase": final})
         told = _condition(run, told, now, ConditionType.CLEANED_UP, "True", "NamespaceDeleted")
@@ -359,7 +354,7 @@ def _after_verdict(run: IntegrationRun, observed: Observed, now: datetime) -> Pl
                 run, status, now, ConditionType.CLEANED_UP, "False", Reason.NAMESPACE_STUCK,
                 f"namespace {namespace.name} is being deleted for more than {format_duration(STUCK_AFTER)}: {held}",
             )  # fmt: skip
-        going = _await_end(status, observed, namespace.terminating_since, now)
+        going = _await_end(status, facts, namespace.terminating_since, now)
         return replace(going, actions=(*going.actions, *gather))
     if now < kept_until:
         return Plan(told.model_copy(update={"phase": final}), gather, _earliest(kept_until, again), notes)
@@ -376,28 +371,28 @@ def _wants_evidence(run: IntegrationRun) -> bool:
 
 
 def _evidence(
-    status: IntegrationRunStatus, observed: Observed, now: datetime, whole: bool
+    status: IntegrationRunStatus, facts: AttemptFacts, now: datetime, whole: bool
 ) -> tuple[bool, tuple[Action, ...], datetime | None]:
     """Whether the evidence is archived or given up, what is to be done about it, and when to look again."""
-    found = observed.evidence
+    found = facts.evidence
     if any(c.type == ConditionType.EVIDENCE_ARCHIVED for c in status.conditions):
         return True, (), None
     if found is None:
         return False, (GatherEvidence(whole),), None
     if found.digest or found.refused or found.failing_since is None or found.tried is None:
         return True, (), None
-    silent_since = min(found.failing_since, archive_silent_since(observed) or found.failing_since)  # waited for once
-    if now >= silent_since + observed.archive_patience:
+    silent_since = min(found.failing_since, archive_silent_since(facts) or found.failing_since)  # waited for once
+    if now >= silent_since + facts.archive_patience:
         return True, (), None
     again = found.tried + EVIDENCE_RETRY
     return (False, (GatherEvidence(whole),), None) if now >= again else (False, (), again)
 
 
 def _with_evidence(
-    run: IntegrationRun, status: IntegrationRunStatus, observed: Observed, now: datetime, whole: bool
+    run: IntegrationRun, status: IntegrationRunStatus, facts: AttemptFacts, now: datetime, whole: bool
 ) -> tuple[IntegrationRunStatus, tuple[Note, ...]]:
     """The status with what became of the evidence, for a write that is made anyway."""
-    found = observed.evidence
+    found = facts.evidence
     if found is None or any(c.type == ConditionType.EVIDENCE_ARCHIVED for c in status.conditions):
         return status, ()
     kind = ConditionType.EVIDENCE_ARCHIVED
@@ -411,57 +406,56 @@ def _with_evidence(
     ) if whole else ()
 
 
-def _await_end(status: IntegrationRunStatus, observed: Observed, terminating_since: datetime, now: datetime) -> Plan:
+def _await_end(status: IntegrationRunStatus, facts: AttemptFacts, terminating_since: datetime, now: datetime) -> Plan:
     look_at = terminating_since + LOOK_AFTER
     if now < look_at:
         return Plan(status, due=look_at)
-    left: tuple[Action, ...] = (DeletePods(),) if observed.pods else ()
+    left: tuple[Action, ...] = (DeletePods(),) if facts.pods else ()
     return Plan(status, (*left, LookAtNamespace()), now + LOOK_AFTER)
 
 
-def _collector_works(observed: Observed) -> bool:
+def _collector_works(facts: AttemptFacts) -> bool:
     """Whether the collector runs beside tests that have begun, so that there is something to hand over."""
-    pod = tests_pod(observed)
+    pod = facts.shard.pod
     if pod is not None and (taken := taken_away(pod)) and taken.reason is Reason.NODE_LOST:
         return False  # its last word is old
-    collector = pod.container("collector") if pod else None
-    return collector is not None and collector.running_since is not None and observed.progress.first_test is not None
+    collector = facts.shard.collector
+    return collector is not None and collector.running_since is not None and facts.shard.first_test is not None
 
 
 # --- under way -------------------------------------------------------------------------------------------------------
 
 
-def _expected(run: IntegrationRun, observed: Observed, started: datetime, now: datetime) -> tuple[str, ...]:
+def _expected(run: IntegrationRun, facts: AttemptFacts, started: datetime, now: datetime) -> tuple[str, ...]:
     if now < started + SETTLE:
         return ()
-    preparing = run.spec.migrations and observed.progress.gates_open is None
+    preparing = run.spec.migrations and facts.shard.gates_open is None
     return (*run.spec.services, *((labels.MIGRATIONS,) if preparing else ()))
 
 
-def _limits(run: IntegrationRun, observed: Observed, started: datetime) -> tuple[datetime, bool]:
+def _limits(run: IntegrationRun, facts: AttemptFacts, started: datetime) -> tuple[datetime, bool]:
     """When the operator itself ends the run, and whether the tests' process has been started.
 
     What the tests' node tells is told by its clock. Where that is behind, the time would be over too early, so what
     this operator's own clock says is the least: the launcher ends the tests in time, this is for when it can't.
     """
     timeouts = run.spec.timeouts
-    opened = _unix(observed.progress.gates_open)
+    opened = facts.shard.gates_open
     if opened is not None:
         return max(opened, started + timeouts.environment) + timeouts.tests + 2 * LAUNCHER_GRACE, True
-    pod = tests_pod(observed)
-    container = pod.container("tests") if pod else None
-    if container is not None and (container.running_since or container.ended):
+    container = facts.shard.tests
+    if container is not None and (container.running_since or container.terminated):
         since = max(container.running_since or started, started)
         return since + timeouts.environment + timeouts.tests + 2 * LAUNCHER_GRACE, True
     return started + timeouts.environment + LAUNCHER_GRACE, False
 
 
-def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: datetime) -> Diagnosis | None:
+def _diagnosis(run: IntegrationRun, facts: AttemptFacts, now: datetime, started: datetime) -> Diagnosis | None:
     """How the run has ended, if it has."""
-    if observed.result is not None:
-        if now < _explained_by(run, observed, now):
+    if facts.shard.result is not None:
+        if now < _explained_by(run, facts, now):
             return None
-        return from_result(run, observed, observed.result)
+        return from_result(run, facts, facts.shard.result)
     expires = parse_time(run.status.expires_at)
     if expires is not None and now >= expires:
         limit = format_duration(run.spec.retention.max_lifetime)
@@ -469,7 +463,7 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
             Reason.RUN_TIMEOUT,
             f"the environment reached retention.maxLifetime={limit} before the tests ended; raise it, or run fewer tests at once",
         )
-    namespace = observed.namespace
+    namespace = facts.namespace
     if namespace is not None and namespace.terminating_since is not None:
         gone = f"namespace {namespace.name} was deleted while the run needed it; start the run again"
         return errored(Reason.ENVIRONMENT_LOST, gone)
@@ -477,16 +471,16 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
         gone = f"namespace {run.status.namespace} is gone while the run needed it; start the run again"
         return errored(Reason.ENVIRONMENT_LOST, gone)
     patient = now < started + IMAGE_PATIENCE
-    if found := from_pods(run, observed, patient=patient, expected=_expected(run, observed, started, now)):
+    if found := from_pods(run, facts, patient=patient, expected=_expected(run, facts, started, now)):
         return found
-    seen = observed.progress.gates_open is not None
-    may_be_over = tests_pod(observed) is not None or observed.tests_gone or (seen and now >= started + SETTLE)
-    if may_be_over and (found := without_result(observed, patient=now < _patient_until(observed, now))):
+    seen = facts.shard.gates_open is not None
+    may_be_over = facts.shard.pod is not None or facts.shard.pod_gone or (seen and now >= started + SETTLE)
+    if may_be_over and (found := without_result(facts, patient=now < _patient_until(facts, now))):
         return found
-    limit_at, tests_started = _limits(run, observed, started)
+    limit_at, tests_started = _limits(run, facts, started)
     if now >= limit_at:
         if not tests_started:
-            return not_started(observed)
+            return not_started(facts)
         return errored(
             Reason.TEST_TIMEOUT,
             f"no result within timeouts.tests={format_duration(run.spec.timeouts.tests)} and the time to collect it; "
@@ -495,98 +489,97 @@ def _diagnosis(run: IntegrationRun, observed: Observed, now: datetime, started: 
     return None
 
 
-def _explained_by(run: IntegrationRun, observed: Observed, now: datetime) -> datetime:
+def _explained_by(run: IntegrationRun, facts: AttemptFacts, now: datetime) -> datetime:
     """Until when pods are waited for to say who ended pytest, a service or an app; not at all if they have, or nobody did."""
-    result, pod = observed.result, tests_pod(observed)
-    if result is None or result.heard is None:
+    result, pod = facts.shard.result, facts.shard.pod
+    if result is None or result.received_at is None:
         return now
-    if ends_to_hear_of(observed):
-        return result.heard + HEARSAY
+    if ends_to_hear_of(facts):
+        return result.received_at + HEARSAY
     if result.summary.get("signal") != "SIGTERM":
         return now
     if result.summary.get("outcome") in ("passed", "failed", "timeout"):
         return now
     if pod is None or pod.deleting or pod.disruption or pod.phase in ("Failed", "Succeeded"):
         return now
-    return result.heard + EXPLANATION
+    return result.received_at + EXPLANATION
 
 
-def _patient_until(observed: Observed, now: datetime) -> datetime:
+def _patient_until(facts: AttemptFacts, now: datetime) -> datetime:
     """Until when an archive that can't be asked is waited for; not at all if it can be asked."""
-    silent = observed.archive_silent_since
-    return silent + observed.archive_patience if silent is not None else now
+    silent = facts.shard.archive_silent_since
+    return silent + facts.archive_patience if silent is not None else now
 
 
 def _ready(
-    run: IntegrationRun, status: IntegrationRunStatus, observed: Observed, now: datetime
+    run: IntegrationRun, status: IntegrationRunStatus, facts: AttemptFacts, now: datetime
 ) -> IntegrationRunStatus:
-    told = observed.result.summary.get("gatesOpenAt") if observed.result else None
-    opened = _unix(observed.progress.gates_open or told)
+    told = facts.shard.result.summary.get("gatesOpenAt") if facts.shard.result else None
+    opened = facts.shard.gates_open or moment_of(told)
     if opened is None:
         return status
     status = _stamp(status, environment_ready=opened)
     return _condition(run, status, now, ConditionType.ENVIRONMENT_READY, "True", "AllReady")
 
 
-def _under_way(run: IntegrationRun, observed: Observed, now: datetime, started: datetime) -> Plan:
+def _under_way(run: IntegrationRun, facts: AttemptFacts, now: datetime, started: datetime) -> Plan:
     status = run.status
     notes: tuple[Note, ...] = ()
-    first_test = _unix(observed.progress.first_test)
+    first_test = facts.shard.first_test
     if status.phase is not Phase.TESTING and first_test is not None:  # one write for ready and testing: moments apart
-        status = _ready(run, status, observed, now)
+        status = _ready(run, status, facts, now)
         status = _stamp(status, first_test=first_test).model_copy(update={"phase": Phase.TESTING})
         status = _condition(run, status, now, ConditionType.SUCCEEDED, "Unknown", Phase.TESTING, "the tests run")
         notes = (Note("Normal", "TestsStarted", "The first test has started"),)
-    limit, _ = _limits(run, observed, started)
+    limit, _ = _limits(run, facts, started)
     later = [
         started + SETTLE,
         started + IMAGE_PATIENCE,
-        _patient_until(observed, now),
-        _explained_by(run, observed, now),
+        _patient_until(facts, now),
+        _explained_by(run, facts, now),
     ]
     due = _earliest(limit, parse_time(status.expires_at), *(moment for moment in later if now < moment))
     return Plan(status, due=due, notes=notes)
 
 
-def _remembering(run: IntegrationRun, observed: Observed) -> Observed:
-    """With the progress that the status tells of: an operator that was restarted has not heard of it itself."""
+def _with_recorded_progress(run: IntegrationRun, facts: AttemptFacts) -> AttemptFacts:
+    """The facts with the progress that the status records: an operator that was restarted has not received it itself."""
+    line, shard = run.status.timeline, facts.shard
+    known = replace(
+        shard,
+        gates_open=shard.gates_open or parse_time(line.environment_ready),
+        first_test=shard.first_test or parse_time(line.first_test),
+    )
+    return replace(facts, shards=(known, *facts.shards[1:]))
 
-    def seconds(text: str | None) -> float | None:
-        moment = parse_time(text)
-        return moment.timestamp() if moment is not None else None
 
-    heard, line = observed.progress, run.status.timeline
-    opened, first = heard.gates_open or seconds(line.environment_ready), heard.first_test or seconds(line.first_test)
-    return replace(observed, progress=Progress(opened, first))
-
-
-def plan(run: IntegrationRun, observed: Observed, now: datetime) -> Plan:
+def plan(run: IntegrationRun, facts: AttemptFacts, now: datetime) -> Plan:
     """What to do about a run now.
 
     Args:
         run: as the API server has it.
-        observed: what there is of its environment and results.
+        facts: what there is of its environment and results.
         now: the present moment, with time zone.
     """
     status = run.status
     held = not OWN_FINALIZERS.isdisjoint(run.metadata.finalizers)
-    observed = _remembering(run, observed)
+    facts = _with_recorded_progress(run, facts)
     if run.metadata.deletion_timestamp is not None:
         if not held:
             return Plan(status)
-        if observed.namespace is None:
+        if facts.namespace is None:
             return Plan(status, (RemoveFinalizer(),))
-        if observed.namespace.terminating_since is None:
+        if facts.namespace.terminating_since is None:
             return Plan(status, (CleanUp(),), now + LOOK_AFTER)
-        return _await_end(status, observed, observed.namespace.terminating_since, now)
+        return _await_end(status, facts, facts.namespace.terminating_since, now)
     if status.verdict is not None:
-        return _after_verdict(run, observed, now)
+        return _after_verdict(run, facts, now)
     started = parse_time(status.timeline.started)
     if run.spec.cancel:
-        return _end(run, observed, Diagnosis(Verdict.CANCELLED, Reason.CANCELLED, "cancelled by spec.cancel"), now)
+        return _end(run, facts, Diagnosis(Verdict.CANCELLED, Reason.CANCELLED, "cancelled by spec.cancel"), now)
     if started is None:
         actions: tuple[Action, ...] = (CreateEnvironment(),)
         return Plan(status, actions if held else (AddFinalizer(), *actions))
-    if diagnosis := _diagnosis(run, observed, now, started):
-        return _end(run, observed, diagnosis, now)
-    return _under_way(run, observed, now, started)
+    if diagnosis := _diagnosis(run, facts, now, started):
+        return _end(run, facts, diagnosis, now)
+    return _under_way(run, facts, now, started)

@@ -16,7 +16,8 @@ from seatrial.api import labels
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.api.status import Reason, Verdict
-from seatrial.facts.observed import Container, Ended, Observed, Pod, Result
+from seatrial.facts.attempt import AttemptFacts, Container, Pod, Termination
+from seatrial.facts.result import Result
 
 MESSAGE_LIMIT = 1000
 GATES_TIMED_OUT = (75, "not ready after")
@@ -93,11 +94,11 @@ LAST_SIGNAL = 64
 """Above it an exit code of more than 128 is the program's own, such as 255."""
 
 
-def _may_be_memory(ended: Ended) -> bool:
+def _may_be_memory(ended: Termination) -> bool:
     return ended.exit_code == KILLED and ended.reason == "Error"
 
 
-def _how(ended: Ended, *, say: bool = True) -> str:
+def _how(ended: Termination, *, say: bool = True) -> str:
     """`exit 1: <last log line>`, `killed (signal 9)`, `out of memory`."""
     if ended.reason == "OOMKilled":
         how = "killed for using more memory than its limit"
@@ -131,7 +132,7 @@ def _resources_of(pod: Pod) -> str:
     return "spec.tests.resources"
 
 
-def _gates_timed_out(ended: Ended) -> bool:
+def _gates_timed_out(ended: Termination) -> bool:
     status, beginning = GATES_TIMED_OUT
     return ended.exit_code == status and ended.message.startswith(beginning)
 
@@ -152,7 +153,7 @@ def taken_away(pod: Pod) -> Diagnosis | None:
         return errored(reason, f"{pod.component}: {what}, node {pod.node or 'unknown'}{detail}; start the run again")
     if pod.reason in ("NodeLost", "NodeAffinity", "Shutdown", "Terminated"):
         return errored(Reason.NODE_LOST, f"{pod.component}: node {pod.node} is gone; start the run again")
-    if pod.phase == "Failed" and pod.reason and not any(container.ended for container in pod.containers):
+    if pod.phase == "Failed" and pod.reason and not any(container.terminated for container in pod.containers):
         return errored(
             Reason.UNSCHEDULABLE,
             f"{pod.component}: node {pod.node or 'unknown'} refused it: {pod.reason}: {pod.message}; start the run again",
@@ -195,7 +196,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
 
 
 def _service(run: IntegrationRun, pod: Pod, tests_began: bool) -> Diagnosis | None:
-    ended = next((c.ended for c in pod.containers if c.ended is not None and c.name == pod.component), None)
+    ended = next((c.terminated for c in pod.containers if c.terminated is not None and c.name == pod.component), None)
     if ended is None and not pod.deleting:
         return None
     if ended is None:
@@ -223,7 +224,7 @@ def _migration(run: IntegrationRun, pod: Pod, needed: bool) -> Diagnosis | None:
     if pod.deleting and needed:
         return _migrations_gone()
     for container in pod.containers:
-        ended = container.ended
+        ended = container.terminated
         if ended is None or ended.exit_code == 0:
             continue
         if _gates_timed_out(ended):
@@ -250,7 +251,7 @@ def _migrations_gone() -> Diagnosis:
 def _app(run: IntegrationRun, pod: Pod, *, patient: bool = True) -> Diagnosis | None:
     """What is wrong with an app's pod; one that ended and was started again is given time, unless that is over."""
     for container in pod.containers:
-        ended = container.ended or container.previous
+        ended = container.terminated or container.previous
         if ended is None:
             continue
         if _gates_timed_out(ended):
@@ -269,36 +270,33 @@ def _app(run: IntegrationRun, pod: Pod, *, patient: bool = True) -> Diagnosis | 
     return None
 
 
-_ORDER = {"service": 0, "migrations": 1, "app": 2, "tests": 3}
-
-
 def in_order(pods: Iterable[Pod]) -> list[Pod]:
     """Pods in the order in which they need each other, so that the first one that is in trouble is the cause."""
-    return sorted(pods, key=lambda p: (_ORDER.get(p.role, 9), p.component))
+    return sorted(pods, key=lambda p: (labels.role_rank(p.role), p.component))
 
 
 def from_pods(
-    run: IntegrationRun, observed: Observed, *, patient: bool, expected: Iterable[str] = ()
+    run: IntegrationRun, facts: AttemptFacts, *, patient: bool, expected: Iterable[str] = ()
 ) -> Diagnosis | None:
     """What the pods alone say about the end of a run that has no result yet; None: nothing has gone wrong.
 
     Args:
         run: the run.
-        observed: its pods.
+        facts: its pods.
         patient: a passing trouble with a registry is given more time.
         expected: bare pods that must be there by now.
     """
-    tests_began = observed.progress.first_test is not None
-    pods = in_order(observed.pods)
+    tests_began = facts.shard.first_test is not None
+    pods = in_order(facts.pods)
     for pod in pods:
         if pod.role != "app" and (found := taken_away(pod)):
             return found
     for pod in pods:
         found = None
         if pod.role == "service":
-            found = _service(run, pod, tests_began or observed.progress.gates_open is not None)
+            found = _service(run, pod, tests_began or facts.shard.gates_open is not None)
         elif pod.role == "migrations":
-            found = _migration(run, pod, observed.progress.gates_open is None)
+            found = _migration(run, pod, facts.shard.gates_open is None)
         elif pod.role == "app" and not tests_began:
             found = _app(run, pod)
         if found:
@@ -315,12 +313,6 @@ def from_pods(
     return None
 
 
-def tests_pod(observed: Observed) -> Pod | None:
-    """The pod of the tests (the newest, should there be several)."""
-    pods = [pod for pod in observed.pods if pod.role == "tests"]
-    return max(pods, key=lambda p: str(p.created), default=None)
-
-
 _UNAVAILABLE = "archive unavailable"
 """So the collector says it."""
 
@@ -334,26 +326,28 @@ def _of_collector(message: str) -> str:
     return str(told.get("error") or "") if isinstance(told, dict) else ""
 
 
-def archive_silent_since(observed: Observed) -> datetime | None:
+def archive_silent_since(facts: AttemptFacts) -> datetime | None:
     """Since when the archive can't be reached: as the operator noticed, or the collector, which begins to send when pytest has ended."""
-    noticed = [observed.archive_silent_since]
-    pod = tests_pod(observed)
+    noticed = [facts.shard.archive_silent_since]
+    pod = facts.shard.pod
     tests, collector = (pod.container(name) if pod else None for name in ("tests", "collector"))
-    if tests and tests.ended and collector and collector.ended:
-        noticed.append(tests.ended.at if _UNAVAILABLE in _of_collector(collector.ended.message) else None)
+    if tests and tests.terminated and collector and collector.terminated:
+        noticed.append(
+            tests.terminated.finished_at if _UNAVAILABLE in _of_collector(collector.terminated.message) else None
+        )
     return min((since for since in noticed if since is not None), default=None)
 
 
-def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | None:
+def without_result(facts: AttemptFacts, *, patient: bool = False) -> Diagnosis | None:
     """The tests' pod has ended, or is gone, and the archive has no result of it; None while one can still come.
 
     Args:
-        observed: the pods.
+        facts: the pods.
         patient: the archive can't be asked, but is given more time: the collector may well have handed over.
     """
-    pod = tests_pod(observed)
+    pod = facts.shard.pod
     collector = pod.container("collector") if pod else None
-    ended = collector.ended if collector else None
+    ended = collector.terminated if collector else None
     if pod is not None and ended is None:
         return None
     tests = pod.container("tests") if pod else None
@@ -362,13 +356,13 @@ def without_result(observed: Observed, *, patient: bool = False) -> Diagnosis | 
     if patient and (ended is None or ended.exit_code == 0):
         return None
     told = _of_collector(ended.message) if ended else ""
-    if observed.archive_error or _UNAVAILABLE in told:
+    if facts.shard.archive_error or _UNAVAILABLE in told:
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,
-            f"the results could not be stored: {observed.archive_error or told}; "
+            f"the results could not be stored: {facts.shard.archive_error or told}; "
             "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again",
         )
-    if pod is None and observed.progress.gates_open is None:
+    if pod is None and facts.shard.gates_open is None:
         return errored(Reason.ENVIRONMENT_LOST, "the tests' pod was deleted before the first test; start the run again")
     if ended is None:
         return errored(Reason.RESULTS_MISSING, "the tests' pod is gone and left no result; start the run again")
@@ -397,15 +391,15 @@ _REFUSED_PODS = (
 )
 
 
-def not_started(observed: Observed) -> Diagnosis:
+def not_started(facts: AttemptFacts) -> Diagnosis:
     """The time for the environment is over and the tests' process has not even been started."""
-    if found := _no_node(observed.pods):
+    if found := _no_node(facts.pods):
         return found
-    for pod in observed.pods:
+    for pod in facts.pods:
         for container in pod.containers:
             if container.waiting in _IMAGE_PROBLEMS:
                 return errored(Reason.IMAGE_PULL_FAILED, f"{pod.component}: {_not_pulled(container)}")
-    pod_of_tests = tests_pod(observed)
+    pod_of_tests = facts.shard.pod
     if pod_of_tests is None:
         return errored(
             Reason.ADMISSION_DENIED,
@@ -445,16 +439,16 @@ def _why_missing(run: IntegrationRun, pod: Pod) -> Diagnosis | None:
     return None
 
 
-def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str, Any]]) -> Diagnosis:
+def _gates(run: IntegrationRun, facts: AttemptFacts, not_ready: list[Mapping[str, Any]]) -> Diagnosis:
     limit = format_duration(run.spec.timeouts.environment)
     missing = {part.get("name") for part in not_ready}
-    if found := _no_node(pod for pod in observed.pods if pod.component in missing):
+    if found := _no_node(pod for pod in facts.pods if pod.component in missing):
         return found
     services, apps = _names(not_ready, run.spec.services), _names(not_ready, run.spec.apps)
-    for pod in in_order(observed.pods):  # a part that ended knows more than whoever waited for it
+    for pod in in_order(facts.pods):  # a part that ended knows more than whoever waited for it
         if found := _why_missing(run, pod) if pod.component in missing else None:
             return found
-    present = {pod.component for pod in observed.pods}
+    present = {pod.component for pod in facts.pods}
     for app in apps:
         if app.get("name") not in present:
             return errored(
@@ -479,8 +473,8 @@ def _gates(run: IntegrationRun, observed: Observed, not_ready: list[Mapping[str,
     )
 
 
-def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[str, Any]]) -> Diagnosis | None:
-    for pod in in_order(observed.pods):  # the pod knows more than a refused connection, if its status is here already
+def _lost_service(run: IntegrationRun, facts: AttemptFacts, lost: list[Mapping[str, Any]]) -> Diagnosis | None:
+    for pod in in_order(facts.pods):  # the pod knows more than a refused connection, if its status is here already
         if pod.role == "service" and (found := taken_away(pod) or _service(run, pod, tests_began=True)):
             return found
     services = _names(lost, run.spec.services)
@@ -489,21 +483,23 @@ def _lost_service(run: IntegrationRun, observed: Observed, lost: list[Mapping[st
     return errored(Reason.SERVICE_LOST, f"lost while the tests ran: {_said(services)}; start the run again")
 
 
-def ends_to_hear_of(observed: Observed) -> bool:
+def ends_to_hear_of(facts: AttemptFacts) -> bool:
     """Whether the tests have lost a service or an app, and no pod has told yet how it ended: the kubelet needs a second for that."""
-    summary = observed.result.summary if observed.result else {}
+    summary = facts.shard.result.summary if facts.shard.result else {}
     lost = {part.get("name") for part in summary.get("lost") or ()}
-    pods = [pod for pod in observed.pods if pod.component in lost]
-    told = [pod for pod in pods if pod.deleting or pod.reason or any(c.ended or c.previous for c in pod.containers)]
+    pods = [pod for pod in facts.pods if pod.component in lost]
+    told = [
+        pod for pod in pods if pod.deleting or pod.reason or any(c.terminated or c.previous for c in pod.containers)
+    ]
     return summary.get("outcome") != "passed" and bool(pods) and not told
 
 
-def _among_tests(ended: Ended, summary: Mapping[str, Any]) -> bool:
+def _among_tests(ended: Termination, summary: Mapping[str, Any]) -> bool:
     """Whether it ended after the first test began; the kubelet tells whole seconds."""
-    return ended.at is None or ended.at.timestamp() + 1 > float(summary.get("firstTestAt") or 0)
+    return ended.finished_at is None or ended.finished_at.timestamp() + 1 > float(summary.get("firstTestAt") or 0)
 
 
-def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | None:
+def _disturbed(facts: AttemptFacts, summary: Mapping[str, Any]) -> Diagnosis | None:
     """What took an app, or memory, from tests of which some then failed."""
     if summary.get("oomKilled"):
         return errored(
@@ -511,12 +507,12 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
             "a process of the tests used more memory than their limit and was killed, and tests failed "
             f"({_counted(summary.get('tests') or {})}); raise spec.tests.resources.limits.memory",
         )
-    for pod in observed.pods:
+    for pod in facts.pods:
         if pod.role != "app":
             continue
         if found := taken_away(pod):
             return found
-        for ended in (end for c in pod.containers for end in (c.ended, c.previous) if end is not None):
+        for ended in (end for c in pod.containers for end in (c.terminated, c.previous) if end is not None):
             if ended.reason == "OOMKilled" and _among_tests(ended, summary):
                 return errored(
                     Reason.OUT_OF_MEMORY,
@@ -526,20 +522,20 @@ def _disturbed(observed: Observed, summary: Mapping[str, Any]) -> Diagnosis | No
     return None
 
 
-def _ended_meanwhile(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any]) -> dict[str, str]:
+def _ended_meanwhile(run: IntegrationRun, facts: AttemptFacts, summary: Mapping[str, Any]) -> dict[str, str]:
     """Apps that ended while the tests ran, and how, for the message."""
     told: dict[str, str] = {}
-    for pod in in_order(p for p in observed.pods if p.role == "app"):
-        ends = [end for c in pod.containers for end in (c.ended, c.previous) if end is not None and end.exit_code]
+    for pod in in_order(p for p in facts.pods if p.role == "app"):
+        ends = [end for c in pod.containers for end in (c.terminated, c.previous) if end is not None and end.exit_code]
         if any(_among_tests(end, summary) for end in ends):
             told[pod.component] = f"; app {pod.component} ended meanwhile ({_how(ends[0])}): {_log(run, pod.component)}"
     return told
 
 
-def _died(run: IntegrationRun, observed: Observed, summary: Mapping[str, Any], doing: str) -> Diagnosis:
-    pod = tests_pod(observed)
+def _died(run: IntegrationRun, facts: AttemptFacts, summary: Mapping[str, Any], doing: str) -> Diagnosis:
+    pod = facts.shard.pod
     container = pod.container("tests") if pod else None
-    ended = container.ended if container else None
+    ended = container.terminated if container else None
     if summary.get("oomKilled") or (ended and ended.reason == "OOMKilled"):
         return errored(
             Reason.OUT_OF_MEMORY,
@@ -585,7 +581,7 @@ def _usage(tail: str) -> Diagnosis:
     )
 
 
-def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diagnosis:
+def from_result(run: IntegrationRun, facts: AttemptFacts, result: Result) -> Diagnosis:
     """The verdict that a shard's complete result stands for."""
     summary = result.summary
     tests = summary.get("tests") or {}
@@ -596,15 +592,15 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
     error = str(summary.get("error") or "")
     tail = last_line(str(summary.get("outputTail") or ""))
     bad = int(tests.get("failed") or 0) + int(tests.get("errors") or 0)
-    if outcome != "passed" and (found := _lost_service(run, observed, lost)):
+    if outcome != "passed" and (found := _lost_service(run, facts, lost)):
         return found
-    if outcome == "failed" and (found := _disturbed(observed, summary)):
+    if outcome == "failed" and (found := _disturbed(facts, summary)):
         return found
     match outcome:
         case "passed" if summary.get("complete") and not bad and summary.get("exitCode") == 0:
             return Diagnosis(Verdict.PASSED, Reason.TESTS_PASSED, _counted(tests))
         case "failed":
-            ended = _ended_meanwhile(run, observed, summary)
+            ended = _ended_meanwhile(run, facts, summary)
             apps = [part for part in _names(lost, run.spec.apps) if part.get("name") not in ended]
             more = "".join(ended.values()) + (f"; no longer answering: {_said(apps)}" if apps else "")
             failures = summary.get("failures") or [{}]
@@ -639,6 +635,6 @@ def from_result(run: IntegrationRun, observed: Observed, result: Result) -> Diag
                 "set tests.timeout to fail a test that hangs, or raise timeouts.tests",
             )
         case "gate-timeout":
-            return _gates(run, observed, list(summary.get("notReady") or ()))
+            return _gates(run, facts, list(summary.get("notReady") or ()))
         case _:
-            return _died(run, observed, summary, doing)
+            return _died(run, facts, summary, doing)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from bench.measure import FLOOR, QUICKSTART, SCRIPT
+from seatrial.api.labels import COLLECTOR
 from seatrial.api.run import IntegrationRun
 from seatrial.environment.manifests import Inputs, environment
-from seatrial.environment.tests import COLLECTOR
 from seatrial.settings import Settings
 
 Object = dict[str, Any]

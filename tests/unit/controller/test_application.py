@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from seatrial.api.times import moment_of
 from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLive, FeedResult
 from seatrial.controller.kopf_app import Application
+from seatrial.facts.attempt import ShardFacts
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 from tests.api.evidence import Kept
@@ -46,11 +49,11 @@ async def listening(*lives: list[FeedEvent], until: Callable[[Application], bool
 
 
 def live(**event: Any) -> FeedLive:
-    return FeedLive(b.UID, 1, 0, event)
+    return FeedLive(b.UID, event.pop("attempt", 1), 0, event)
 
 
 def opened(app: Application) -> bool:
-    return app.store.observe(b.UID).progress.gates_open == 7.0
+    return app.store.attempt(SCOPE).shard.gates_open == moment_of(7)
 
 
 STRANGE = {
@@ -58,7 +61,13 @@ STRANGE = {
     "time that is no number": {"event": "open", "t": "soon"},
     "time that is a list": {"event": "start", "t": [1]},
     "no event": {"t": 1.0},
+    "time that can't be one": {"event": "open", "t": 1e300},
+    "time before all time": {"event": "open", "t": -1e18},
+    "time that is not a number": {"event": "open", "t": float("nan")},
+    "time of the year 9999": {"event": "open", "t": 253402300799.0},
+    "another attempt": {"event": "open", "t": 1.0, "attempt": 2},
 }
+SCOPE = b.run().scope
 
 
 @pytest.mark.parametrize("event", STRANGE.values(), ids=STRANGE.keys())
@@ -85,5 +94,18 @@ async def test_work_that_has_ended_is_told_to_the_probe() -> None:
 async def test_what_is_told_of_runs_that_are_gone_is_not_kept() -> None:
     gone = [FeedResult("gone", 1, 0, "sha256:x", {}), FeedLive("gone", 1, 0, {"event": "open", "t": 1.0})]
     app = await listening([*gone, live(event="open", t=7.0)], until=opened)
-    assert app.store.observe("gone").result is None
-    assert app.store.observe("gone").progress.gates_open is None
+    assert app.store.attempt(replace(SCOPE, run=replace(SCOPE.run, uid="gone"))).shard == ShardFacts()
+
+
+async def test_a_late_result_of_one_attempt_does_not_judge_the_next() -> None:
+    late = FeedResult(b.UID, 1, 0, "sha256:late", b.summary())
+    second = b.body(status={"attempt": 2})
+
+    def received(app: Application) -> bool:
+        app.store.put_run(second)
+        return app.store.attempt(SCOPE).shard.result is not None
+
+    app = await listening([late], until=received)
+    scope = app.store.scope(b.UID)
+    assert scope is not None
+    assert (scope.attempt, app.store.attempt(scope).shard.result) == (2, None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seatrial.controller.reconcile import Reconciler, refusal
-from seatrial.facts.store import Store
+from seatrial.facts.cache import FactsCache
 from seatrial.kube.errors import ClusterError, ForbiddenError, InvalidError, NotFoundError
 from seatrial.kube.kinds import Kind
 from seatrial.metrics import Metrics
@@ -40,8 +40,8 @@ class Cluster:
     ],
     ids=["nothing", "the run is gone", "the run has a successor"],
 )
-async def test_the_finalizer_is_taken_from_this_run_alone(happens: Callable[[Store], Any], patched: int) -> None:
-    store = Store()
+async def test_the_finalizer_is_taken_from_this_run_alone(happens: Callable[[FactsCache], Any], patched: int) -> None:
+    store = FactsCache()
     store.put_run(b.body())
     cluster = Cluster(lambda: happens(store))
     reconciler = Reconciler(cluster, None, store, Settings(), Metrics(), None)  # type: ignore[arg-type]

@@ -183,7 +183,7 @@ def test_pods_have_no_token_and_no_rights(made: Any) -> None:
 
 def test_operator_is_given_its_one_role_here() -> None:
     binding = case("minimal").role_binding
-    assert binding["metadata"]["namespace"] == load("minimal").environment_namespace()
+    assert binding["metadata"]["namespace"] == load("minimal").scope.namespace
     assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("ClusterRole", "seatrial-environment")
     assert binding["subjects"] == [
         {"kind": "ServiceAccount", "name": "seatrial-operator", "namespace": "seatrial-system"}

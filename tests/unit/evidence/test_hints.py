@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from seatrial.evidence.hints import Context, context_of, of_events, of_log, of_pods, ranked, to_json
-from seatrial.facts.observed import Container
+from seatrial.facts.attempt import Container
 from tests.unit import builders as b
 
 CONTEXT = Context(

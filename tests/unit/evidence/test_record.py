@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from seatrial.api.times import format_time
 from seatrial.archive.model.record import parse_record
 from seatrial.evidence.masking import Masker, forms
 from seatrial.evidence.record import record, spec_hash
-from seatrial.facts.observed import format_time
 from tests.unit import builders as b
 
 POSTGRES = b.pod(
@@ -14,7 +14,7 @@ POSTGRES = b.pod(
 CRASHED = b.pod(
     "api",
     "app",
-    b.waiting("api", "CrashLoopBackOff", previous=b.Ended(137, "OOMKilled", "", b.at(-2), b.at(-9)), restarts=3),
+    b.waiting("api", "CrashLoopBackOff", previous=b.Termination(137, "OOMKilled", "", b.at(-2), b.at(-9)), restarts=3),
 )
 
 

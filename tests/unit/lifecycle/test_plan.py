@@ -10,7 +10,8 @@ import pytest
 
 from seatrial.api.run import IntegrationRun
 from seatrial.api.status import IntegrationRunStatus, Phase, Reason
-from seatrial.facts.observed import Container, Ended, Evidence, Observed, Pod, Progress, Result, format_time
+from seatrial.api.times import format_time
+from seatrial.facts.attempt import AttemptFacts, Container, Evidence, Pod, Termination
 from seatrial.lifecycle.plan import (
     Action,
     AddFinalizer,
@@ -35,8 +36,8 @@ TESTING_LINE = {
     "firstTest": format_time(b.at(-5)),
 }  # fmt: skip
 HANDED_OVER = b.tests_pod(b.ended("collector", 0, '{"digest": "sha256:abc"}'), b.ended("tests", 0))
-GONE = Observed(evidence=b.ARCHIVED)
-HERE = b.observed(b.tests_pod())
+GONE = AttemptFacts(evidence=b.ARCHIVED)
+HERE = b.facts(b.tests_pod())
 
 
 def ended(
@@ -59,7 +60,7 @@ class Case:
     """What is there, and what the plan must say."""
 
     run: IntegrationRun
-    seen: Observed = field(default_factory=lambda: GONE)
+    seen: AttemptFacts = field(default_factory=lambda: GONE)
     does: tuple[type[Action], ...] = ()
     phase: str | None = None
     reason: str = ""
@@ -78,129 +79,129 @@ CASES = {
     "new, operator was killed in the burst": Case(FRESH, HERE, (CreateEnvironment,)),
     "cancelled before anything was made": Case(b.run({"cancel": True}), GONE, (), "Cancelled", "Cancelled"),
     "starting": Case(STARTED, HERE, (), "Starting"),
-    "first test": Case(STARTED, b.observed(b.tests_pod(), progress=b.TESTING), (), "Testing"),
-    "gates open, no test yet": Case(STARTED, b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-1).timestamp())), (), None),
-    "passed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary()), (CleanUp,), "CleaningUp", "TestsPassed"),
-    "failed": Case(STARTED, b.observed(b.tests_pod(), result=b.summary("failed")), (CleanUp,), "CleaningUp", "TestsFailed"),
+    "first test": Case(STARTED, b.facts(b.tests_pod(), **b.TESTING), (), "Testing"),
+    "gates open, no test yet": Case(STARTED, b.facts(b.tests_pod(), gates_open=b.at(-1)), (), None),
+    "passed": Case(STARTED, b.facts(b.tests_pod(), result=b.summary()), (CleanUp,), "CleaningUp", "TestsPassed"),
+    "failed": Case(STARTED, b.facts(b.tests_pod(), result=b.summary("failed")), (CleanUp,), "CleaningUp", "TestsFailed"),
     "passed, kept": Case(
-        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary()), (), "Passed", "TestsPassed", 600,
+        b.started({"retention": {"passed": "10m"}}), b.facts(result=b.summary()), (), "Passed", "TestsPassed", 600,
     ),
     "failed is kept on its own": Case(
-        b.started({"retention": {"passed": "10m"}}), b.observed(result=b.summary("failed")), (CleanUp,), "CleaningUp",
+        b.started({"retention": {"passed": "10m"}}), b.facts(result=b.summary("failed")), (CleanUp,), "CleaningUp",
         "TestsFailed",
     ),
     "service lost": Case(
-        STARTED, b.observed(b.pod("redis", "service", deleting=True)), (CleanUp,), "CleaningUp", "ServiceLost"
+        STARTED, b.facts(b.pod("redis", "service", deleting=True)), (CleanUp,), "CleaningUp", "ServiceLost"
     ),
     "cancelled before the tests": Case(
         b.started({"cancel": True}), HERE, (CleanUp,), "CleaningUp", "Cancelled"
     ),
     "cancelled among the tests": Case(
-        b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING), (StopTests,), "Collecting", "Cancelled", 15,
+        b.started({"cancel": True}), b.facts(b.tests_pod(), **b.TESTING), (StopTests,), "Collecting", "Cancelled", 15,
     ),
     "collecting, tests are ending": Case(
-        ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), progress=b.TESTING),
+        ended("Cancelled", phase="Collecting", results=None), b.facts(b.tests_pod(deleting=True), **b.TESTING),
         (), "Collecting", due=14,
     ),
     "collected": Case(
-        ended("Cancelled", phase="Collecting", results=None), b.observed(b.tests_pod(deleting=True), result=b.summary("died")),
+        ended("Cancelled", phase="Collecting", results=None), b.facts(b.tests_pod(deleting=True), result=b.summary("died")),
         (CleanUp,), "CleaningUp",
     ),
     "collecting takes too long": Case(
-        ended("Cancelled", ago=15, phase="Collecting", results=None), b.observed(b.tests_pod(), progress=b.TESTING),
+        ended("Cancelled", ago=15, phase="Collecting", results=None), b.facts(b.tests_pod(), **b.TESTING),
         (CleanUp,), "CleaningUp",
     ),
     "environment deleted by somebody": Case(
-        STARTED, b.observed(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "CleaningUp", "EnvironmentLost"
+        STARTED, b.facts(b.tests_pod(), namespace=b.namespace(terminating_since=b.NOW)), (), "CleaningUp", "EnvironmentLost"
     ),
     "migrations' pod gone": Case(
         b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), HERE, (CleanUp,), "CleaningUp", "EnvironmentLost"
     ),
     "migrations' pod gone when nobody needs it": Case(
-        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), b.observed(b.tests_pod(), progress=b.TESTING),
+        b.started({"migrations": [{"name": "m", "image": "i", "command": ["c"]}]}), b.facts(b.tests_pod(), **b.TESTING),
         (), "Testing",
     ),
-    "tests' pod not there yet": Case(STARTED, b.observed(), (), "Starting"),
-    "tests' pod gone before the first test": Case(STARTED, b.observed(tests_gone=True), (CleanUp,), "CleaningUp", "EnvironmentLost"),
+    "tests' pod not there yet": Case(STARTED, b.facts(), (), "Starting"),
+    "tests' pod gone before the first test": Case(STARTED, b.facts(pod_gone=True), (CleanUp,), "CleaningUp", "EnvironmentLost"),
     "ended from outside, the pod has not said by whom": Case(
-        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-5)), (), "Starting", due=25,
+        b.started(), b.facts(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), received_at=b.at(-5)), (), "Starting", due=25,
     ),
     "ended from outside, the pod says by whom": Case(
         b.started(),
-        b.observed(
+        b.facts(
             b.tests_pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". '),
-            result=b.summary("died", signal="SIGTERM"), heard=b.at(-5),
+            result=b.summary("died", signal="SIGTERM"), received_at=b.at(-5),
         ),
         (CleanUp,), "CleaningUp", "Evicted",
     ),
     "ended from outside, the pod never says by whom": Case(
-        b.started(ago=60), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), heard=b.at(-30)), (CleanUp,),
+        b.started(ago=60), b.facts(b.tests_pod(), result=b.summary("died", signal="SIGTERM"), received_at=b.at(-30)), (CleanUp,),
         "CleaningUp", "TestProcessDied",
     ),
     "ended by itself": Case(
-        b.started(), b.observed(b.tests_pod(), result=b.summary("died", signal="SIGSEGV"), heard=b.NOW), (CleanUp,), "CleaningUp",
+        b.started(), b.facts(b.tests_pod(), result=b.summary("died", signal="SIGSEGV"), received_at=b.NOW), (CleanUp,), "CleaningUp",
         "TestProcessDied",
     ),
     "node lost among the tests": Case(
-        b.started(phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)),
+        b.started(phase="Testing", timeline=TESTING_LINE), b.facts(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)),
         (CleanUp,), "CleaningUp", "NodeLost",
     ),
     "environment gone": Case(STARTED, GONE, (CleanUp,), "CleaningUp", "EnvironmentLost"),
     "environment not seen yet": Case(b.started(ago=1), GONE, (), "Starting"),
     "tests' process not started in time": Case(
-        b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod(b.waiting("tests", "PodInitializing"))),
+        b.started({"timeouts": {"environment": "10s"}}), b.facts(b.tests_pod(b.waiting("tests", "PodInitializing"))),
         (CleanUp,), "CleaningUp", "ServiceNotReady",
     ),
     "the launcher keeps the time first": Case(
-        b.started({"timeouts": {"environment": "10s"}}), b.observed(b.tests_pod()), (), "Starting"
+        b.started({"timeouts": {"environment": "10s"}}), b.facts(b.tests_pod()), (), "Starting"
     ),
     "no result long after the time for the tests": Case(
-        b.started({"timeouts": {"tests": "1s"}}, ago=400), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-390).timestamp())),
+        b.started({"timeouts": {"tests": "1s"}}, ago=400), b.facts(b.tests_pod(), gates_open=b.at(-390)),
         (CleanUp,), "CleaningUp", "TestTimeout",
     ),
     "the clock of the tests' node is behind": Case(
-        b.started({"timeouts": {"tests": "5m"}}, ago=60), b.observed(b.tests_pod(), progress=Progress(gates_open=b.at(-3600).timestamp())),
+        b.started({"timeouts": {"tests": "5m"}}, ago=60), b.facts(b.tests_pod(), gates_open=b.at(-3600)),
         (), "Starting",
     ),
     "the clock of the kubelet is behind": Case(
-        b.started(ago=60), b.observed(b.tests_pod(b.running("collector"), Container("tests", running_since=b.at(-7200)))), (), "Starting",
+        b.started(ago=60), b.facts(b.tests_pod(b.running("collector"), Container("tests", running_since=b.at(-7200)))), (), "Starting",
     ),
     "cancelled among the tests, by an operator that has not heard of their start": Case(
-        b.started({"cancel": True}, phase="Testing", timeline=TESTING_LINE), b.observed(b.tests_pod()), (StopTests,), "Collecting",
+        b.started({"cancel": True}, phase="Testing", timeline=TESTING_LINE), b.facts(b.tests_pod()), (StopTests,), "Collecting",
     ),
     "an app that a test stops on purpose, after a restart of the operator": Case(
         b.started(phase="Testing", timeline=TESTING_LINE),
-        b.observed(b.tests_pod(), b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1)))), (), "Testing",
+        b.facts(b.tests_pod(), b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1)))), (), "Testing",
     ),
     "handed over, but the archive can't be asked yet": Case(
-        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-80)), (), "Starting", due=10,
+        STARTED, b.facts(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-80)), (), "Starting", due=10,
     ),
     "handed over, but the archive can't be asked for long": Case(
-        STARTED, b.observed(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-90)), (CleanUp,), "CleaningUp",
+        STARTED, b.facts(HANDED_OVER, archive_error="refused", archive_silent_since=b.at(-90)), (CleanUp,), "CleaningUp",
         "ArchiveUnavailable",
     ),
     "tests' pod gone, and the archive can't be asked yet": Case(
         b.started(phase="Testing", timeline=TESTING_LINE),
-        b.observed(archive_error="refused", archive_silent_since=b.at(-1)), (), "Testing",
+        b.facts(archive_error="refused", archive_silent_since=b.at(-1)), (), "Testing",
     ),
     "lifetime over": Case(
         b.started(expiresAt=format_time(b.at(-1))), HERE, (CleanUp,), "CleaningUp", "RunTimeout",
     ),
     "a result counts even after the lifetime": Case(
-        b.started(expiresAt=format_time(b.at(-1))), b.observed(result=b.summary()), (CleanUp,), "CleaningUp", "TestsPassed",
+        b.started(expiresAt=format_time(b.at(-1))), b.facts(result=b.summary()), (CleanUp,), "CleaningUp", "TestsPassed",
     ),
-    "cleaning up": Case(ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-3))), (), "CleaningUp", due=7),
-    "clean-up was not begun": Case(ended(), b.observed(), (CleanUp,), "CleaningUp"),
-    "cleanedUp": Case(ended(), GONE, (), "Passed", due=604799),
+    "cleaning up": Case(ended(), b.facts(namespace=b.namespace(terminating_since=b.at(-3))), (), "CleaningUp", due=7),
+    "clean-up was not begun": Case(ended(), b.facts(), (CleanUp,), "CleaningUp"),
+    "cleaned up": Case(ended(), GONE, (), "Passed", due=604799),
     "cleaning up for long": Case(
-        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "CleaningUp", due=10
+        ended(), b.facts(namespace=b.namespace(terminating_since=b.at(-10))), (LookAtNamespace,), "CleaningUp", due=10
     ),
     "cleaning up for long, with pods": Case(
-        ended(), b.observed(b.tests_pod(deleting=True), namespace=b.namespace(terminating_since=b.at(-10))),
+        ended(), b.facts(b.tests_pod(deleting=True), namespace=b.namespace(terminating_since=b.at(-10))),
         (DeletePods, LookAtNamespace), "CleaningUp", due=10,
     ),
     "stuck": Case(
-        ended(), b.observed(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")),
+        ended(), b.facts(namespace=b.namespace(terminating_since=b.at(-121), held_by="finalizer x")),
         (LookAtNamespace,), "CleaningUp",
     ),
     "kept after the verdict": Case(ended(phase="Passed", spec={"retention": {"passed": "5s"}}), HERE, (), "Passed", due=4),
@@ -212,14 +213,14 @@ CASES = {
         b.run(deletionTimestamp="2026-03-01T12:00:00Z"), HERE, (CleanUp,),
     ),
     "deleted, environment going": Case(
-        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), b.observed(namespace=b.namespace(terminating_since=b.NOW)), ()
+        b.run(deletionTimestamp="2026-03-01T12:00:00Z"), b.facts(namespace=b.namespace(terminating_since=b.NOW)), ()
     ),
     "deleted, environment gone": Case(b.run(deletionTimestamp="2026-03-01T12:00:00Z"), GONE, (RemoveFinalizer,)),
     "deleted, not ours any more": Case(b.run(deletionTimestamp="2026-03-01T12:00:00Z", finalizers=["other"]), HERE, ()),
 }  # fmt: skip
 
 
-def decide(run: IntegrationRun, seen: Observed, now: datetime = b.NOW) -> Any:
+def decide(run: IntegrationRun, seen: AttemptFacts, now: datetime = b.NOW) -> Any:
     """The plan of a run."""
     return plan(run, seen, now)
 
@@ -252,9 +253,9 @@ def test_the_same_look_again_changes_nothing(case: Case) -> None:
 def test_a_verdict_never_changes() -> None:
     passed = ended("Passed")
     for seen in (
-        b.observed(result=b.summary("failed")),
-        b.observed(b.pod("redis", "service", b.ended("redis", 1))),
-        b.observed(namespace=b.namespace(terminating_since=b.NOW)),
+        b.facts(result=b.summary("failed")),
+        b.facts(b.pod("redis", "service", b.ended("redis", 1))),
+        b.facts(namespace=b.namespace(terminating_since=b.NOW)),
         GONE,
     ):
         assert decide(passed, seen).status.verdict == "Passed"
@@ -284,7 +285,7 @@ def test_the_record_is_forgotten_when_its_time_is_over() -> None:
 
 
 def test_a_passed_run_tells_its_numbers() -> None:
-    status = decide(STARTED, b.observed(b.tests_pod(), result=b.summary(), evidence=None)).status
+    status = decide(STARTED, b.facts(b.tests_pod(), result=b.summary(), evidence=None)).status
     assert status.tests_summary == "3/3"
     assert status.results is not None
     assert status.results.digest == "sha256:abc"
@@ -300,12 +301,12 @@ def test_a_passed_run_tells_its_numbers() -> None:
 
 def test_what_a_cancelled_run_had_finished_is_kept() -> None:
     waiting = ended("Cancelled", phase="Collecting", results=None)
-    status = decide(waiting, b.observed(b.tests_pod(deleting=True), result=b.summary("died"))).status
+    status = decide(waiting, b.facts(b.tests_pod(deleting=True), result=b.summary("died"))).status
     assert (status.verdict, status.tests_summary) == ("Cancelled", "3/3")
 
 
 def test_the_duration_is_from_the_creation_to_the_verdict() -> None:
-    assert decide(STARTED, b.observed(result=b.summary()), b.at(91)).status.duration == "1m32s"
+    assert decide(STARTED, b.facts(result=b.summary()), b.at(91)).status.duration == "1m32s"
     assert decide(b.run({"cancel": True}), GONE).status.duration == "1s"
 
 
@@ -316,7 +317,7 @@ def test_until_the_verdict_the_condition_has_the_phase_as_its_reason() -> None:
 
 def test_after_the_burst() -> None:
     status = created(FRESH, b.at(7200), b.NOW).status
-    assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.environment_namespace())
+    assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.scope.namespace)
     assert status.expires_at == format_time(b.at(7200))
     assert status.timeline.queued == format_time(b.at(-1))
     assert succeeded(status) == ("Unknown", "Starting", "the environment starts")
@@ -351,21 +352,19 @@ def test_a_lost_namespace_is_missed_only_after_a_while() -> None:
 
 @pytest.mark.parametrize("moment", [1e300, -1e18, float("nan"), 253402300799.0])
 def test_a_time_that_can_not_be_one_does_not_keep_a_run_from_its_end(moment: float) -> None:
-    told = Progress(gates_open=moment, first_test=moment)
-    assert decide(STARTED, b.observed(b.tests_pod(), progress=told)).status.verdict is None
     summary = b.summary(firstTestAt=moment, lastTestEndedAt=moment, gatesOpenAt=moment)
-    assert decide(STARTED, b.observed(progress=told, result=summary)).status.reason == "TestsPassed"
+    assert decide(STARTED, b.facts(result=summary)).status.reason == "TestsPassed"
 
 
 def test_counts_fit_the_status_whatever_is_told() -> None:
     summary = b.summary()
     summary["tests"]["total"] = 10**30
-    tests = decide(STARTED, b.observed(result=summary)).status.tests
+    tests = decide(STARTED, b.facts(result=summary)).status.tests
     assert tests is not None
     assert tests.total == 2**31 - 1
 
 
-FAILED = b.observed(b.tests_pod(), result=b.summary("failed"), evidence=None)
+FAILED = b.facts(b.tests_pod(), result=b.summary("failed"), evidence=None)
 GOING = b.namespace(terminating_since=b.at(-1))
 
 
@@ -375,7 +374,7 @@ def away(since: float, tried: float) -> Evidence:
 
 def collected_nothing(pytest_ended: float) -> Pod:
     """The tests' pod of a collector that found no archive."""
-    tests = Container("tests", ended=Ended(0, at=b.at(pytest_ended)))
+    tests = Container("tests", terminated=Termination(0, finished_at=b.at(pytest_ended)))
     return b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'), tests)
 
 
@@ -385,47 +384,47 @@ EVIDENCE = {
     "failed, none is wanted": Case(
         b.started({"retention": {"evidence": "Never"}}), FAILED, (CleanUp, GatherEvidence), "CleaningUp"
     ),
-    "passed": Case(STARTED, b.observed(result=b.summary(), evidence=None), (CleanUp, GatherEvidence), "CleaningUp"),
+    "passed": Case(STARTED, b.facts(result=b.summary(), evidence=None), (CleanUp, GatherEvidence), "CleaningUp"),
     "passed, always wanted": Case(
-        b.started({"retention": {"evidence": "Always"}}), b.observed(result=b.summary(), evidence=None), (GatherEvidence,), "Collecting"
+        b.started({"retention": {"evidence": "Always"}}), b.facts(result=b.summary(), evidence=None), (GatherEvidence,), "Collecting"
     ),
-    "gathered": Case(ended("Failed", phase="Collecting"), b.observed(), (CleanUp,), "CleaningUp"),
+    "gathered": Case(ended("Failed", phase="Collecting"), b.facts(), (CleanUp,), "CleaningUp"),
     "cancelled among the tests: what they left comes first": Case(
-        b.started({"cancel": True}), b.observed(b.tests_pod(), progress=b.TESTING, evidence=None), (StopTests,), "Collecting"
+        b.started({"cancel": True}), b.facts(b.tests_pod(), **b.TESTING, evidence=None), (StopTests,), "Collecting"
     ),
     "cancelled before anything was made": Case(
-        b.run({"cancel": True}), Observed(), (GatherEvidence,), "Cancelled",
+        b.run({"cancel": True}), AttemptFacts(), (GatherEvidence,), "Cancelled",
     ),
     "environment deleted by somebody: what is left is read at once": Case(
-        STARTED, b.observed(b.tests_pod(), namespace=GOING, evidence=None), (GatherEvidence,), "CleaningUp"
+        STARTED, b.facts(b.tests_pod(), namespace=GOING, evidence=None), (GatherEvidence,), "CleaningUp"
     ),
     "the operator was restarted while the environment ends": Case(
-        ended("Failed"), b.observed(namespace=GOING, evidence=None), (GatherEvidence,), "CleaningUp"
+        ended("Failed"), b.facts(namespace=GOING, evidence=None), (GatherEvidence,), "CleaningUp"
     ),
-    "and when it is gone": Case(ended("Failed"), Observed(), (GatherEvidence,), "CleaningUp"),
-    "of a passed run that is no reason to wait": Case(ended(), Observed(), (GatherEvidence,), "Passed"),
+    "and when it is gone": Case(ended("Failed"), AttemptFacts(), (GatherEvidence,), "CleaningUp"),
+    "of a passed run that is no reason to wait": Case(ended(), AttemptFacts(), (GatherEvidence,), "Passed"),
     "archive away": Case(
-        ended("Failed", phase="Collecting"), b.observed(evidence=away(-2, -2)), (), "Collecting", due=3
+        ended("Failed", phase="Collecting"), b.facts(evidence=away(-2, -2)), (), "Collecting", due=3
     ),
     "archive away, again": Case(
-        ended("Failed", phase="Collecting"), b.observed(evidence=away(-12, -5)), (GatherEvidence,), "Collecting"
+        ended("Failed", phase="Collecting"), b.facts(evidence=away(-12, -5)), (GatherEvidence,), "Collecting"
     ),
     "archive away for long": Case(
-        ended("Failed", phase="Collecting"), b.observed(evidence=away(-90, -5)), (CleanUp,), "CleaningUp"
+        ended("Failed", phase="Collecting"), b.facts(evidence=away(-90, -5)), (CleanUp,), "CleaningUp"
     ),
     "archive away for as long already when the verdict came": Case(
-        ended("Errored", phase="Collecting"), replace(b.observed(evidence=away(-2, -2)), archive_silent_since=b.at(-92)), (CleanUp,),
+        ended("Errored", phase="Collecting"), b.facts(evidence=away(-2, -2), archive_silent_since=b.at(-92)), (CleanUp,),
         "CleaningUp",
     ),
     "archive away, as the collector has said": Case(
-        ended("Errored", phase="Collecting"), b.observed(collected_nothing(-50), evidence=away(-2, -2)), (), "Collecting", due=3
+        ended("Errored", phase="Collecting"), b.facts(collected_nothing(-50), evidence=away(-2, -2)), (), "Collecting", due=3
     ),
     "archive away for long, as the collector has said": Case(
         ended("Errored", phase="Collecting"),
-        replace(b.observed(collected_nothing(-92), evidence=away(-2, -2)), archive_silent_since=b.at(-3)), (CleanUp,), "CleaningUp",
+        b.facts(collected_nothing(-92), evidence=away(-2, -2), archive_silent_since=b.at(-3)), (CleanUp,), "CleaningUp",
     ),
     "refused": Case(
-        ended("Failed", phase="Collecting"), b.observed(evidence=replace(away(0, 0), refused=True)), (CleanUp,), "CleaningUp"
+        ended("Failed", phase="Collecting"), b.facts(evidence=replace(away(0, 0), refused=True)), (CleanUp,), "CleaningUp"
     ),
 }  # fmt: skip
 
@@ -436,29 +435,29 @@ def test_evidence_comes_before_the_clean_up_and_after_the_verdict(case: Case) ->
 
 
 def test_a_passed_run_leaves_its_record_alone() -> None:
-    assert decide(STARTED, b.observed(result=b.summary(), evidence=None)).actions == (CleanUp(), GatherEvidence(False))
+    assert decide(STARTED, b.facts(result=b.summary(), evidence=None)).actions == (CleanUp(), GatherEvidence(False))
 
 
 def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway() -> None:
     waiting = ended("Failed", phase="Collecting")
-    told = decide(waiting, b.observed())
+    told = decide(waiting, b.facts())
     assert [(c.type, c.status) for c in told.status.conditions] == [("EvidenceArchived", "True")]
     assert told.notes == ()
 
-    lost = decide(waiting, b.observed(evidence=away(-90, -5)))
+    lost = decide(waiting, b.facts(evidence=away(-90, -5)))
     (condition,) = lost.status.conditions
     assert (condition.status, condition.reason, condition.message.split(";")[0]) == (
         "False", "ArchiveUnavailable", "not archived: refused",
     )  # fmt: skip
     assert [note.reason for note in lost.notes] == ["EvidenceLost"]
-    again = decide(waiting.model_copy(update={"status": lost.status}), b.observed(evidence=away(-90, -5)))
+    again = decide(waiting.model_copy(update={"status": lost.status}), b.facts(evidence=away(-90, -5)))
     assert again.notes == ()
     assert again.status == lost.status
 
 
 def test_nothing_waits_for_evidence_when_the_run_itself_is_deleted() -> None:
     deleted = b.run(deletionTimestamp="2026-03-01T12:00:00Z")
-    assert decide(deleted, b.observed(evidence=None)).actions == (CleanUp(),)
+    assert decide(deleted, b.facts(evidence=None)).actions == (CleanUp(),)
 
 
 LOST = b.summary("failed", lost=[{"name": "postgres", "error": "connection refused"}])
@@ -466,8 +465,8 @@ WITH_POSTGRES = b.started({"services": {"postgres": {}}})
 
 
 def test_how_a_lost_service_ended_is_waited_for_but_not_long() -> None:
-    def seen(heard: float, *pods: Any) -> Observed:
-        return replace(b.observed(*pods), result=Result("sha256:abc", LOST, b.at(heard)))
+    def seen(received: float, *pods: Any) -> AttemptFacts:
+        return b.facts(*pods, result=LOST, received_at=b.at(received))
 
     early = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service")))
     assert early.status.verdict is None
@@ -483,11 +482,11 @@ def test_how_a_lost_app_ended_is_waited_for_as_well() -> None:
     run = b.started({"apps": {"api": {"image": "i", "port": 80}}})
     told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
 
-    def seen(heard: float, app: Any) -> Observed:
-        return replace(b.observed(b.pod("api", "app", app)), result=Result("sha256:abc", told, b.at(heard)))
+    def seen(received: float, app: Any) -> AttemptFacts:
+        return b.facts(b.pod("api", "app", app), result=told, received_at=b.at(received))
 
     assert decide(run, seen(-0.1, b.running("api"))).status.verdict is None
-    killed = b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-0.1)))
+    killed = b.running("api", previous=b.Termination(137, "OOMKilled", "", b.at(-0.1)))
     assert decide(run, seen(-0.1, killed)).status.reason == "OutOfMemory"
     assert decide(run, seen(-2.5, b.running("api"))).status.reason == "TestsFailed"
 
@@ -498,7 +497,7 @@ def test_a_test_that_was_running_till_the_end_belongs_to_the_time_of_the_tests()
         "lastTestEndedAt": b.at(-8).timestamp(),
         "endedAt": b.at(-1).timestamp(),
     }
-    ended = decide(b.started(), b.observed(result=b.summary("failed", **times)))
+    ended = decide(b.started(), b.facts(result=b.summary("failed", **times)))
     assert ended.status.timeline.last_test == format_time(b.at(-8))
-    hung = decide(b.started(), b.observed(result=b.summary("timeout", running="t.py::test_c", **times)))
+    hung = decide(b.started(), b.facts(result=b.summary("timeout", running="t.py::test_c", **times)))
     assert hung.status.timeline.last_test == format_time(b.at(-1))

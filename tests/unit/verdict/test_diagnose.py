@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from seatrial.facts.observed import Observed, Result
+from seatrial.facts.attempt import AttemptFacts
+from seatrial.facts.result import Result
 from seatrial.verdict.diagnose import Diagnosis, from_pods, from_result, last_line, not_started, without_result
 from tests.unit import builders as b
 
@@ -25,125 +26,125 @@ REFUSED = {"name": "postgres", "error": "connection refused"}
 class Case:
     """What is seen and what it means."""
 
-    seen: Observed
+    seen: AttemptFacts
     reason: str | None
     says: tuple[str, ...] = ()
     patient: bool = False
 
 
 PODS = {
-    "nothing wrong": Case(b.observed(POSTGRES, API, b.tests_pod()), None),
+    "nothing wrong": Case(b.facts(POSTGRES, API, b.tests_pod()), None),
     "service dies at start": Case(
-        b.observed(b.pod("postgres", "service", b.ended("postgres", 1, "no space\ninit SQL failed: syntax error"))),
+        b.facts(b.pod("postgres", "service", b.ended("postgres", 1, "no space\ninit SQL failed: syntax error"))),
         "ServiceNotReady", ("postgres", "exit 1", "init SQL failed: syntax error"),
     ),
     "service dies later": Case(
-        b.observed(b.pod("postgres", "service", b.ended("postgres", 137, "")), progress=b.TESTING),
+        b.facts(b.pod("postgres", "service", b.ended("postgres", 137, "")), **b.TESTING),
         "ServiceLost", ("postgres", "signal 9, by somebody or for using more memory", "spec.services.postgres.resources.limits.memory"),
     ),
     "service out of memory": Case(
-        b.observed(b.pod("minio", "service", b.ended("minio", 137, reason="OOMKilled"))),
+        b.facts(b.pod("minio", "service", b.ended("minio", 137, reason="OOMKilled"))),
         "OutOfMemory", ("spec.services.minio.resources.limits.memory",),
     ),
     "service's pod deleted": Case(
-        b.observed(b.pod("postgres", "service", deleting=True)), "ServiceLost", ("postgres", "deleted"),
+        b.facts(b.pod("postgres", "service", deleting=True)), "ServiceLost", ("postgres", "deleted"),
     ),
     "evicted": Case(
-        b.observed(b.pod("minio", "service", reason="Evicted", message="The node was low on memory")), "Evicted",
+        b.facts(b.pod("minio", "service", reason="Evicted", message="The node was low on memory")), "Evicted",
         ("minio", "low on memory", "start the run again"),
     ),
     "wrote too much, by its container's limit": Case(
-        b.observed(
+        b.facts(
             b.tests_pod(reason="Evicted", message='Container tests exceeded its local ephemeral storage limit "4Gi". ')
         ),
         "Evicted", ("tests wrote more", 'storage limit "4Gi"', "spec.tests.resources.limits.ephemeral-storage"),
     ),
     "wrote too much, in a container beside the tests": Case(
-        b.observed(
+        b.facts(
             b.tests_pod(reason="Evicted", message='Container collector exceeded its local ephemeral storage limit "1Gi". ')
         ),
         "Evicted", ("tests/collector wrote more",),
     ),
     "wrote too much, by its volume's limit": Case(
-        b.observed(
+        b.facts(
             b.pod("minio", "service", reason="Evicted", message='Usage of EmptyDir volume "data" exceeds the limit "2Gi". ')
         ),
         "Evicted", ("minio wrote more", '"data"', "2Gi", "spec.services.minio.resources.limits.ephemeral-storage"),
     ),
     "migrations' pod deleted": Case(
-        b.observed(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod()), "EnvironmentLost",
+        b.facts(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod()), "EnvironmentLost",
         ("migrations' pod was deleted", "start the run again"),
     ),
     "migrations' pod deleted when nobody needs it": Case(
-        b.observed(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod(), progress=b.TESTING), None,
+        b.facts(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod(), **b.TESTING), None,
     ),
     "node lost": Case(
-        b.observed(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)), "NodeLost", ("tests", "node-1"),
+        b.facts(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)), "NodeLost", ("tests", "node-1"),
     ),
     "migration fails": Case(
-        b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 2, "Traceback\nKeyError: 'x'"))),
+        b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 2, "Traceback\nKeyError: 'x'"))),
         "MigrationFailed", ("schema", "exit 2", "KeyError: 'x'"),
     ),
     "migration ends with the highest code": Case(
-        b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 255, "FAILED: no such revision"))),
+        b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 255, "FAILED: no such revision"))),
         "MigrationFailed", ("schema", "exit 255", "no such revision"),
     ),
     "migration's gate": Case(
-        b.observed(b.pod("migrations", "migrations", b.ended("schema", 75, "not ready after 300s: minio (refused)"))),
+        b.facts(b.pod("migrations", "migrations", b.ended("schema", 75, "not ready after 300s: minio (refused)"))),
         "ServiceNotReady", ("schema", "minio (refused)"),
     ),
     "migration ends with the launcher's own code": Case(
-        b.observed(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 75, "try again later"))),
+        b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 75, "try again later"))),
         "MigrationFailed", ("schema", "exit 75", "try again later"),
     ),
     "app's gate": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "", previous=b.Ended(75, "Error", "not ready after 300s: minio (refused)")))),
+        b.facts(b.pod("api", "app", b.waiting("api", "", previous=b.Termination(75, "Error", "not ready after 300s: minio (refused)")))),
         "ServiceNotReady", ("api", "minio (refused)"),
     ),
     "app ends once with the launcher's own code": Case(
-        b.observed(b.pod("api", "app", b.running("api", restarts=1, previous=b.Ended(75, "Error", "try again later")))), None,
+        b.facts(b.pod("api", "app", b.running("api", restarts=1, previous=b.Termination(75, "Error", "try again later")))), None,
     ),
     "refused by its node": Case(
-        b.observed(replace(b.tests_pod(), phase="Failed", reason="OutOfcpu", message="Node didn't have enough", containers=())),
+        b.facts(replace(b.tests_pod(), phase="Failed", reason="OutOfcpu", message="Node didn't have enough", containers=())),
         "Unschedulable", ("tests", "node-1", "OutOfcpu"),
     ),
     "a busy node": Case(
-        b.observed(b.tests_pod(b.waiting("tests", "CreateContainerError", "context deadline exceeded"))), None,
+        b.facts(b.tests_pod(b.waiting("tests", "CreateContainerError", "context deadline exceeded"))), None,
     ),
-    "app crashed once": Case(b.observed(b.pod("api", "app", b.running("api", restarts=1))), None),
+    "app crashed once": Case(b.facts(b.pod("api", "app", b.running("api", restarts=1))), None),
     "app crashes on": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1, "Error", "boom")))),
+        b.facts(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1, "Error", "boom")))),
         "AppCrashed", ("api", "exit 1", "boom"),
     ),
     "app crashes while tests run": Case(
-        b.observed(
-            b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1, "Error", "x"))), progress=b.TESTING
+        b.facts(
+            b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1, "Error", "x"))), **b.TESTING
         ),
         None,
     ),
     "image absent": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", PULL))), "ImagePullFailed", ("api", "not found"),
+        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", PULL))), "ImagePullFailed", ("api", "not found"),
         patient=True,
     ),
     "image absent, first try": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "ErrImagePull", PULL))), "ImagePullFailed", ("api",), patient=True
+        b.facts(b.pod("api", "app", b.waiting("api", "ErrImagePull", PULL))), "ImagePullFailed", ("api",), patient=True
     ),
     "registry does not answer, first try": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "ErrImagePull", "i/o timeout"))), None
+        b.facts(b.pod("api", "app", b.waiting("api", "ErrImagePull", "i/o timeout"))), None
     ),
     "registry hiccup, at first": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), None, patient=True
+        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), None, patient=True
     ),
     "registry hiccup, still": Case(
-        b.observed(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), "ImagePullFailed", ("timeout",)
+        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), "ImagePullFailed", ("timeout",)
     ),
     "runs as root": Case(
-        b.observed(b.tests_pod(b.waiting("tests", "CreateContainerConfigError", "image will run as root"))),
+        b.facts(b.tests_pod(b.waiting("tests", "CreateContainerConfigError", "image will run as root"))),
         "ContainerConfigError", ("tests", "nothing as root"),
     ),
     "the service before the app that misses it": Case(
-        b.observed(
-            b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1, "Error", "refused"))),
+        b.facts(
+            b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1, "Error", "refused"))),
             b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled")),
         ),
         "OutOfMemory", ("postgres",),
@@ -165,7 +166,7 @@ def test_what_pods_tell(case: Case) -> None:
 
 
 def test_a_service_whose_pod_is_gone_is_lost() -> None:
-    found = from_pods(b.run(SPEC), b.observed(POSTGRES, API), patient=False, expected=("postgres", "minio"))
+    found = from_pods(b.run(SPEC), b.facts(POSTGRES, API), patient=False, expected=("postgres", "minio"))
     said(found, "ServiceLost", ("minio", "gone"))
 
 
@@ -220,35 +221,37 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-TAKEN: dict[str, tuple[Observed, dict[str, Any], str]] = {
-    "the tests' node": (b.observed(b.tests_pod(disruption="DeletionByTaintManager")), b.summary("died", signal="SIGTERM"), "NodeLost"),
-    "the tests' pod": (b.observed(b.tests_pod(deleting=True)), b.summary("died", signal="SIGTERM"), "EnvironmentLost"),
+TAKEN: dict[str, tuple[AttemptFacts, dict[str, Any], str]] = {
+    "the tests' node": (b.facts(b.tests_pod(disruption="DeletionByTaintManager")), b.summary("died", signal="SIGTERM"), "NodeLost"),
+    "the tests' pod": (b.facts(b.tests_pod(deleting=True)), b.summary("died", signal="SIGTERM"), "EnvironmentLost"),
     "an app's node": (
-        b.observed(b.pod("api", "app", disruption="DeletionByTaintManager"), b.tests_pod()), b.summary("failed"), "NodeLost",
+        b.facts(b.pod("api", "app", disruption="DeletionByTaintManager"), b.tests_pod()), b.summary("failed"), "NodeLost",
     ),
     "memory, of an app while the tests ran": (
-        b.observed(b.pod("api", "app", b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-3))))), b.summary("failed"),
+        b.facts(b.pod("api", "app", b.running("api", previous=b.Termination(137, "OOMKilled", "", b.at(-3))))), b.summary("failed"),
         "OutOfMemory",
     ),
     "memory, of an app before the tests": (
-        b.observed(b.pod("api", "app", b.running("api", previous=b.Ended(137, "OOMKilled", "", b.at(-9))))), b.summary("failed"),
+        b.facts(b.pod("api", "app", b.running("api", previous=b.Termination(137, "OOMKilled", "", b.at(-9))))), b.summary("failed"),
         "TestsFailed",
     ),
-    "memory, of a process of the tests": (b.observed(b.tests_pod()), b.summary("failed", oomKilled=True), "OutOfMemory"),
+    "memory, of a process of the tests": (b.facts(b.tests_pod()), b.summary("failed", oomKilled=True), "OutOfMemory"),
     "an app's node, missed by no test": (
-        b.observed(b.pod("api", "app", disruption="DeletionByTaintManager")), b.summary(), "TestsPassed",
+        b.facts(b.pod("api", "app", disruption="DeletionByTaintManager")), b.summary(), "TestsPassed",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("seen", "told", "reason"), TAKEN.values(), ids=TAKEN.keys())
-def test_what_was_taken_from_the_tests_is_no_failing_test(seen: Observed, told: dict[str, Any], reason: str) -> None:
+def test_what_was_taken_from_the_tests_is_no_failing_test(
+    seen: AttemptFacts, told: dict[str, Any], reason: str
+) -> None:
     said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), reason, ())
 
 
 @pytest.mark.parametrize(("told", "verdict", "reason", "says"), RESULTS.values(), ids=RESULTS.keys())
 def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, says: tuple[str, ...]) -> None:
-    found = from_result(b.run(SPEC), b.observed(POSTGRES, API), Result("sha256:x", told))
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, API), Result("sha256:x", told))
     assert found.verdict == verdict
     said(found, reason, says)
 
@@ -256,59 +259,57 @@ def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, sa
 def test_an_app_whose_pod_was_refused_is_not_told_as_slow() -> None:
     told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}])
     says = ("app api was never created", "app.kubernetes.io/managed-by=seatrial")
-    said(from_result(b.run(SPEC), b.observed(POSTGRES), Result("sha256:x", told)), "AdmissionDenied", says)
+    said(from_result(b.run(SPEC), b.facts(POSTGRES), Result("sha256:x", told)), "AdmissionDenied", says)
 
 
 def test_that_an_app_no_longer_answers_is_not_said_where_its_end_is_known() -> None:
     told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
-    found = from_result(b.run(SPEC), b.observed(POSTGRES, CRASHED), Result("sha256:x", told))
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), Result("sha256:x", told))
     assert "no longer answering" not in found.message
 
 
 def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> None:
     dead = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
-    found = from_result(b.run(SPEC), b.observed(dead), Result("sha256:x", b.summary("failed", lost=[REFUSED])))
+    found = from_result(b.run(SPEC), b.facts(dead), Result("sha256:x", b.summary("failed", lost=[REFUSED])))
     said(found, "OutOfMemory", ("postgres", "limits.memory"))
 
 
 def test_what_found_no_node_is_not_told_as_slow() -> None:
-    seen = b.observed(
-        POSTGRES, b.pod("api", "app", b.waiting("api", ""), unschedulable="0/1 nodes: Insufficient memory")
-    )
+    seen = b.facts(POSTGRES, b.pod("api", "app", b.waiting("api", ""), unschedulable="0/1 nodes: Insufficient memory"))
     told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "no address"}])
     said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), "Unschedulable", ("api", "Insufficient memory"))
 
 
 def test_a_container_killed_whole_is_told_by_its_pod() -> None:
-    seen = b.observed(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
+    seen = b.facts(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
     told = b.summary("no-exit-record", running="t.py::test_c")
     said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), "OutOfMemory", ("t.py::test_c",))
 
 
 MISSING = {
-    "collector works": (b.observed(b.tests_pod()), None),
+    "collector works": (b.facts(b.tests_pod()), None),
     "collector is started again": (
-        b.observed(b.tests_pod(b.ended("collector", 137, reason="OOMKilled"), b.running("tests"))), None,
+        b.facts(b.tests_pod(b.ended("collector", 137, reason="OOMKilled"), b.running("tests"))), None,
     ),
-    "pod gone before the tests": (b.observed(), "EnvironmentLost"),
-    "pod gone": (b.observed(progress=b.TESTING), "ResultsMissing"),
-    "collector failed": (b.observed(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
+    "pod gone before the tests": (b.facts(), "EnvironmentLost"),
+    "pod gone": (b.facts(**b.TESTING), "ResultsMissing"),
+    "collector failed": (b.facts(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
     "archive down": (
-        b.observed(b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'))), "ArchiveUnavailable",
+        b.facts(b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'))), "ArchiveUnavailable",
     ),
     "archive can't be asked": (
-        b.observed(b.tests_pod(b.ended("collector", 0, "{}")), archive_error="refused"), "ArchiveUnavailable",
+        b.facts(b.tests_pod(b.ended("collector", 0, "{}")), archive_error="refused"), "ArchiveUnavailable",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("seen", "reason"), MISSING.values(), ids=MISSING.keys())
-def test_a_result_that_does_not_come(seen: Observed, reason: str | None) -> None:
+def test_a_result_that_does_not_come(seen: AttemptFacts, reason: str | None) -> None:
     said(without_result(seen), reason, ())
 
 
 def test_the_words_of_the_collector_are_told_without_their_wrapping() -> None:
-    seen = b.observed(b.tests_pod(b.ended("collector", 1, '{"error": "the archive refused the results: too large"}')))
+    seen = b.facts(b.tests_pod(b.ended("collector", 1, '{"error": "the archive refused the results: too large"}')))
     said(without_result(seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",))
 
 
@@ -324,10 +325,10 @@ RUNTIME = (
 
 def test_the_cause_is_told_without_the_steps_to_it() -> None:
     web = b.Container("api", waiting="ImagePullBackOff", waiting_message=PULLED, image="reg:1/x:0")
-    found = from_pods(b.run(SPEC), b.observed(b.pod("api", "app", web)), patient=False)
+    found = from_pods(b.run(SPEC), b.facts(b.pod("api", "app", web)), patient=False)
     why = 'failed to do request: Head "https://reg:1/v2/x/manifests/0": dial tcp 10.0.0.1:1: connect: connection refused; '
     said(found, "ImagePullFailed", (f"api: the image reg:1/x:0 can't be pulled: {why}",))
-    seen = b.observed(b.pod("api", "app", b.waiting("api", "RunContainerError", RUNTIME)))
+    seen = b.facts(b.pod("api", "app", b.waiting("api", "RunContainerError", RUNTIME)))
     says = ("api: the container can't be started: mkdir /proc/no: no such file or directory",)
     said(from_pods(b.run(SPEC), seen, patient=False), "ContainerConfigError", says)
 
@@ -370,15 +371,15 @@ def test_the_line_that_says_why(text: str, line: str) -> None:
 
 
 NOT_STARTED = {
-    "no node": (b.observed(b.tests_pod(b.waiting("tests", ""), unschedulable="0/1 nodes: cpu")), "Unschedulable"),
-    "image": (b.observed(b.tests_pod(b.waiting("tests", "ErrImagePull", "x"))), "ImagePullFailed"),
-    "no pod": (b.observed(POSTGRES), "AdmissionDenied"),
-    "slow": (b.observed(b.tests_pod(b.waiting("tests", "PodInitializing"))), "ServiceNotReady"),
+    "no node": (b.facts(b.tests_pod(b.waiting("tests", ""), unschedulable="0/1 nodes: cpu")), "Unschedulable"),
+    "image": (b.facts(b.tests_pod(b.waiting("tests", "ErrImagePull", "x"))), "ImagePullFailed"),
+    "no pod": (b.facts(POSTGRES), "AdmissionDenied"),
+    "slow": (b.facts(b.tests_pod(b.waiting("tests", "PodInitializing"))), "ServiceNotReady"),
 }
 
 
 @pytest.mark.parametrize(("seen", "reason"), NOT_STARTED.values(), ids=NOT_STARTED.keys())
-def test_tests_that_never_started(seen: Observed, reason: str) -> None:
+def test_tests_that_never_started(seen: AttemptFacts, reason: str) -> None:
     said(not_started(seen), reason, ())
 
 
@@ -386,24 +387,24 @@ OOM = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
 CRASHED = b.pod(
     "api",
     "app",
-    b.running("api", restarts=1, previous=b.Ended(1, "Error", "psycopg.OperationalError: refused", b.at(-2))),
+    b.running("api", restarts=1, previous=b.Termination(1, "Error", "psycopg.OperationalError: refused", b.at(-2))),
 )
 
 
 def test_the_first_cause_wins_over_its_consequences() -> None:
     """Postgres is out of memory, so the app crashes, so tests fail; even if nobody asked Postgres at the end."""
     failed = Result("sha256:x", b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]))
-    said(from_result(b.run(SPEC), b.observed(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
+    said(from_result(b.run(SPEC), b.facts(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
 
 
 def test_an_app_that_waits_to_be_started_again_is_told_as_crashed_when_the_time_is_over() -> None:
     told = Result("sha256:x", b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
     says = ("api", "exit 1", "psycopg.OperationalError: refused", "`seatrial logs orders api`")
-    said(from_result(b.run(SPEC), b.observed(POSTGRES, CRASHED), told), "AppCrashed", says)
+    said(from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), told), "AppCrashed", says)
 
 
 def test_an_app_that_ended_meanwhile_is_named_with_the_failures() -> None:
-    found = from_result(b.run(SPEC), b.observed(POSTGRES, CRASHED), Result("sha256:x", b.summary("failed")))
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), Result("sha256:x", b.summary("failed")))
     said(
         found,
         "TestsFailed",
@@ -413,15 +414,15 @@ def test_an_app_that_ended_meanwhile_is_named_with_the_failures() -> None:
 
 NEXT_STEPS = {
     "MigrationFailed": (
-        from_pods(b.run(SPEC), b.observed(b.pod("migrations", "migrations", b.ended("schema", 2, "boom"))), patient=False),
+        from_pods(b.run(SPEC), b.facts(b.pod("migrations", "migrations", b.ended("schema", 2, "boom"))), patient=False),
         "`seatrial logs orders migrations`",
     ),
     "TestTimeout": (
-        from_result(b.run(SPEC), b.observed(), Result("sha256:x", b.summary("timeout"))), "tests.timeout",
+        from_result(b.run(SPEC), b.facts(), Result("sha256:x", b.summary("timeout"))), "tests.timeout",
     ),
     "AppCrashed": (
         from_pods(
-            b.run(SPEC), b.observed(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Ended(1)))), patient=False
+            b.run(SPEC), b.facts(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1)))), patient=False
         ),
         "`seatrial logs orders api`",
     ),
@@ -437,4 +438,4 @@ def test_messages_say_what_to_do_next(reason: str, found: Diagnosis | None, step
 
 def test_messages_fit_a_status() -> None:
     told = b.summary("failed", failures=[{"id": "t" * 5000, "message": "m" * 5000}])
-    assert len(from_result(b.run(SPEC), b.observed(), Result("sha256:x", told)).message) <= 1000
+    assert len(from_result(b.run(SPEC), b.facts(), Result("sha256:x", told)).message) <= 1000

@@ -10,8 +10,9 @@ import pytest
 
 from seatrial.api.run import IntegrationRun
 from seatrial.api.status import Reason
-from seatrial.facts import observed
-from seatrial.facts.observed import Evidence, Observed, Result, parse_time
+from seatrial.api.times import parse_time
+from seatrial.facts.attempt import AttemptFacts, Evidence
+from seatrial.facts.objects import pod_of
 from seatrial.lifecycle.plan import plan
 from tests.unit import builders as b
 from tests.unit.verdict.record import CASES, FIXTURES
@@ -33,15 +34,14 @@ def run_of(found: dict[str, Any]) -> IntegrationRun:
     return b.run(spec, status, name=found["case"], uid=found["uid"], creationTimestamp=found["created"])
 
 
-def seen(found: dict[str, Any]) -> Observed:
+def seen(found: dict[str, Any]) -> AttemptFacts:
     ending = parse_time(found["told"]["timeline"]["verdict"]) if found["meanwhile"] == "delete-namespace" else None
     summary = found["summary"]
-    return Observed(
+    in_time = found["meanwhile"] not in ("cancel", "delete-namespace")
+    return b.facts(
+        *(pod_of(pod) for pod in found["pods"]),
         namespace=b.namespace(name=found["told"]["namespace"], terminating_since=ending),
-        pods=tuple(observed.pod(pod) for pod in found["pods"]),
-        result=Result("sha256:recorded", summary)
-        if summary and found["meanwhile"] not in ("cancel", "delete-namespace")
-        else None,
+        result=summary if summary and in_time else None,
         evidence=Evidence("sha256:recorded"),
     )
 

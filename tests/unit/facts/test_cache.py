@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from seatrial.facts.observed import Result
-from seatrial.facts.store import Store
+from seatrial.facts.attempt import ShardFacts, ShardRef
+from seatrial.facts.cache import FactsCache
+from seatrial.facts.result import Result
 from tests.unit import builders as b
 
 LABELS = {"seatrial.dev/run-uid": b.UID, "seatrial.dev/component": "postgres", "seatrial.dev/role": "service"}
-ENVIRONMENT = b.run().environment_namespace()
+SCOPE = b.run().scope
+ENVIRONMENT = SCOPE.namespace
+SHARD = ShardRef(b.UID, 1, 0)
 
 
 def pod(version: int, phase: str = "Running", **more: Any) -> dict[str, Any]:
@@ -25,17 +29,17 @@ def namespace(version: int, **metadata: Any) -> dict[str, Any]:
 
 
 def test_an_older_version_never_replaces_a_newer_one() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body(status={"phase": "Testing"}, resourceVersion="12"))
     store.put_run(b.body(status={"phase": "Starting"}, resourceVersion="11"))
     assert store.runs["team-a", "orders"]["status"]["phase"] == "Testing"
     store.put_pod(pod(8, "Failed"))
     store.put_pod(pod(7, "Running"))
-    assert [p.phase for p in store.pods(b.UID)] == ["Failed"]
+    assert [p.phase for p in store.pods(SCOPE)] == ["Failed"]
 
 
 def test_a_new_run_of_an_old_name_is_another_run() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body(resourceVersion="50"))
     store.put_run(b.body(uid="other", resourceVersion="3"))
     assert store.key_of("other") == ("team-a", "orders")
@@ -45,7 +49,7 @@ def test_a_new_run_of_an_old_name_is_another_run() -> None:
 
 
 def test_an_answer_that_comes_late_brings_no_run_back() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body(resourceVersion="5"))
     store.update_run(b.body(status={"phase": "Testing"}, resourceVersion="6"))
     assert store.runs["team-a", "orders"]["status"]["phase"] == "Testing"
@@ -59,7 +63,7 @@ def test_an_answer_that_comes_late_brings_no_run_back() -> None:
 
 
 def test_an_environment_is_known_longer_than_its_run() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body())
     store.put_namespace(namespace(5))
     store.remove_run(b.body())
@@ -69,32 +73,32 @@ def test_an_environment_is_known_longer_than_its_run() -> None:
 
 
 def test_the_archive_is_asked_about_runs_that_had_begun_before_the_operator() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body(status={"timeline": {"started": "2026-03-01T12:00:00Z"}}))
-    assert store.must_ask_archive(b.UID)
-    store.put_archive_answer(b.UID, "refused", b.NOW)
-    assert store.must_ask_archive(b.UID)
-    store.put_archive_answer(b.UID, "refused", b.at(5))
-    assert store.observe(b.UID).archive_silent_since == b.NOW
-    store.put_result(b.UID, Result("d", {}))
-    assert store.observe(b.UID).archive_silent_since is None
-    assert not store.must_ask_archive(b.UID)
+    assert store.must_ask_archive(SHARD)
+    store.put_archive_answer(SHARD, "refused", b.NOW)
+    assert store.must_ask_archive(SHARD)
+    store.put_archive_answer(SHARD, "refused", b.at(5))
+    assert store.attempt(SCOPE).shard.archive_silent_since == b.NOW
+    store.put_result(SHARD, Result("d", {}))
+    assert store.attempt(SCOPE).shard.archive_silent_since is None
+    assert not store.must_ask_archive(SHARD)
 
-    fresh = Store()
+    fresh = FactsCache()
     fresh.put_run(b.body())
-    assert not fresh.must_ask_archive(b.UID)
+    assert not fresh.must_ask_archive(SHARD)
 
 
 def test_progress_is_news_once() -> None:
-    store = Store()
-    assert store.put_progress(b.UID, gates_open=1.0)
-    assert not store.put_progress(b.UID, gates_open=2.0)
-    assert store.put_progress(b.UID, first_test=3.0)
-    assert store.observe(b.UID).progress.gates_open == 1.0
+    store = FactsCache()
+    assert store.put_progress(SHARD, gates_open=b.at(1))
+    assert not store.put_progress(SHARD, gates_open=b.at(2))
+    assert store.put_progress(SHARD, first_test=b.at(3))
+    assert store.attempt(SCOPE).shard.gates_open == b.at(1)
 
 
 def test_it_is_known_that_the_tests_pod_was_there() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body())
     tests = {"labels": {**LABELS, "seatrial.dev/role": "tests"}}
     store.put_pod(pod(4, namespace="team-b", uid="forged", **tests))
@@ -102,28 +106,28 @@ def test_it_is_known_that_the_tests_pod_was_there() -> None:
     store.put_pod(pod(6))
     store.remove_pod(pod(7))
     store.put_pod(pod(8, **tests))
-    assert not store.observe(b.UID).tests_gone
+    assert not store.attempt(SCOPE).shard.pod_gone
     store.remove_pod(pod(9, **tests))
-    assert store.observe(b.UID).tests_gone
+    assert store.attempt(SCOPE).shard.pod_gone
 
 
 def test_labels_alone_make_nothing_a_part_of_an_environment() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_pod(pod(5, "Failed", namespace="team-b", uid="forged"))  # told before the run is
     store.put_run(b.body())
     store.put_namespace(namespace(6))
     store.put_namespace(namespace(9, name="team-b", uid="other", deletionTimestamp="2026-03-01T12:00:00Z"))
     store.put_pod(pod(7))
-    seen = store.observe(b.UID)
+    seen = store.attempt(SCOPE)
     assert seen.namespace is not None
     assert (seen.namespace.uid, seen.namespace.terminating_since) == ("n", None)
     assert [p.uid for p in seen.pods] == ["p"]
     store.remove_namespace(namespace(10, name="team-b", uid="other"))
-    assert store.observe(b.UID) == seen
+    assert store.attempt(SCOPE) == seen
 
 
 def test_what_comes_late_of_a_run_that_is_gone_is_not_kept() -> None:
-    store = Store()
+    store = FactsCache()
     store.put_run(b.body())
     store.put_namespace(namespace(5))
     store.put_pod(pod(6))
@@ -131,7 +135,37 @@ def test_what_comes_late_of_a_run_that_is_gone_is_not_kept() -> None:
     store.remove_run(b.body())
     store.put_pod(pod(8, "Failed"))
     store.remove_pod(pod(9, "Failed"))
-    store.must_ask_archive(b.UID)
-    store.observe(b.UID)
+    store.must_ask_archive(SHARD)
+    store.attempt(SCOPE)
     assert store.names() == {"runs": set(), "namespaces": set(), "pods": set()}
     assert store._facts == {}
+
+
+def test_a_late_result_of_one_attempt_does_not_judge_the_next() -> None:
+    store = FactsCache()
+    store.put_run(b.body(status={"attempt": 2}))
+    late = Result("sha256:late", {})
+    assert store.put_progress(SHARD, gates_open=b.at(1), first_test=b.at(2))
+    store.put_result(SHARD, late)
+    scope = store.scope(b.UID)
+    assert scope is not None
+    assert scope.attempt == 2
+    assert store.attempt(scope).shard == ShardFacts()
+    assert store.attempt(SCOPE).shard.result == late
+
+
+def test_evidence_and_pods_belong_to_their_attempt() -> None:
+    store = FactsCache()
+    store.put_run(b.body())
+    store.put_pod(pod(5))
+    store.put_evidence(SCOPE, b.ARCHIVED)
+    second = replace(SCOPE, attempt=2)
+    assert (store.attempt(SCOPE).evidence, len(store.all_pods(SCOPE))) == (b.ARCHIVED, 1)
+    assert (store.attempt(second).evidence, store.all_pods(second)) == (None, ())
+
+
+def test_a_result_of_another_shard_is_not_that_of_the_first() -> None:
+    store = FactsCache()
+    store.put_run(b.body())
+    store.put_result(replace(SHARD, shard=1), Result("sha256:other", {}))
+    assert store.attempt(SCOPE).shard.result is None

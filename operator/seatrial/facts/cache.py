@@ -1,8 +1,8 @@
-"""What the watches have told, by run: the operator reads from here, never from the API server.
+"""What the watches and the archive have delivered: the operator reads from here, never from the API server.
 
 Only small facts are kept of pods and namespaces; an older version of an object never replaces a newer one. The labels
-say whose an object is, but anybody may put ours on what is his: only what is in the namespace that has the name of the
-run's environment is seen as the run's.
+say whose an object is, but anybody may put ours on what is his: only what is in the namespace that has the name of an
+attempt's environment is seen as the attempt's. What came from a shard is kept under its attempt and its number.
 """
 
 from __future__ import annotations
@@ -12,14 +12,30 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from seatrial.api import labels
-from seatrial.api.names import environment_namespace
-from seatrial.facts import observed
-from seatrial.facts.observed import Evidence, Namespace, Observed, Pod, Progress, Result
+from seatrial.api.scope import RunRef, Scope
+from seatrial.facts import objects
+from seatrial.facts.attempt import (
+    AttemptFacts,
+    Evidence,
+    Namespace,
+    Pod,
+    ShardFacts,
+    ShardRef,
+    newest_pod_of,
+    shards_of,
+)
+from seatrial.facts.result import Result
 
 Key = tuple[str, str]
 """Namespace and name of a run."""
 Object = Mapping[str, Any]
+
+
+def scope_of(body: Object) -> Scope:
+    """The current attempt of a run, as the API server has it."""
+    metadata = body["metadata"]
+    attempt = (body.get("status") or {}).get("attempt") or 1
+    return Scope(RunRef(metadata["namespace"], metadata["name"], metadata["uid"]), attempt)
 
 
 def _version(body: Object) -> int:
@@ -36,52 +52,65 @@ def _creator(metadata: Object) -> Object:
 
 
 @dataclass
-class _Facts:
-    """What is known of one run's environment."""
+class _Shard:
+    """What has come of one shard."""
 
-    namespaces: dict[str, Namespace] = field(default_factory=dict)
-    """By name: the environment, and any other that bears its labels."""
-    pods: dict[str, Pod] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    progress: Progress = field(default_factory=Progress)
+    gates_open: datetime | None = None
+    first_test: datetime | None = None
     result: Result | None = None
     ask_archive: bool = False
     archive_error: str = ""
     archive_silent_since: datetime | None = None
+
+
+@dataclass
+class _Run:
+    """What is known of one run's environments."""
+
+    namespaces: dict[str, Namespace] = field(default_factory=dict)
+    """By name: environments, and any other that bears their labels."""
+    pods: dict[str, Pod] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     gone: dict[str, Pod] = field(default_factory=dict)
     """Pods that are gone, as they were last, by uid: evidence. Kept until the run's last record is archived."""
-    evidence: Evidence | None = None
+    shards: dict[tuple[int, int], _Shard] = field(default_factory=dict)
+    """By attempt and number."""
+    evidence: dict[int, Evidence] = field(default_factory=dict)
+    """By attempt."""
 
 
-_NOTHING = _Facts()
+_NOTHING = _Run()
 """Of a run that nothing is known of; never changed."""
+_NO_SHARD = _Shard()
+"""Of a shard that nothing has come of; never changed."""
 
 
-class Store:
+class FactsCache:
     """Runs, and the facts of their environments by the run's uid."""
 
-    def __init__(self, archive_patience: timedelta = Observed.archive_patience) -> None:
+    def __init__(self, archive_patience: timedelta = AttemptFacts.archive_patience) -> None:
         self._archive_patience = archive_patience
         self.runs: dict[Key, Object] = {}
         self._keys: dict[str, Key] = {}
-        self._facts: dict[str, _Facts] = {}
+        self._facts: dict[str, _Run] = {}
 
-    def _of(self, uid: str) -> _Facts:
+    def _of(self, uid: str) -> _Run:
         """The facts of a run, to be changed."""
-        return self._facts.setdefault(uid, _Facts())
+        return self._facts.setdefault(uid, _Run())
 
-    def _seen(self, uid: str) -> _Facts:
+    def _seen(self, uid: str) -> _Run:
         """The facts of a run, to be read."""
         return self._facts.get(uid, _NOTHING)
 
-    def _environment(self, uid: str) -> str:
-        """The name of a run's environment; empty for a run that is not known."""
+    def scope(self, uid: str) -> Scope | None:
+        """The current attempt of the run with this uid; None if there is no such run."""
         key = self._keys.get(uid)
-        if key is None:
-            return ""
-        return environment_namespace(key[1], uid, (self.runs[key].get("status") or {}).get("attempt") or 1)
+        return scope_of(self.runs[key]) if key is not None else None
 
-    # --- runs --------------------------------------------------------------------------------------------------------
+    def current(self, scope: Scope) -> Object | None:
+        """The run that a scope belongs to, as it is now; None when it is gone or has a successor of its name."""
+        body = self.runs.get((scope.run.namespace, scope.run.name))
+        return body if body is not None and body["metadata"]["uid"] == scope.run.uid else None
 
     def put_run(self, body: Object) -> Key:
         """Remembers a run; returns its key."""
@@ -97,7 +126,7 @@ class Store:
             self.runs[key] = {**body, "metadata": kept}
             self._keys[metadata["uid"]] = key
         if old is None and ((body.get("status") or {}).get("timeline") or {}).get("started"):
-            self.ask_archive(metadata["uid"])  # it may have ended while no operator was there
+            self.ask_archive(scope_of(body))  # it may have ended while no operator was there
         return key
 
     def update_run(self, body: Object) -> None:
@@ -124,19 +153,17 @@ class Store:
         """The uids of all runs."""
         return iter(tuple(self._keys))
 
-    # --- environments ------------------------------------------------------------------------------------------------
-
     def put_namespace(self, body: Object) -> str:
         """Remembers an environment's namespace; returns the uid of its run."""
-        uid = str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))
+        uid = objects.run_uid_of(body)
         facts = self._of(uid)
         if self._newer(facts, body):
-            facts.namespaces[body["metadata"]["name"]] = observed.namespace(body)
+            facts.namespaces[body["metadata"]["name"]] = objects.namespace_of(body)
         return uid
 
     def remove_namespace(self, body: Object) -> str:
         """Forgets a namespace, and with it all that was in it; returns the uid of its run."""
-        uid = str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))
+        uid = objects.run_uid_of(body)
         self.forget_environment(uid, body["metadata"]["name"])
         return uid
 
@@ -151,30 +178,32 @@ class Store:
 
     def put_pod(self, body: Object) -> str:
         """Remembers a pod; returns the uid of its run."""
-        uid = str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))
+        uid = objects.run_uid_of(body)
         facts = self._of(uid)
         if self._newer(facts, body):
-            facts.pods[body["metadata"]["uid"]] = observed.pod(body)
+            facts.pods[body["metadata"]["uid"]] = objects.pod_of(body)
         return uid
 
     def remove_pod(self, body: Object) -> str:
         """Forgets a pod; returns the uid of its run."""
-        uid = str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))
+        uid = objects.run_uid_of(body)
         self._forget_pods(uid, {body["metadata"]["uid"]})
         return uid
 
     def _forget_pods(self, uid: str, pods: Iterable[str]) -> None:
         if (facts := self._facts.get(uid)) is None:
             return
+        scope = self.scope(uid)
+        environment = scope.namespace if scope is not None else ""
         for each in pods:
             pod = facts.pods.pop(each, None)
             facts.versions.pop(each, None)
-            if pod is not None and pod.namespace == self._environment(uid):
+            if pod is not None and pod.namespace == environment:
                 facts.gone[each] = pod
         self._drop_if_empty(uid)
 
     @staticmethod
-    def _newer(facts: _Facts, body: Object) -> bool:
+    def _newer(facts: _Run, body: Object) -> bool:
         uid, version = body["metadata"]["uid"], _version(body)
         if version < facts.versions.get(uid, -1):
             return False
@@ -212,15 +241,18 @@ class Store:
         found = [namespace for uid in gone for namespace in self._facts[uid].namespaces.values()]
         return [namespace for namespace in found if namespace.run == key and not namespace.terminating_since]
 
-    def pods(self, uid: str) -> tuple[Pod, ...]:
-        """The pods of a run's environment."""
-        environment = self._environment(uid)
-        return tuple(pod for pod in self._seen(uid).pods.values() if pod.namespace == environment)
+    def pods(self, scope: Scope) -> tuple[Pod, ...]:
+        """The pods of an attempt's environment."""
+        name = scope.namespace
+        return tuple(pod for pod in self._seen(scope.run.uid).pods.values() if pod.namespace == name)
 
-    def all_pods(self, uid: str) -> tuple[Pod, ...]:
-        """The pods of a run's environment, those that are gone as they were last."""
-        gone = [pod for pod_uid, pod in self._seen(uid).gone.items() if pod_uid not in self._seen(uid).pods]
-        return (*gone, *self.pods(uid))
+    def _gone_pods(self, scope: Scope) -> tuple[Pod, ...]:
+        seen, name = self._seen(scope.run.uid), scope.namespace
+        return tuple(pod for uid, pod in seen.gone.items() if uid not in seen.pods and pod.namespace == name)
+
+    def all_pods(self, scope: Scope) -> tuple[Pod, ...]:
+        """The pods of an attempt's environment, those that are gone as they were last."""
+        return (*self._gone_pods(scope), *self.pods(scope))
 
     def forget_gone(self, uid: str) -> None:
         """Nobody needs to know any more what the pods that are gone were like."""
@@ -232,55 +264,71 @@ class Store:
         if facts is not None and uid not in self._keys and not facts.namespaces and not facts.pods:
             del self._facts[uid]
 
-    # --- results -----------------------------------------------------------------------------------------------------
+    def _shard(self, ref: ShardRef) -> _Shard:
+        """What has come of a shard, to be changed."""
+        return self._of(ref.run_uid).shards.setdefault((ref.attempt, ref.shard), _Shard())
 
-    def put_progress(self, uid: str, *, gates_open: float | None = None, first_test: float | None = None) -> bool:
-        """Remembers what a collector told; returns whether it was news."""
-        facts = self._of(uid)
-        new = replace(
-            facts.progress,
-            gates_open=facts.progress.gates_open or gates_open,
-            first_test=facts.progress.first_test or first_test,
-        )
-        changed = new != facts.progress
-        facts.progress = new
-        return changed
+    def put_progress(
+        self, ref: ShardRef, *, gates_open: datetime | None = None, first_test: datetime | None = None
+    ) -> bool:
+        """Remembers how far a shard has got; returns whether it was news."""
+        shard = self._shard(ref)
+        before = (shard.gates_open, shard.first_test)
+        shard.gates_open = shard.gates_open or gates_open
+        shard.first_test = shard.first_test or first_test
+        return (shard.gates_open, shard.first_test) != before
 
-    def put_result(self, uid: str, result: Result) -> None:
+    def put_result(self, ref: ShardRef, result: Result) -> None:
         """Remembers a shard's complete result."""
-        facts = self._of(uid)
-        facts.result, facts.ask_archive = result, False
-        facts.archive_error, facts.archive_silent_since = "", None
+        shard = self._shard(ref)
+        shard.result, shard.ask_archive = result, False
+        shard.archive_error, shard.archive_silent_since = "", None
 
-    def ask_archive(self, uid: str) -> None:
-        """The next reconcile is to ask the archive for the result, since it may have been told while nobody listened."""
-        self._of(uid).ask_archive = True
+    def ask_archive(self, scope: Scope) -> None:
+        """The next pass is to ask the archive for the results, since they may have come while nobody listened."""
+        for ref in shards_of(scope):
+            self._shard(ref).ask_archive = True
 
-    def must_ask_archive(self, uid: str) -> bool:
-        """Whether the archive is to be asked."""
-        facts = self._seen(uid)
-        return facts.ask_archive and facts.result is None
+    def must_ask_archive(self, ref: ShardRef) -> bool:
+        """Whether the archive is to be asked for this shard's result."""
+        shard = self._seen(ref.run_uid).shards.get((ref.attempt, ref.shard), _NO_SHARD)
+        return shard.ask_archive and shard.result is None
 
-    def put_archive_answer(self, uid: str, error: str, now: datetime) -> None:
+    def put_archive_answer(self, ref: ShardRef, error: str, now: datetime) -> None:
         """The archive was asked and had no result yet (empty), or could not be asked."""
-        facts = self._of(uid)
-        facts.archive_error = error
-        facts.archive_silent_since = (facts.archive_silent_since or now) if error else None
-        facts.ask_archive = bool(error)
+        shard = self._shard(ref)
+        shard.archive_error = error
+        shard.archive_silent_since = (shard.archive_silent_since or now) if error else None
+        shard.ask_archive = bool(error)
 
-    def put_evidence(self, uid: str, evidence: Evidence) -> None:
-        """Remembers what became of the run's evidence."""
-        facts = self._of(uid)
-        since = facts.evidence.failing_since if facts.evidence else None
-        facts.evidence = (
-            replace(evidence, failing_since=since or evidence.failing_since) if evidence.error else evidence
+    def put_evidence(self, scope: Scope, evidence: Evidence) -> None:
+        """Remembers what became of an attempt's evidence."""
+        known = self._of(scope.run.uid).evidence
+        since = known[scope.attempt].failing_since if scope.attempt in known else None
+        if evidence.error:
+            evidence = replace(evidence, failing_since=since or evidence.failing_since)
+        known[scope.attempt] = evidence
+
+    def attempt(self, scope: Scope) -> AttemptFacts:
+        """All that is known of an attempt now."""
+        seen, pods, gone = self._seen(scope.run.uid), self.pods(scope), self._gone_pods(scope)
+        return AttemptFacts(
+            namespace=seen.namespaces.get(scope.namespace),
+            pods=pods,
+            shards=tuple(self._facts_of(ref, seen, pods, gone) for ref in shards_of(scope)),
+            evidence=seen.evidence.get(scope.attempt),
+            archive_patience=self._archive_patience,
         )
 
-    def observe(self, uid: str) -> Observed:
-        """All that is known of a run's environment now."""
-        facts = self._seen(uid)
-        namespace = facts.namespaces.get(self._environment(uid))
-        return Observed(
-            namespace, self.pods(uid), facts.progress, facts.result, facts.archive_error, facts.archive_silent_since,
-            self._archive_patience, facts.evidence, any(pod.role == labels.Role.TESTS for pod in facts.gone.values()),
-        )  # fmt: skip
+    @staticmethod
+    def _facts_of(ref: ShardRef, seen: _Run, pods: tuple[Pod, ...], gone: tuple[Pod, ...]) -> ShardFacts:
+        shard = seen.shards.get((ref.attempt, ref.shard), _NO_SHARD)
+        return ShardFacts(
+            pod=newest_pod_of(ref.shard, pods),
+            pod_gone=newest_pod_of(ref.shard, gone) is not None,
+            gates_open=shard.gates_open,
+            first_test=shard.first_test,
+            result=shard.result,
+            archive_error=shard.archive_error,
+            archive_silent_since=shard.archive_silent_since,
+        )
