@@ -57,6 +57,8 @@ class Watched:
     async def _follow(self) -> None:
         try:
             async for what, body in self._cluster.watch(self._kind, self._namespace, labels=self._labels):
+                if what == "LISTED":
+                    continue
                 async with self._news:
                     self.changes.append(Change(time.time(), what, body))
                     self._news.notify_all()

@@ -2,7 +2,7 @@
 
 It keeps what matters for an operator's correctness: resource versions and conflicts, watches that replay from the
 version of a list, finalizers, preconditions, namespaces that end a while after their deletion. Faults can be put
-before and after every write.
+before and after every write. Requests to a Service go on to a server of the test.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import copy
 import json
 import uuid
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 Object = dict[str, Any]
@@ -50,6 +51,7 @@ class Write:
     resource: str
     name: str
     body: Object = field(default_factory=dict, repr=False, compare=False)
+    query: str = field(default="", repr=False, compare=False)
 
 
 Fault = Callable[[Write, str], Awaitable[web.StreamResponse | None]]
@@ -90,6 +92,10 @@ class Kube:
     """By the container's name; that of the process before the last under `name/previous`."""
     silent: set[str] = field(default_factory=set)
     """Containers whose log is never answered."""
+    refuse_read: Callable[[web.Request], web.Response | None] = lambda request: None
+    """Called before each read; an answer of it replaces that of the server."""
+    services: dict[str, str] = field(default_factory=dict)
+    """Where the service proxy finds a Service, by `namespace/name:port`."""
     _objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     _history: list[tuple[int, str, str, Object]] = field(default_factory=list)
     _version: int = 100
@@ -188,6 +194,8 @@ class Kube:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request."""
         parts = [p for p in request.path.split("/") if p]
+        if request.method not in WRITES and (refused := self.refuse_read(request)):
+            return refused
         if (
             parts in (["api"], ["apis"], ["version"])
             or (parts[0] == "api" and len(parts) == 2)
@@ -198,6 +206,8 @@ class Kube:
         namespace = ""
         if rest[0] == "namespaces" and len(rest) > 2:
             namespace, rest = rest[1], rest[2:]
+        if rest[2:3] == ["proxy"]:
+            return await self._proxy(request, f"{namespace}/{rest[1]}")
         resource, name = rest[0], rest[1] if len(rest) > 1 else ""
         subresource = rest[2] if len(rest) > 2 else ""
         group = "" if parts[0] == "api" else parts[1]
@@ -215,7 +225,7 @@ class Kube:
             metadata = body["metadata"]
             name = metadata.get("name") or f"{metadata.get('generateName', '')}{uuid.uuid4().hex[:5]}"
             metadata["name"] = name
-        write = Write(len(self.writes), request.method, resource, name, body)
+        write = Write(len(self.writes), request.method, resource, name, body, request.query_string)
         self.writes.append(write)
         if self.fault and (stopped := await self.fault(write, "before")):
             return stopped
@@ -231,9 +241,27 @@ class Kube:
             return failure(404, "NotFound", f"pods {pod} not found")
         container = request.query["container"]
         name = f"{container}/previous" if request.query.get("previous") == "true" else container
-        lines = self.logs.get(name, f"log of {name}\n").splitlines()[-int(request.query["tailLines"]) :]
-        text = "".join(f"2026-03-01T12:00:00.123456789Z {line}\n" for line in lines)
-        return web.Response(body=text.encode()[: int(request.query["limitBytes"])], content_type="text/plain")
+        lines = self.logs.get(name, f"log of {name}\n").splitlines()[-int(request.query.get("tailLines", 0)) :]
+        stamp = "2026-03-01T12:00:00.123456789Z " if request.query.get("timestamps") == "true" else ""
+        text = "".join(f"{stamp}{line}\n" for line in lines).encode()
+        return web.Response(body=text[: int(request.query.get("limitBytes", len(text)))], content_type="text/plain")
+
+    async def _proxy(self, request: web.Request, service: str) -> web.StreamResponse:
+        """Passes a request on to a Service; credentials of the API server stay here."""
+        if service not in self.services:
+            return failure(503, "ServiceUnavailable", "no endpoints available for service")
+        url = self.services[service] + request.raw_path.partition("/proxy")[2]
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in ("authorization", "host")}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as client,
+            client.request(request.method, url, headers=headers) as answer,
+        ):
+            kept = {k: v for k, v in answer.headers.items() if k.lower() not in ("connection", "transfer-encoding")}
+            response = web.StreamResponse(status=answer.status, headers=kept)
+            await response.prepare(request)
+            async for piece in answer.content.iter_any():
+                await response.write(piece)
+            return response
 
     def _discovery(self, parts: list[str]) -> web.Response:
         groups = sorted({v.rsplit("/", 1)[0] for v, _, _ in RESOURCES.values() if "/" in v})
@@ -254,6 +282,12 @@ class Kube:
                 for g, v in versions.items()
             ]
             return web.json_response({"groups": listed})
+        if parts[0] == "apis" and len(parts) == 2:
+            versions_of = {v for v, _, _ in RESOURCES.values() if v.startswith(f"{parts[1]}/")}
+            if not versions_of:
+                return failure(404, "NotFound", "the server could not find the requested resource")
+            found_versions = [{"groupVersion": v, "version": v.rsplit("/", 1)[1]} for v in sorted(versions_of)]
+            return web.json_response({"kind": "APIGroup", "name": parts[1], "versions": found_versions})
         version = parts[1] if parts[0] == "api" else "/".join(parts[1:])
         verbs = ["get", "list", "watch", "create", "patch", "delete"]
         found = [
@@ -275,9 +309,12 @@ class Kube:
         return {"POST": "create", "PATCH": "patch"}[request.method]
 
     @staticmethod
-    def _selected(body: Object, selector: str) -> bool:
+    def _selected(body: Object, query: Mapping[str, str]) -> bool:
         labels = body["metadata"].get("labels") or {}
-        for term in filter(None, selector.split(",")):
+        name = query.get("fieldSelector", "").removeprefix("metadata.name=")
+        if name and body["metadata"]["name"] != name:
+            return False
+        for term in filter(None, query.get("labelSelector", "").split(",")):
             key, _, value = term.partition("=")
             if key not in labels or (value and labels[key] != value):
                 return False
@@ -287,13 +324,12 @@ class Kube:
         if name:
             body = self._objects.get((resource, namespace, name))
             return web.json_response(body) if body else failure(404, "NotFound", f"{resource} {name} not found")
-        selector = request.query.get("labelSelector", "")
         if request.query.get("watch") == "true":
-            return await self._watch(request, resource, namespace, selector)
-        items = [o for o in self.all(resource, namespace) if self._selected(o, selector)]
+            return await self._watch(request, resource, namespace)
+        items = [o for o in self.all(resource, namespace) if self._selected(o, request.query)]
         return web.json_response({"items": items, "metadata": {"resourceVersion": str(self._version)}})
 
-    async def _watch(self, request: web.Request, resource: str, namespace: str, selector: str) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, resource: str, namespace: str) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         seen = int(request.query.get("resourceVersion") or 0)
@@ -308,7 +344,7 @@ class Kube:
             first = bisect_right(self._history, seen, key=lambda change: change[0])
             for _, kind, of, body in self._history[first:]:
                 fits = of == resource and namespace in ("", body["metadata"].get("namespace", ""))
-                if fits and self._selected(body, selector):
+                if fits and self._selected(body, request.query):
                     await send(kind, body)
             seen = max(seen, self._version)
             async with self._news:
@@ -326,6 +362,8 @@ class Kube:
             owner = self._objects.get(("namespaces", "", namespace))
             if namespace and owner and "deletionTimestamp" in owner["metadata"]:
                 return failure(403, "Forbidden", f"namespace {namespace} is being terminated")
+            if request.query.get("dryRun") == "All":
+                return web.json_response(body, status=201)
             made = await self.put(
                 resource, {**body, "metadata": {**body["metadata"], **({"namespace": namespace} if namespace else {})}}
             )
@@ -334,6 +372,8 @@ class Kube:
             for each in [k for k in self._objects if k[0] == resource and k[1] == namespace]:
                 await self._delete(each)
             return web.json_response({})
+        if request.content_type == "application/apply-patch+yaml":
+            return web.json_response(await self.put(resource, merge(found, body)))
         if found is None:
             return failure(404, "NotFound", f"{resource} {name} not found")
         if request.method == "DELETE":

@@ -16,7 +16,6 @@ from seatrial.kube.client import Cluster
 from seatrial.kube.service import Service, ServiceTransport
 
 from .errors import CliError
-from .ports import ArchivePort, ClusterPort
 
 SYSTEM_NAMESPACE = os.environ.get("SEATRIAL_NAMESPACE", "seatrial-system")
 """Where the operator and the archive are installed."""
@@ -46,8 +45,8 @@ class Target:
 class Session:
     """An open connection."""
 
-    cluster: ClusterPort
-    archive: ArchivePort
+    cluster: Cluster
+    archive: ArchiveClient
     namespace: str
     """The namespace that the command is about."""
     transport: httpx.AsyncBaseTransport

@@ -12,10 +12,9 @@ from typing import Any
 from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
 from seatrial.archive.client.live import LiveEvent
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
-from seatrial.kube.kinds import RUN
+from seatrial.kube.kinds import RUN, Object
 
 from .connect import Session, why
-from .ports import Object
 from .progress import Mark, Note, Progress
 from .view import View
 
@@ -150,18 +149,17 @@ class Follower:
                 return
 
     async def _watch_once(self) -> None:
-        cluster = self._session.cluster
-        self._seen("MODIFIED", await cluster.get(RUN, self._name, self._namespace))
+        watching = self._session.cluster.watch(RUN, self._namespace, fields=f"metadata.name={self._name}")
+        there = False
         try:
-            async with (
-                aclosing(
-                    cluster.watch(RUN, self._namespace, fields=f"metadata.name={self._name}")  # type: ignore[type-var]
-                ) as changes,
-                asyncio.timeout(SILENCE_SECONDS) as silence,
-            ):
+            async with aclosing(watching) as changes, asyncio.timeout(SILENCE_SECONDS) as silence:
                 async for change, run in changes:
                     silence.reschedule(asyncio.get_running_loop().time() + SILENCE_SECONDS)
-                    self._seen(change, run)
+                    if change != "LISTED":
+                        there = True
+                        self._seen(change, run)
+                    elif not there:
+                        self._items.put_nowait(_Deleted())
         except TimeoutError:
             return
 

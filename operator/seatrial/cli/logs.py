@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.kube.errors import ForbiddenError, GoneError, InvalidError, NotFoundError, UnavailableError
-from seatrial.kube.kinds import POD, RUN
+from seatrial.kube.kinds import POD, RUN, Object
 
 from .connect import Session
 from .errors import CliError, Exit
 from .output import Out
-from .ports import Object
 from .runs import find
 
 COMPONENT_LABEL = "seatrial.dev/component"
@@ -106,12 +105,15 @@ async def _environment_of(session: Session, run: Object) -> Object:
     metadata = run["metadata"]
     while not (run.get("status") or {}).get("namespace") and not _over(run):
         try:
-            async with aclosing(  # type: ignore[type-var]
-                session.cluster.watch(RUN, metadata["namespace"], fields=f"metadata.name={metadata['name']}")
-            ) as changes:
-                async for change, run in changes:
-                    if change == "DELETED":
+            watching = session.cluster.watch(RUN, metadata["namespace"], fields=f"metadata.name={metadata['name']}")
+            async with aclosing(watching) as changes:
+                there = False
+                async for change, seen in changes:
+                    if change == "DELETED" or (change == "LISTED" and not there):
                         raise CliError(f"run {metadata['name']} was deleted")
+                    if change == "LISTED":
+                        continue
+                    there, run = True, seen
                     if (run.get("status") or {}).get("namespace") or _over(run):
                         break
         except GoneError:
@@ -126,7 +128,7 @@ async def _pods(session: Session, environment: str, component: str, wait: bool) 
         if found or not wait:
             return found
         try:
-            async with aclosing(session.cluster.watch(POD, environment, labels=labels)) as changes:  # type: ignore[type-var]
+            async with aclosing(session.cluster.watch(POD, environment, labels=labels)) as changes:
                 async for change, pod in changes:
                     if change != "DELETED" and _started(pod):
                         break

@@ -22,14 +22,13 @@ from seatrial.archive.model.keys import EVIDENCE, SetKey, by_name
 from seatrial.archive.model.manifest import Manifest, ManifestFile
 from seatrial.archive.model.report import Report, instant
 from seatrial.kube.errors import ClusterError, NotFoundError
-from seatrial.kube.kinds import RUN
+from seatrial.kube.kinds import RUN, Object
 
 from . import report
 from .connect import Session, Target, why
 from .errors import CliError, Exit
 from .names import again
 from .output import Out
-from .ports import Object
 from .progress import plural
 from .runs import find
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from seatrial.api.names import API_VERSION
 from seatrial.archive.model.report import instant
 from seatrial.kube.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
-from seatrial.kube.kinds import RUN
+from seatrial.kube.kinds import RUN, Object
 
 from . import documents, problems, report, starter
 from .connect import Session, Target
@@ -23,7 +23,6 @@ from .errors import CliError, Exit, exit_of
 from .follow import Follower, RunDeletedError, WaitedTooLongError
 from .names import again
 from .output import Out
-from .ports import Object
 from .progress import seconds
 from .runs import find, wait_until_gone
 from .view import LiveView, PlainView

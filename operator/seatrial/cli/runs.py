@@ -13,15 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial.archive.model.report import instant
+from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ConflictError, GoneError, NotFoundError
-from seatrial.kube.kinds import RUN
+from seatrial.kube.kinds import RUN, Object
 
 from . import report
 from .connect import Session, Target
 from .errors import CliError, Exit
 from .names import again
 from .output import VERDICT_STYLE, Out
-from .ports import ClusterPort, Object
 from .progress import one_line
 
 _SILENCE_SECONDS = 30.0
@@ -48,21 +48,18 @@ async def find(session: Session, name: str) -> Object:
     raise CliError(f"no run {name} in namespace {session.namespace}", hint=hint)
 
 
-async def wait_until_gone(cluster: ClusterPort, name: str, namespace: str, uid: str) -> None:
+async def wait_until_gone(cluster: Cluster, name: str, namespace: str, uid: str) -> None:
     """Returns once the run with this uid is gone, and its environment with it."""
     while True:
         try:
-            if (await cluster.get(RUN, name, namespace))["metadata"]["uid"] != uid:
-                return
-            async with (
-                aclosing(  # type: ignore[type-var]
-                    cluster.watch(RUN, namespace, fields=f"metadata.name={name}")
-                ) as changes,
-                asyncio.timeout(_SILENCE_SECONDS),
-            ):
+            watching, there = cluster.watch(RUN, namespace, fields=f"metadata.name={name}"), False
+            async with aclosing(watching) as changes, asyncio.timeout(_SILENCE_SECONDS):
                 async for change, run in changes:
-                    if change == "DELETED" or run["metadata"]["uid"] != uid:
+                    if change == "LISTED" and there:
+                        continue
+                    if change in ("LISTED", "DELETED") or run["metadata"]["uid"] != uid:
                         return
+                    there = True
         except NotFoundError:
             return
         except (TimeoutError, GoneError):

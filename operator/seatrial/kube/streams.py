@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -93,8 +93,10 @@ class Streams(Connection):
 
     async def watch(
         self, kind: Kind, namespace: str | None = None, *, fields: str | None = None, labels: str | None = None
-    ) -> AsyncIterator[tuple[str, Object]]:
+    ) -> AsyncGenerator[tuple[str, Object], None]:
         """(ADDED | MODIFIED | DELETED, object), beginning with what there is; ends when the server ends it.
+
+        (LISTED, {}) follows what there is: who waits for an object to go learns so that it has gone already.
 
         Raises:
             GoneError: when the version to watch from is too old: start again.
@@ -103,6 +105,7 @@ class Streams(Connection):
         listed = await self.request("GET", kind.path(namespace), kind.plural, query=query)
         for item in listed.get("items") or ():
             yield "ADDED", {"apiVersion": kind.api_version, "kind": kind.kind, **item}
+        yield "LISTED", {}
         query |= {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
         async for line in self.lines(kind.path(namespace), query):
             event = json.loads(line)

@@ -1,26 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from seatrial.cli import connect
-from seatrial.cli.connect import Session, Target
 from seatrial.cli.main import main
-from tests.unit.cli.fakes import FakeArchive, FakeCluster
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    return FakeCluster()
-
-
-@pytest.fixture
-def archive() -> FakeArchive:
-    return FakeArchive()
+from tests.unit.cli.servers import Servers, in_a_thread, living
 
 
 class Command:
@@ -38,18 +25,17 @@ class Command:
 
 
 @pytest.fixture
-def seatrial(
-    cluster: FakeCluster,
-    archive: FakeArchive,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Command:
-    @asynccontextmanager
-    async def fake(target: Target) -> AsyncIterator[Session]:
-        transport = httpx.MockTransport(lambda request: httpx.Response(200, text=request.url.path))
-        yield Session(cluster, archive, target.namespace or cluster.default_namespace, transport)
+def servers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    folder = tmp_path_factory.mktemp("servers")
+    # A kubeconfig for plain HTTP names no authority, so the client would read all of the system's at every start.
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    with in_a_thread(living(folder)) as found:
+        monkeypatch.setenv("KUBECONFIG", str(found.kubeconfig))
+        yield found
 
-    monkeypatch.setattr(connect, "connect", fake)
+
+@pytest.fixture
+def seatrial(servers: Servers, capsys: pytest.CaptureFixture[str]) -> Command:
     return Command(capsys)
 
 

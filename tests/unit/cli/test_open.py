@@ -14,7 +14,7 @@ import pytest
 
 from seatrial.cli.open import relaying
 from tests.unit.cli.conftest import Command
-from tests.unit.cli.fakes import FakeArchive, FakeCluster
+from tests.unit.cli.servers import Servers
 
 
 class Pieces(httpx.AsyncByteStream):
@@ -50,16 +50,19 @@ async def test_only_what_is_meant_for_it_is_answered(host: str) -> None:
 
 
 def test_the_command_says_where_and_ends_when_it_is_interrupted(
-    seatrial: Command, cluster: FakeCluster, archive: FakeArchive, monkeypatch: pytest.MonkeyPatch
+    seatrial: Command, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[str] = []
+    opened: list[httpx.Response] = []
 
     def browser(address: str) -> bool:
-        opened.append(httpx.get(address).text)
+        opened.append(httpx.get(address, trust_env=False))
         threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()
         return True
 
+    servers.keep({"output.log": b"2 passed"})
     monkeypatch.setattr(webbrowser, "open", browser)
     assert seatrial("open") == 0
     assert seatrial.out.startswith("http://127.0.0.1:")
-    assert opened == ["/"]
+    (page,) = opened
+    assert page.status_code == 200
+    assert "pr-1" in page.text

@@ -1,0 +1,56 @@
+"""`seatrial get`, `cancel` and `delete`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.cli.conftest import Command
+from tests.unit.cli.servers import Servers
+
+TESTS = {"total": 2, "passed": 1, "failed": 1}
+
+
+def test_get_one_and_all(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="CleaningUp", verdict="Failed", reason="TestsFailed", tests=TESTS, testsSummary="1/2")
+    servers.run("other", "team-a")
+    assert seatrial("get", "pr-1") == 0
+    assert seatrial.out.startswith("✗ Failed 1/2  1 failed")
+    assert seatrial("get") == 0
+    assert "pr-1" in seatrial.out
+    assert "other" not in seatrial.out
+    assert seatrial("get", "-A") == 0
+    assert "other" in seatrial.out
+    assert seatrial("get", "-n", "empty") == 0
+    assert seatrial.out == "no runs in namespace empty\n"
+
+
+@pytest.mark.parametrize("command", ["get", "wait", "logs", "results", "cancel", "delete"])
+def test_a_run_that_is_not_there(seatrial: Command, servers: Servers, command: str) -> None:
+    servers.run()
+    assert seatrial(command, "pr-11") == 4
+    assert seatrial.err.splitlines() == ["seatrial: no run pr-11 in namespace default", "  there is pr-1"]
+
+
+def test_cancel(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="Testing")
+    assert seatrial("cancel", "pr-1") == 0
+    assert servers.find("integrationruns", "pr-1")["spec"]["cancel"] is True
+
+
+def test_a_run_that_is_over_is_not_cancelled(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="CleaningUp", verdict="Passed", reason="TestsPassed")
+    assert seatrial("cancel", "pr-1") == 4
+    assert "run pr-1 is over already: Passed" in seatrial.err
+
+
+def test_delete(seatrial: Command, servers: Servers) -> None:
+    servers.run()
+    assert seatrial("delete", "pr-1", "--wait") == 0
+    assert seatrial.out == "run pr-1 and its environment are gone\n"
+    assert servers.kube.one("integrationruns", "pr-1", "default") is None
+
+
+def test_options_may_stand_before_the_command(seatrial: Command, servers: Servers) -> None:
+    servers.run(namespace="team-a")
+    assert seatrial("-n", "team-a", "get") == 0
+    assert "pr-1" in seatrial.out
