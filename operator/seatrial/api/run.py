@@ -13,7 +13,7 @@ from seatrial.api.container import Env
 from seatrial.api.names import RESERVED_NAMES
 from seatrial.api.policy import Retention, Timeouts
 from seatrial.api.scope import RunRef, Scope
-from seatrial.api.services import _FIELDS_OF_TYPE, WELL_KNOWN, Service
+from seatrial.api.services import WELL_KNOWN, Service, fields_of_other_types
 from seatrial.api.status import IntegrationRunStatus
 from seatrial.api.system import App, Migration, SharedVolume, Tests
 
@@ -54,10 +54,7 @@ class IntegrationRunSpec(Model):
                 *(
                     cel(
                         f"self.all(k, k != '{kind}' || has(self[k].type) || !("
-                        + " || ".join(
-                            f"has(self[k].{f})" for other in _FIELDS_OF_TYPE if other != kind
-                            for f in _FIELDS_OF_TYPE[other]
-                        ) + "))",
+                        + " || ".join(f"has(self[k].{f})" for f in fields_of_other_types(kind)) + "))",
                         f"{kind} has fields of another type",
                     )
                     for kind in WELL_KNOWN

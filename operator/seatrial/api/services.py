@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from seatrial.api.base import Model, cel, rules
 from seatrial.api.container import Command, ConfigMapRef, Env, Ready, Resources
-from seatrial.api.scalars import BucketName, DatabaseName, Image, PortNumber
+from seatrial.api.scalars import AbsolutePath, BucketName, DatabaseName, Image, PortNumber
 
 # --- services --------------------------------------------------------------------------------------------------------
 
@@ -27,19 +27,30 @@ class ServiceType(StrEnum):
 WELL_KNOWN = tuple(t.value for t in ServiceType if t is not ServiceType.CUSTOM)
 
 
+SettingValue = Annotated[str, Field(max_length=1024, pattern=r"^[^\n\r\x00]*$")]
 SearchAttributeType = Literal["Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"]
-_FIELDS_OF_TYPE = {
-    "postgres": ("version", "databases", "extensions", "initSQL", "storage"),
-    "minio": ("buckets",),
-    "temporal": ("namespaces", "searchAttributes"),
-    "custom": ("image", "command", "args", "ports", "env", "ready"),
+TYPES_OF_FIELDS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("postgres",): ("version", "databases", "extensions", "initSQL", "storage", "settings", "locale"),
+    ("minio",): ("buckets",),
+    ("temporal",): ("namespaces", "searchAttributes"),
+    ("custom",): ("image", "command", "args", "ports", "env", "ready", "writable"),
+    ("postgres", "minio"): ("user",),
+    ("postgres", "minio", "redis"): ("password",),
 }
+"""Fields that only services of some types have."""
 
 
-def _only_for(kind: str) -> dict[str, str]:
-    fields = _FIELDS_OF_TYPE[kind]
+def fields_of_other_types(kind: str) -> tuple[str, ...]:
+    """The fields that a service of this type can't have."""
+    return tuple(name for kinds, fields in TYPES_OF_FIELDS.items() if kind not in kinds for name in fields)
+
+
+def _only_for(kinds: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, str]:
     absent = " && ".join(f"!has(self.{name})" for name in fields)
-    return cel(f"!has(self.type) || self.type == '{kind}' || ({absent})", f"{', '.join(fields)}: only for type {kind}")
+    return cel(
+        f"!has(self.type) || self.type in {list(kinds)} || ({absent})",
+        f"{', '.join(fields)}: only for type {' or '.join(kinds)}",
+    )
 
 
 class Service(Model):
@@ -50,7 +61,7 @@ class Service(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            *(_only_for(kind) for kind in _FIELDS_OF_TYPE),
+            *(_only_for(kinds, fields) for kinds, fields in TYPES_OF_FIELDS.items()),
             cel("!has(self.type) || self.type != 'custom' || has(self.image)", "type custom needs an image"),
             cel(
                 "!has(self.ready) || (has(self.ports) && self.ports.size() > 0)",
@@ -74,6 +85,19 @@ class Service(Model):
     """Postgres: its `*.sql` files run once, in the order of their names, in the first database."""
     storage: Literal["Memory", "Disk"] | None = None
     """Postgres: where the data are. `Memory` is the default and the faster one."""
+    settings: Annotated[dict[str, SettingValue], Field(max_length=50)] | None = None
+    """Postgres: server settings by name, such as `wal_level: logical`. `ssl: "on"` works: a certificate is there."""
+    locale: Annotated[str, Field(max_length=63, pattern=r"^(icu:)?[A-Za-z][A-Za-z0-9_.@-]*$")] | None = None
+    """Postgres: the locale of its databases: `en_US.utf8` (the default, as in the official image), `C`, `C.UTF-8`, or
+    `icu:` and an ICU locale such as `icu:de-DE`. Another one than the default takes half a second more."""
+    # postgres and minio
+    user: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] | None = None
+    """Postgres: the superuser, default `postgres`. MinIO: the access key, at least 3 characters, default one made
+    for the run."""
+    # postgres, minio and redis
+    password: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
+    """Postgres, MinIO (the secret key, at least 8 characters) and Redis (empty: none is asked for): a fixed password,
+    for suites that insist on one. Without it one is made for the run and masked in all that is kept."""
     # minio
     buckets: Annotated[tuple[BucketName, ...], Field(max_length=50)] | None = None
     """MinIO: buckets to create. The first is the one in `S3_BUCKET`."""
@@ -96,6 +120,8 @@ class Service(Model):
     """Custom: its variables. It is told nothing about the other services."""
     ready: Ready | None = None
     """Custom: how to see that it can be used. Without it: its main port accepts a connection, or it runs if it has none."""
+    writable: Annotated[tuple[AbsolutePath, ...], Field(max_length=20)] | None = None
+    """Custom: folders that it can write besides `/tmp`, such as `/var/lib/mysql`. Each begins empty."""
 
     def type_under(self, name: str) -> ServiceType:
         """The type of this service when it is called `name`."""

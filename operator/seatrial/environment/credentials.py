@@ -24,6 +24,8 @@ class Credential:
 
     service: str
     what: str
+    fixed: str | None = None
+    """The value that the run's spec gives; None: it is derived."""
 
     @property
     def key(self) -> str:
@@ -49,6 +51,8 @@ class Credential:
 
     def value(self, scope: Scope, key: bytes) -> str:
         """The value itself, only ever for the Secret."""
+        if self.fixed is not None:
+            return self.fixed
         return tokens.password(key, scope.id, f"{self.service}/{self.what}")
 
 

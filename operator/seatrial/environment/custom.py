@@ -10,7 +10,8 @@ from seatrial.api.services import Service
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import env_name, literal, merged
 from seatrial.environment.objects import Manifest
-from seatrial.environment.pod import HOME, tcp_probe
+from seatrial.environment.paths import normal
+from seatrial.environment.pod import HOME, TMP, Mount, tcp_probe
 
 
 def ordered_ports(service: Service) -> dict[str, int]:
@@ -71,4 +72,5 @@ def backing(name: str, service: Service) -> Backing:
         env=merged([HOME], service.env or ()),
         readiness=readiness,
         only_ready=by_exec is not None,
+        mounts=(TMP, *(Mount(f"writable-{i}", normal(path)) for i, path in enumerate(service.writable or ()))),
     )

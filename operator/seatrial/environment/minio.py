@@ -16,7 +16,7 @@ REGION = "us-east-1"
 def backing(name: str, service: Service, prefix: str, settings: Settings) -> Backing:
     """The object store called `name`; variables' names begin with `prefix`."""
     buckets = tuple(dict.fromkeys(service.buckets or ()))
-    access, secret = Credential(name, "access-key"), Credential(name, "secret-key")
+    access, secret = Credential(name, "access-key", service.user), Credential(name, "secret-key", service.password)
     url = f"http://{name}:{PORT}"
     return Backing(
         image=settings.images.services[ServiceType.MINIO],
@@ -31,6 +31,7 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
             f"{prefix}AWS_ACCESS_KEY_ID": access.reference,
             f"{prefix}AWS_SECRET_ACCESS_KEY": secret.reference,
             f"{prefix}AWS_REGION": REGION,
+            f"{prefix}AWS_DEFAULT_REGION": REGION,
         },
         credentials=(access, secret),
         env=(

@@ -6,6 +6,8 @@ from seatrial.api.services import Service, ServiceType
 from seatrial.environment import resources
 from seatrial.environment.backing import Backing
 from seatrial.environment.credentials import Credential
+from seatrial.environment.expansion import literal
+from seatrial.environment.objects import Manifest
 from seatrial.environment.pod import TMP, Mount, tcp_probe
 from seatrial.settings import Settings
 
@@ -13,6 +15,7 @@ PORT = 5432
 USER_ID = 999
 """The user postgres of our image: the server refuses a data folder that is not its own."""
 SUPERUSER = "postgres"
+"""Unless the run gives another name."""
 
 
 def init_config_map(name: str) -> str:
@@ -24,7 +27,8 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     """The Postgres called `name`; variables' names begin with `prefix`."""
     databases = tuple(dict.fromkeys(service.databases or ()))
     database = databases[0] if databases else "postgres"
-    password = Credential(name, "password")
+    user = service.user or SUPERUSER
+    password = Credential(name, "password", service.password)
     url = f"postgresql://$({prefix}PGUSER):$({prefix}PGPASSWORD)@$({prefix}PGHOST):$({prefix}PGPORT)/$({prefix}PGDATABASE)"
     mounts = [TMP, Mount("run", "/run/postgresql"), _data(service)]
     if service.init_sql:
@@ -33,11 +37,11 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     return Backing(
         image=settings.images.services[ServiceType.POSTGRES],
         ports={"postgres": PORT},
-        gate=f"postgres://{SUPERUSER}@{name}:{PORT}/{database}?password-env={password.variable}",
+        gate=f"postgres://{user}@{name}:{PORT}/{database}?password-env={password.variable}",
         variables={
             f"{prefix}PGHOST": name,
             f"{prefix}PGPORT": str(PORT),
-            f"{prefix}PGUSER": SUPERUSER,
+            f"{prefix}PGUSER": user,
             f"{prefix}PGPASSWORD": password.reference,
             f"{prefix}PGDATABASE": database,
             f"{prefix}POSTGRES_URL": url,
@@ -48,11 +52,18 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
             password.env("POSTGRES_PASSWORD"),
             {"name": "POSTGRES_DATABASES", "value": " ".join(databases)},
             {"name": "POSTGRES_EXTENSIONS", "value": " ".join(dict.fromkeys(service.extensions or ()))},
+            *_given("POSTGRES_USER", service.user),
+            *_given("POSTGRES_LOCALE", service.locale),
+            *_given("POSTGRES_SETTINGS", "\n".join(f"{k}={v}" for k, v in sorted((service.settings or {}).items()))),
         ),
         readiness=tcp_probe(PORT),
         mounts=mounts,
         user=USER_ID,
     )
+
+
+def _given(variable: str, value: str | None) -> tuple[Manifest, ...]:
+    return ({"name": variable, "value": literal(value)},) if value else ()
 
 
 def _data(service: Service) -> Mount:

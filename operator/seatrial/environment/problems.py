@@ -9,10 +9,13 @@ from datetime import timedelta
 from seatrial.api.container import ConfigMapRef, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
+from seatrial.api.services import ServiceType
 from seatrial.environment import custom, resources, security, shared, tests, variables
-from seatrial.environment.paths import is_within
+from seatrial.environment.paths import is_within, normal
 from seatrial.environment.problem import Problem
 
+MINIO_KEY, MINIO_SECRET = 3, 8
+"""Characters that MinIO asks for at least."""
 OUR_NAMES = "seatrial-"
 """Containers of ours are called so."""
 _TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, "/dev", "/proc", "/sys")
@@ -37,6 +40,8 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) 
         *_artifacts(run),
         *_mounts(run),
         *_timeouts(run),
+        *_service_credentials(run),
+        *_writable(run),
     )
 
 
@@ -133,6 +138,32 @@ def _timeouts(run: IntegrationRun) -> Iterator[Problem]:
     for path, given in (("spec.timeouts.environment", timeouts.environment), ("spec.timeouts.tests", timeouts.tests)):
         if given < second:
             yield Problem(path, f"{format_duration(given)} is no time to do anything in; give at least 1s")
+
+
+def _service_credentials(run: IntegrationRun) -> Iterator[Problem]:
+    for name, service in sorted(run.spec.services.items()):
+        path, kind = f"spec.services.{name}", service.type_under(name)
+        if kind is ServiceType.MINIO and service.user is not None and len(service.user) < MINIO_KEY:
+            yield Problem(f"{path}.user", f"MinIO takes no access key under {MINIO_KEY} characters; give a longer one")
+        if kind is ServiceType.MINIO and service.password is not None and len(service.password) < MINIO_SECRET:
+            yield Problem(
+                f"{path}.password", f"MinIO takes no secret key under {MINIO_SECRET} characters; give a longer one"
+            )
+        if kind is ServiceType.POSTGRES and service.password == "":
+            yield Problem(
+                f"{path}.password", "Postgres needs a password; give one, or leave it out for one made for the run"
+            )
+
+
+def _writable(run: IntegrationRun) -> Iterator[Problem]:
+    for name, service in sorted(run.spec.services.items()):
+        seen: set[str] = set()
+        for i, given in enumerate(service.writable or ()):
+            path, place = f"spec.services.{name}.writable[{i}]", normal(given)
+            yield from _place(path, place, has_source=False)
+            if place in seen:
+                yield Problem(path, f"{place} is there already; name it once")
+            seen.add(place)
 
 
 def _artifacts(run: IntegrationRun) -> Iterator[Problem]:

@@ -13,7 +13,9 @@ PORT = 6379
 
 def backing(name: str, service: Service, prefix: str, settings: Settings) -> Backing:
     """The Redis called `name`; variables' names begin with `prefix`."""
-    password = Credential(name, "password")
+    if service.password == "":
+        return _open(name, prefix, settings)
+    password = Credential(name, "password", service.password)
     return Backing(
         image=settings.images.services[ServiceType.REDIS],
         ports={"redis": PORT},
@@ -21,5 +23,17 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
         variables={f"{prefix}REDIS_URL": f"redis://:{password.reference}@{name}:{PORT}/0"},
         credentials=(password,),
         env=(password.env("REDIS_PASSWORD"),),
+        readiness=tcp_probe(PORT),
+    )
+
+
+def _open(name: str, prefix: str, settings: Settings) -> Backing:
+    """A Redis that asks for no password."""
+    return Backing(
+        image=settings.images.services[ServiceType.REDIS],
+        ports={"redis": PORT},
+        gate=f"redis://{name}:{PORT}",
+        variables={f"{prefix}REDIS_URL": f"redis://{name}:{PORT}/0"},
+        env=({"name": "REDIS_OPEN", "value": "true"},),
         readiness=tcp_probe(PORT),
     )

@@ -15,6 +15,7 @@ def of_run(run: IntegrationRun, settings: Settings) -> set[str]:
         credential.value(run.scope, settings.key)
         for backing in services.backings(spec.services, settings).values()
         for credential in backing.credentials
+        if credential.fixed is None  # it stands in the spec, and may be a word such as `postgres`
     }
     own = [spec.env, spec.tests.env, *(m.env for m in spec.migrations), *(a.env for a in spec.apps.values())]
     own += [service.env or () for service in spec.services.values()]

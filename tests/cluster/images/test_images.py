@@ -374,6 +374,12 @@ def test_redis_wants_the_password_and_hides_it(start: Callable[..., Container]) 
     assert redis.ended() == 0
 
 
+def test_redis_asks_for_no_password_where_none_is_wanted(start: Callable[..., Container]) -> None:
+    redis = start("redis", REDIS_OPEN="true")
+    eventually(lambda: "PONG" in redis.exec("redis-cli", "ping").stdout, "an answer")
+    assert redis.exec("redis-cli", "config", "get", "protected-mode").stdout.split() == ["protected-mode", "no"]
+
+
 def test_redis_needs_a_password(start: Callable[..., Container]) -> None:
     redis = start("redis")
     assert redis.ended() == 64

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from seatrial.api.container import EnvVar
+from seatrial.environment import secrets as secret_values
 from seatrial.environment.expansion import literal, merged, references
+from seatrial.settings import Settings
 from tests.unit.environment.support import (
     CASES,
     all_containers,
@@ -156,6 +158,19 @@ def test_further_services_of_a_type_have_their_own_prefix() -> None:
         "TEMPORAL_NAMESPACE": "default",
     }
     assert {key: values.get(key) for key in expected} == expected
+
+
+def test_credentials_that_the_run_gives_are_used_and_not_masked() -> None:
+    run = make(
+        "services: {postgres: {user: app, password: secret, databases: [app]}, "
+        "minio: {user: minioadmin, password: minioadmin}, redis: {password: ''}}"
+    )
+    told = environment_of(render(run), "Job", "tests", "tests")
+    assert told["POSTGRES_URL"] == "postgresql://app:secret@postgres:5432/app"
+    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == ("minioadmin", "minioadmin")
+    assert told["AWS_DEFAULT_REGION"] == told["AWS_REGION"] == "us-east-1"
+    assert told["REDIS_URL"] == "redis://redis:6379/0"
+    assert secret_values.of_run(run, Settings(key=b"k" * 32)) == set()
 
 
 def test_no_service_is_told_the_credentials_of_others() -> None:

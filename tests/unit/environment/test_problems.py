@@ -30,6 +30,12 @@ TABLE = [
     (CUSTOM % ("{a: 80}", "{tcp: {port: 81}}"), "spec.services.svc.ready", "no port 81"),
     ("apps: {a: {image: i, port: 80, ready: {http: {port: web}}}}", "spec.apps.a.ready", "'web' is not a port"),
     ("apps: {a: {image: i, port: 80, ready: {tcp: {port: 70000}}}}", "spec.apps.a.ready", "1 to 65535"),
+    # credentials and folders of services
+    ("services: {minio: {user: ab}}", "spec.services.minio.user", "no access key under 3 characters"),
+    ("services: {minio: {password: short}}", "spec.services.minio.password", "no secret key under 8 characters"),
+    ("services: {postgres: {password: ''}}", "spec.services.postgres.password", "needs a password"),
+    ("services: {db: {type: custom, image: i, writable: [/a, /a/]}}", "spec.services.db.writable[1]", "name it once"),
+    ("services: {db: {type: custom, image: i, writable: [/proc/x]}}", "spec.services.db.writable[0]", "/proc is needed"),
     # resources
     ("apps: {a: {image: i, resources: {limits: {memory: 1GB}}}}", "spec.apps.a.resources.limits.memory", "'1GB' is not"),
     (
