@@ -66,21 +66,21 @@ func executablePath(name string) (string, error) {
 		forbidden = candidate
 	}
 	if forbidden != "" {
-		return "", failure{exitNotExecutable, fmt.Sprintf("not executable: %s", forbidden)}
+		return "", failure{exitNotExecutable, codeNotExecutable, fmt.Sprintf("not executable: %s", forbidden)}
 	}
-	return "", failure{exitNotFound, fmt.Sprintf("executable not found: %s", name)}
+	return "", failure{exitNotFound, codeNotFound, fmt.Sprintf("executable not found: %s", name)}
 }
 
 // startError explains why the system did not start a command.
 func startError(name, path string, err error) error {
 	if errors.Is(err, syscall.ENOENT) {
 		if _, statErr := os.Stat(path); statErr != nil {
-			return failure{exitNotFound, fmt.Sprintf("executable not found: %s", name)}
+			return failure{exitNotFound, codeNotFound, fmt.Sprintf("executable not found: %s", name)}
 		}
-		return failure{exitNotExecutable, fmt.Sprintf("not executable: %s: its interpreter or loader is not in this image", path)}
+		return failure{exitNotExecutable, codeNotExecutable, fmt.Sprintf("not executable: %s: its interpreter or loader is not in this image", path)}
 	}
 	if errors.Is(err, syscall.ENOEXEC) {
-		return failure{exitNotExecutable, fmt.Sprintf("not executable: %s: built for another kind of machine, or a script without a #! line", path)}
+		return failure{exitNotExecutable, codeNotExecutable, fmt.Sprintf("not executable: %s: built for another kind of machine, or a script without a #! line", path)}
 	}
-	return failure{exitNotExecutable, fmt.Sprintf("not executable: %s: %v", path, err)}
+	return failure{exitNotExecutable, codeNotExecutable, fmt.Sprintf("not executable: %s: %v", path, err)}
 }

@@ -119,6 +119,15 @@ func exists(path string) bool {
 	return err == nil
 }
 
+func readTermination(t *testing.T, path string) termination {
+	t.Helper()
+	var said termination
+	if err := json.Unmarshal([]byte(read(t, path)), &said); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return said
+}
+
 func readRecord(t *testing.T, path string) record {
 	t.Helper()
 	var r record
@@ -171,14 +180,15 @@ func TestCommandsThatCannotStart(t *testing.T) {
 	for _, test := range []struct {
 		command string
 		status  int
+		code    string
 		want    string
 	}{
-		{"no-such-command", exitNotFound, "executable not found: no-such-command"},
-		{folder + "/none", exitNotFound, "executable not found: " + folder + "/none"},
-		{folder + "/data", exitNotExecutable, "not executable: " + folder + "/data: permission denied"},
-		{folder + "/orphan", exitNotExecutable, "its interpreter or loader is not in this image"},
-		{folder + "/garbage", exitNotExecutable, "built for another kind of machine"},
-		{folder, exitNotExecutable, "not executable: " + folder},
+		{"no-such-command", exitNotFound, codeNotFound, "executable not found: no-such-command"},
+		{folder + "/none", exitNotFound, codeNotFound, "executable not found: " + folder + "/none"},
+		{folder + "/data", exitNotExecutable, codeNotExecutable, "not executable: " + folder + "/data: permission denied"},
+		{folder + "/orphan", exitNotExecutable, codeNotExecutable, "its interpreter or loader is not in this image"},
+		{folder + "/garbage", exitNotExecutable, codeNotExecutable, "built for another kind of machine"},
+		{folder, exitNotExecutable, codeNotExecutable, "not executable: " + folder},
 	} {
 		for _, supervised := range []bool{false, true} {
 			record, last := filepath.Join(t.TempDir(), "exit.json"), filepath.Join(t.TempDir(), "termination-log")
@@ -188,13 +198,16 @@ func TestCommandsThatCannotStart(t *testing.T) {
 				words += " --record " + record + " --output " + record + ".log"
 			}
 			p := start(t, words+" -- "+test.command, "")
-			if status := p.end(); status != test.status || !strings.Contains(p.stderr.String(), test.want) || !strings.Contains(read(t, last), test.want) {
-				t.Errorf("%s: status %d, %q, last words %q", test.command, status, p.stderr.String(), read(t, last))
+			if status := p.end(); status != test.status || !strings.Contains(p.stderr.String(), test.want) {
+				t.Errorf("%s: status %d, %q", test.command, status, p.stderr.String())
+			}
+			if got := readTermination(t, last); got.Code != test.code || !strings.Contains(got.Message, test.want) {
+				t.Errorf("%s: termination message %+v", test.command, got)
 			}
 			if !supervised {
 				continue
 			}
-			if r := readRecord(t, record); r.Error == nil || !strings.Contains(*r.Error, test.want) || r.ExitCode != nil || r.StartedAt != nil {
+			if r := readRecord(t, record); r.Error == nil || !strings.Contains(*r.Error, test.want) || *r.Code != test.code || r.ExitCode != nil || r.StartedAt != nil {
 				t.Errorf("%s: record %+v", test.command, r)
 			}
 		}
@@ -255,7 +268,7 @@ func TestRecordHasEveryField(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "exit.json")
 	start(t, "run --record "+path, "exit 3").end()
 	times := regexp.MustCompile(`\d{10}\.?\d*`)
-	want := `{"exitCode":3,"signal":null,"timedOut":false,"oomKilled":false,"gateTimeout":false,"notReady":[],"startedAt":T,"endedAt":T,"error":null,"lost":[]}` + "\n"
+	want := `{"exitCode":3,"signal":null,"timedOut":false,"oomKilled":false,"gateTimeout":false,"notReady":[],"startedAt":T,"endedAt":T,"code":null,"error":null,"lost":[]}` + "\n"
 	if got := times.ReplaceAllString(read(t, path), "T"); got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
@@ -291,11 +304,11 @@ func TestGateTimeOut(t *testing.T) {
 	if status := p.end(); status != exitGateTimeout || p.stderr.String() != "seatrial: "+want+"\n" || exists(folder+"/ran") {
 		t.Errorf("status %d, %q", status, p.stderr.String())
 	}
-	if got := read(t, folder+"/termination-log"); got != want {
-		t.Errorf("last words %q, want %q", got, want)
+	if got := readTermination(t, folder+"/termination-log"); got.Code != "gates-timed-out" || got.Message != want {
+		t.Errorf("termination message %+v, want %q", got, want)
 	}
 	r := readRecord(t, folder+"/exit.json")
-	if !r.GateTimeout || r.ExitCode != nil || r.StartedAt != nil || r.Error != nil || len(r.NotReady) != 1 || r.NotReady[0].Name != "api" {
+	if !r.GateTimeout || *r.Code != codeGatesTimedOut || r.ExitCode != nil || r.StartedAt != nil || r.Error != nil || len(r.NotReady) != 1 || r.NotReady[0].Name != "api" {
 		t.Errorf("record: %+v", r)
 	}
 	events := readEvents(t, folder+"/gates.jsonl")
@@ -326,7 +339,7 @@ func TestStoppedWhileWaiting(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	r := readRecord(t, folder+"/exit.json")
-	if r.GateTimeout || r.Error != nil || r.Signal == nil || *r.Signal != "SIGTERM" || r.StartedAt != nil || len(r.NotReady) != 1 {
+	if r.GateTimeout || *r.Code != codeStopped || r.Error != nil || r.Signal == nil || *r.Signal != "SIGTERM" || r.StartedAt != nil || len(r.NotReady) != 1 {
 		t.Errorf("record: %s", read(t, folder+"/exit.json"))
 	}
 	if got := p.stderr.String(); !strings.HasPrefix(got, "seatrial: stopped by SIGTERM before the start, while waiting for api (tcp://") {

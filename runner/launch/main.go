@@ -74,12 +74,12 @@ func launch(args []string, started time.Time) int {
 			return 0
 		}
 		if err != nil {
-			return giveUp(failure{exitUsage, err.Error() + " (`launch help` lists the flags)"}, options.terminationLog)
+			return giveUp(failure{exitUsage, codeUsage, err.Error() + " (`launch help` lists the flags)"}, options.terminationLog)
 		}
 		return run(options, started)
 	case "copy":
 		if len(args) != 3 {
-			return giveUp(failure{exitUsage, "copy takes two folders: launch copy SOURCE TARGET"}, defaultTerminationLog)
+			return giveUp(failure{exitUsage, codeUsage, "copy takes two folders: launch copy SOURCE TARGET"}, defaultTerminationLog)
 		}
 		if err := copyFolder(args[1], args[2]); err != nil {
 			return giveUp(asFailure(err), defaultTerminationLog)
@@ -92,54 +92,10 @@ func launch(args []string, started time.Time) int {
 		fmt.Print(usage)
 		return 0
 	}
-	return giveUp(failure{exitUsage, fmt.Sprintf("unknown command %q: use run, wait, copy or version", args[0])}, defaultTerminationLog)
-}
-
-// failure is an end that the launcher itself decides on: the exit status and one line for people.
-type failure struct {
-	status int
-	text   string
-}
-
-func (f failure) Error() string { return f.text }
-
-// asFailure gives an error an exit status if it has none.
-func asFailure(err error) failure {
-	if f, ok := errors.AsType[failure](err); ok {
-		return f
-	}
-	return failure{exitIO, err.Error()}
+	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy or version", args[0])}, defaultTerminationLog)
 }
 
 // logf writes a line of the launcher's own to stderr, which the command shares.
 func logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "seatrial: "+format+"\n", args...)
-}
-
-// defaultTerminationLog is where the kubelet reads a container's last words, unless its pod says otherwise.
-const defaultTerminationLog = "/dev/termination-log"
-
-// terminationLimit is how many bytes of a container's last words the kubelet keeps.
-const terminationLimit = 4096
-
-// giveUp says why, in the log and to the kubelet, and returns the exit status.
-func giveUp(f failure, terminationLog string) int {
-	logf("%s", f.text)
-	if terminationLog == "" {
-		terminationLog = defaultTerminationLog
-	}
-	// Never created: outside a pod there is nobody to read it.
-	file, err := os.OpenFile(terminationLog, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return f.status
-	}
-	defer file.Close()
-	text := f.text
-	if len(text) > terminationLimit {
-		text = text[:terminationLimit]
-	}
-	if _, err := file.WriteString(text); err != nil {
-		logf("can't write %s: %v", terminationLog, err)
-	}
-	return f.status
 }

@@ -18,7 +18,8 @@ type record struct {
 	NotReady    []unready `json:"notReady"`
 	StartedAt   *float64  `json:"startedAt"` // null: the command never started
 	EndedAt     float64   `json:"endedAt"`
-	Error       *string   `json:"error"`
+	Code        *string   `json:"code"`  // why it never started: one of the codes of termination.go
+	Error       *string   `json:"error"` // the same for people
 	Lost        []unready `json:"lost"`
 }
 

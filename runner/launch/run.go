@@ -31,7 +31,7 @@ func run(o options, started time.Time) int {
 	result := record{NotReady: []unready{}, Lost: []unready{}}
 	// end finishes without a command having run.
 	end := func(f failure) int {
-		result.EndedAt = unixSeconds(time.Now())
+		result.EndedAt, result.Code = unixSeconds(time.Now()), &f.code
 		if err := files.record.commit(result); err != nil {
 			logf("%v", err)
 		}
@@ -48,7 +48,7 @@ func run(o options, started time.Time) int {
 			result.NotReady, text = notReady, ", while waiting for "+joined(notReady)
 		}
 		result.Signal = &name
-		return end(failure{exitSignal + int(s), "stopped by " + name + " before the start" + text})
+		return end(failure{exitSignal + int(s), codeStopped, "stopped by " + name + " before the start" + text})
 	}
 
 	if err := prepare(&o); err != nil {
@@ -60,7 +60,7 @@ func run(o options, started time.Time) int {
 		return stop(stopped, notReady)
 	case len(notReady) > 0:
 		result.GateTimeout, result.NotReady = true, notReady
-		return end(failure{exitGateTimeout, fmt.Sprintf("not ready after %s: %s", secondsText(o.timeout), joined(notReady))})
+		return end(failure{exitGateTimeout, codeGatesTimedOut, fmt.Sprintf("not ready after %s: %s", secondsText(o.timeout), joined(notReady))})
 	case len(o.command) == 0:
 		return 0
 	case !o.supervised():
