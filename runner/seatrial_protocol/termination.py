@@ -1,4 +1,4 @@
-"""Termination messages: what the launcher and the collector leave for the operator when they end.
+"""TerminationMessage messages: what the launcher and the collector leave for the operator when they end.
 
 ``{"code": "gates-timed-out", "message": "not ready after 300s: ..."}``: decisions are made by the code, the message is
 for people.
@@ -47,7 +47,7 @@ class Code:
 
 
 @contract("termination message", limits.TERMINATION)
-class Termination(Contract):
+class TerminationMessage(Contract):
     """What a program of ours says when it ends."""
 
     code: str = text(limits.CODE)
@@ -66,7 +66,7 @@ class Termination(Contract):
         return data
 
     @classmethod
-    def find(cls, message: str) -> Optional[Termination]:
+    def find(cls, message: str) -> Optional[TerminationMessage]:
         """What a container's termination message says; None if it is the end of a log."""
         message = message.strip()
         if not message.startswith('{"code":"'):

@@ -21,12 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
+from seatrial_protocol.termination import Code, TerminationMessage
 from seatrial_runner.artifacts import Found, Omitted, find
 from seatrial_runner.events import CHUNK, Tail
 from seatrial_runner.follow import Follower
 from seatrial_runner.live import Live
 from seatrial_runner.mask import Mask, TooLarge, masked_file
-from seatrial_runner.report.summary import compact, encode, summarize
+from seatrial_runner.report.summary import encode, summarize
 from seatrial_runner.upload import Archive, Damaged, Refused, Source, Unavailable
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,6 @@ LIVE_FAREWELL = 0.5
 PATIENCE = 60
 """Seconds for which the archive may be unavailable at the end, if nothing else is said."""
 DAMAGED_TRIES = 3
-TERMINATION_LIMIT = 4096
-"""Bytes that Kubernetes keeps of a termination message."""
 DEFAULT_ARTIFACTS_LIMIT = 1024**3
 COVERAGE = "coverage/**"
 """What the plugin measured, among the results."""
@@ -138,8 +137,8 @@ class Collector:
         self._files: dict[str, dict[str, Any]] = {}
         self._omitted = Omitted()
 
-    def run(self) -> tuple[str, dict[str, Any]]:
-        """Collect and upload. Gives the manifest's digest and the summary.
+    def run(self) -> str:
+        """Collect and upload. Gives the manifest's digest.
 
         Raises:
             Unavailable: the archive did not answer for too long.
@@ -165,7 +164,7 @@ class Collector:
         self._follower.close()
         self._archive.close()
 
-    def _insist(self, action: Callable[[], tuple[str, dict[str, Any]]], deadline: float) -> tuple[str, dict[str, Any]]:
+    def _insist(self, action: Callable[[], str], deadline: float) -> str:
         """Try again while the archive is unavailable; what has arrived is not sent again."""
         delay, damaged = 0.05, 0
         while True:
@@ -174,7 +173,8 @@ class Collector:
             except Unavailable as error:
                 if time.monotonic() + delay > deadline:
                     raise
-                self._tell_end({"error": f"archive unavailable: {error}"})  # in case this is killed while it waits
+                # in case this is killed while it waits
+                write_termination(self._settings.termination_log, _unavailable(error))
                 log.warning("archive unavailable, trying again: %s", error)
             except Damaged as error:
                 damaged += 1
@@ -185,7 +185,7 @@ class Collector:
             self._pause(delay)
             delay = min(delay * 2, 2.0)
 
-    def _send_all(self) -> tuple[str, dict[str, Any]]:
+    def _send_all(self) -> str:
         follower, settings = self._follower, self._settings
         self._send_reports()
         self._send_tail("output.log", follower.output)
@@ -203,8 +203,7 @@ class Collector:
         self._send("summary.json", Source.of(encode(summary)))
         self._live.close(LIVE_FAREWELL)  # watchers see the last test before the result
         files = [{"path": path, **self._files[path]} for path in sorted(self._files)]
-        digest = self._archive.put_manifest(encode({"schema": 1, "run": run, "files": files}))
-        return digest, summary
+        return self._archive.put_manifest(encode({"schema": 1, "run": run, "files": files}))
 
     def _send_reports(self) -> None:
         """What is final when pytest has finished its session."""
@@ -248,15 +247,16 @@ class Collector:
             self._archive.put_file(path, source)
             self._files[path] = {"size": source.size, "sha256": source.sha256}
 
-    def _tell_end(self, message: Mapping[str, Any]) -> None:
-        write_termination(self._settings.termination_log, message)
+
+def _unavailable(error: Unavailable) -> TerminationMessage:
+    return TerminationMessage(Code.ARCHIVE_UNAVAILABLE, f"archive unavailable: {error}")
 
 
-def write_termination(path: str, message: Mapping[str, Any]) -> None:
+def write_termination(path: str, message: TerminationMessage) -> None:
     """Leave a message for the operator, where the kubelet reads it when the container has ended."""
     try:
         with open(path, "wb") as file:
-            file.write(encode(message)[:TERMINATION_LIMIT])
+            file.write(message.encode())
     except OSError as error:
         log.error("the termination message can't be written: %s", error)
 
@@ -274,24 +274,26 @@ def _pause(seconds: float) -> bool:
     return signal.sigtimedwait(STOP_SIGNALS, seconds) is not None
 
 
-def collect(env: Mapping[str, str], pause: Callable[[float], bool]) -> tuple[int, dict[str, Any]]:
+def collect(env: Mapping[str, str], pause: Callable[[float], bool]) -> tuple[int, TerminationMessage]:
     """Collect and upload as the environment says. Gives the exit status and the message for the operator."""
     try:
         settings = Settings.of(env)
+    except ValueError as error:
+        return 1, TerminationMessage(Code.SETTINGS_WRONG, str(error))
+    try:
         with (
             tempfile.TemporaryDirectory(prefix="seatrial-") as work,
             contextlib.closing(Collector(settings, pause, work)) as collector,
         ):
-            digest, summary = collector.run()
+            digest = collector.run()
     except Unavailable as error:
-        return 1, {"error": f"archive unavailable: {error}"[:1000]}
+        return 1, _unavailable(error)
     except Refused as error:
-        return 1, {"error": f"the archive refused the results: {error}"[:1000]}
+        return 1, TerminationMessage(Code.RESULTS_REFUSED, f"the archive refused the results: {error}")
     except Exception as error:
         log.exception("the collector failed")
-        return 1, {"error": f"the collector failed: {type(error).__name__}: {error}"[:1000]}
-    room = TERMINATION_LIMIT - len(encode({"digest": digest, "summary": {}}))
-    return 0, {"digest": digest, "summary": compact(summary, room)}
+        return 1, TerminationMessage(Code.COLLECTOR_FAILED, f"the collector failed: {type(error).__name__}: {error}")
+    return 0, TerminationMessage(Code.DELIVERED, digest=digest)
 
 
 def main() -> int:
@@ -299,8 +301,8 @@ def main() -> int:
     logging.basicConfig(format="seatrial: %(message)s", level=logging.INFO)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     status, message = collect(os.environ, _pause)
-    if "error" in message:
-        log.error(message["error"])
+    if status:
+        log.error("%s", message.message)
     write_termination(os.environ.get("SEATRIAL_TERMINATION_LOG") or Settings.termination_log, message)
     return status
 

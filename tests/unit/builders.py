@@ -20,6 +20,7 @@ from seatrial.facts.attempt import (
     newest_pod_of,
 )
 from seatrial.facts.result import Result
+from seatrial_protocol.termination import TerminationMessage
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f5a2b1c-0000-4000-8000-000000000001"
@@ -73,8 +74,14 @@ def running(name: str, **more: Any) -> Container:
 
 
 def ended(name: str, exit_code: int, message: str = "", reason: str = "Error", **more: Any) -> Container:
-    """A container that has ended."""
-    return Container(name, terminated=Termination(exit_code, reason, message), **more)
+    """A container that has ended; its message may be one of a launcher or a collector."""
+    return Container(name, terminated=termination(exit_code, message, reason), **more)
+
+
+def termination(exit_code: int, message: str = "", reason: str = "Error") -> Termination:
+    """How a container ended, read as the operator reads it."""
+    said = TerminationMessage.find(message)
+    return Termination(exit_code, reason, said.message if said else message, code=said.code if said else "")
 
 
 def waiting(name: str, reason: str, message: str = "", **more: Any) -> Container:

@@ -21,6 +21,8 @@ class Termination:
     finished_at: datetime | None = None
     """By the clock of its node."""
     started_at: datetime | None = None
+    code: str = ""
+    """Of a launcher or collector that ended by itself: one of `seatrial_protocol.termination.Code`."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from seatrial.api import labels
 from seatrial.api.times import parse_time
 from seatrial.facts.attempt import Container, Namespace, Pod, Termination
+from seatrial_protocol.termination import TerminationMessage
 
 Object = Mapping[str, Any]
 _COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
@@ -17,12 +18,15 @@ _COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 def _termination(state: Object | None) -> Termination | None:
     if not state:
         return None
+    message = (state.get("message") or "").strip()
+    said = TerminationMessage.find(message)
     return Termination(
         int(state.get("exitCode", -1)),
         state.get("reason") or "",
-        (state.get("message") or "").strip(),
+        message if said is None else said.message,
         parse_time(state.get("finishedAt")),
         parse_time(state.get("startedAt")),
+        "" if said is None else said.code,
     )
 
 

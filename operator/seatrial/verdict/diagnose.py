@@ -5,7 +5,6 @@ The first cause wins over its consequences: a lost service comes before the test
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ from seatrial.api.scalars import format_duration
 from seatrial.api.status import Reason, Verdict
 from seatrial.facts.attempt import AttemptFacts, Container, Pod, Termination
 from seatrial.facts.result import Result
+from seatrial_protocol.termination import Code
 
 MESSAGE_LIMIT = 1000
-GATES_TIMED_OUT = (75, "not ready after")
-"""Exit status of the launcher when a dependency did not answer in time, and how its message begins then."""
 _IMAGE_PROBLEMS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _IMAGE_FINAL = ("not found", "manifest unknown", "unauthorized", "denied", "invalid reference", "InvalidImageName",
                 "no such host", "ErrImageNeverPull", "does not exist")  # fmt: skip
@@ -133,8 +131,7 @@ def _resources_of(pod: Pod) -> str:
 
 
 def _gates_timed_out(ended: Termination) -> bool:
-    status, beginning = GATES_TIMED_OUT
-    return ended.exit_code == status and ended.message.startswith(beginning)
+    return ended.code == Code.GATES_TIMED_OUT
 
 
 def taken_away(pod: Pod) -> Diagnosis | None:
@@ -313,17 +310,9 @@ def from_pods(
     return None
 
 
-_UNAVAILABLE = "archive unavailable"
-"""So the collector says it."""
-
-
-def _of_collector(message: str) -> str:
-    """What went wrong for the collector: it leaves JSON."""
-    try:
-        told = json.loads(message)
-    except ValueError:
-        return last_line(message)
-    return str(told.get("error") or "") if isinstance(told, dict) else ""
+def _of_collector(ended: Termination) -> str:
+    """What went wrong for the collector, in its own words or the last ones of its log."""
+    return ended.message if ended.code else last_line(ended.message)
 
 
 def archive_silent_since(facts: AttemptFacts) -> datetime | None:
@@ -332,9 +321,8 @@ def archive_silent_since(facts: AttemptFacts) -> datetime | None:
     pod = facts.shard.pod
     tests, collector = (pod.container(name) if pod else None for name in ("tests", "collector"))
     if tests and tests.terminated and collector and collector.terminated:
-        noticed.append(
-            tests.terminated.finished_at if _UNAVAILABLE in _of_collector(collector.terminated.message) else None
-        )
+        unavailable = collector.terminated.code == Code.ARCHIVE_UNAVAILABLE
+        noticed.append(tests.terminated.finished_at if unavailable else None)
     return min((since for since in noticed if since is not None), default=None)
 
 
@@ -355,8 +343,8 @@ def without_result(facts: AttemptFacts, *, patient: bool = False) -> Diagnosis |
         return None
     if patient and (ended is None or ended.exit_code == 0):
         return None
-    told = _of_collector(ended.message) if ended else ""
-    if facts.shard.archive_error or _UNAVAILABLE in told:
+    told = _of_collector(ended) if ended else ""
+    if facts.shard.archive_error or (ended is not None and ended.code == Code.ARCHIVE_UNAVAILABLE):
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,
             f"the results could not be stored: {facts.shard.archive_error or told}; "

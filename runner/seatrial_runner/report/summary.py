@@ -342,26 +342,3 @@ def _first(*values: Any) -> Any:
 def encode(value: object) -> bytes:
     """Compact JSON in UTF-8; what UTF-8 can't hold (lone surrogates) becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def compact(summary: dict[str, Any], limit: int) -> dict[str, Any]:
-    """As much of the summary as fits ``limit`` bytes of JSON: what matters least goes first."""
-    small = dict(summary)
-    for name in ("outputTail", "slowest", "notes", "artifactsOmitted"):
-        if len(encode(small)) <= limit:
-            return small
-        small.pop(name, None)
-    for name in ("collectionErrors", "failures", "notReady", "lost"):
-        small[name] = [_cut(entry) for entry in small[name]]
-        while small[name] and len(encode(small)) > limit:
-            small[name] = small[name][:-1]
-    for name in ("error", "running"):
-        if len(encode(small)) > limit and small[name]:
-            small[name] = small[name][:200]
-    return small
-
-
-def _cut(entry: Any) -> Any:
-    if isinstance(entry, dict):
-        return {name: value[:200] if isinstance(value, str) else value for name, value in entry.items()}
-    return entry

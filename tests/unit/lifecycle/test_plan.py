@@ -375,7 +375,9 @@ def away(since: float, tried: float) -> Evidence:
 def collected_nothing(pytest_ended: float) -> Pod:
     """The tests' pod of a collector that found no archive."""
     tests = Container("tests", terminated=Termination(0, finished_at=b.at(pytest_ended)))
-    return b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'), tests)
+    return b.tests_pod(
+        b.ended("collector", 1, '{"code":"archive-unavailable","message":"archive unavailable: refused"}'), tests
+    )
 
 
 EVIDENCE = {

@@ -11,11 +11,11 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from seatrial_protocol.termination import Code, TerminationMessage
 from seatrial_runner import live as live_events
 from seatrial_runner.collect import Settings, collect
 from seatrial_runner.follow import Follower
@@ -93,7 +93,7 @@ class Pod:
         self.append("output.log", output)
         self.end(record(code))
 
-    def collect(self, *steps: Callable[[], bool | None], stop: bool = False) -> tuple[int, dict[str, Any]]:
+    def collect(self, *steps: Callable[[], bool | None], stop: bool = False) -> tuple[int, TerminationMessage]:
         """Run the collector. At each look at the files the first step is taken until it doesn't say False.
 
         After the last step the collector is told to end if ``stop``.
@@ -123,7 +123,7 @@ def test_a_finished_run_arrives_whole(pod: Pod, archive: FakeArchive) -> None:
     status, message = pod.collect()
     assert status == 0
     assert archive.manifest is not None
-    assert message["digest"] == f"sha256:{sha256(archive.manifest)}"
+    assert message == TerminationMessage(Code.DELIVERED, digest=f"sha256:{sha256(archive.manifest)}")
     manifest = json.loads(archive.manifest)
     assert (manifest["schema"], manifest["run"]) == (1, {"uid": UID, "name": "pr-1234", "namespace": "team-a"})
     paths = [file["path"] for file in manifest["files"]]
@@ -134,7 +134,6 @@ def test_a_finished_run_arrives_whole(pod: Pod, archive: FakeArchive) -> None:
     assert (summary["outcome"], summary["complete"], summary["exitCode"]) == ("failed", True, 1)
     assert summary["tests"]["total"] == 2
     assert summary["gatesOpenAt"] == 91.0
-    assert message["summary"] == summary
     assert ElementTree.fromstring(archive.files["junit.xml"]).get("name") == "pr-1234"
     assert json.loads(archive.files["ctrf.json"])["results"]["summary"]["failed"] == 1
 
@@ -237,9 +236,9 @@ def test_a_run_that_died_keeps_its_tests_and_the_running_one(pod: Pod, archive: 
     pod.append("events.jsonl", b'{"t": 103, "event": "phase", "id": "t.py::te')  # killed while it wrote
     pod.append("output.log", b"Fatal Python error: Segmentation fault\n")
     pod.end(record(None, signal="SIGSEGV"))
-    status, message = pod.collect()
+    status = pod.collect()[0]
     assert status == 0
-    summary = message["summary"]
+    summary = archive.summary
     assert (summary["outcome"], summary["running"], summary["complete"]) == ("died", "t.py::test_b", False)
     assert (summary["tests"]["passed"], summary["tests"]["total"]) == (1, 3)
     assert "Segmentation fault" in summary["outputTail"]
@@ -253,21 +252,22 @@ def test_a_run_that_died_keeps_its_tests_and_the_running_one(pod: Pod, archive: 
 
 def test_a_container_that_was_killed_leaves_no_record(pod: Pod, archive: FakeArchive) -> None:
     pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")])
-    status, message = pod.collect(lambda: None, stop=True)
+    status = pod.collect(lambda: None, stop=True)[0]
     assert status == 0
-    assert message["summary"]["outcome"] == "no-exit-record"
+    assert archive.summary["outcome"] == "no-exit-record"
     assert "exit.json" not in archive.files
 
 
 def test_what_came_last_is_read_even_if_told_to_end(pod: Pod, archive: FakeArchive) -> None:
-    status, message = pod.collect(pod.finished, stop=True)
-    assert (status, message["summary"]["outcome"]) == (0, "failed")
+    status = pod.collect(pod.finished, stop=True)[0]
+    assert (status, archive.summary["outcome"]) == (0, "failed")
 
 
 def test_no_pytest(pod: Pod, archive: FakeArchive) -> None:
     pod.append("output.log", b"/usr/bin/python: No module named pytest\n")
     pod.end(record(1))
-    assert pod.collect()[1]["summary"]["outcome"] == "no-pytest"
+    pod.collect()
+    assert archive.summary["outcome"] == "no-pytest"
     assert sorted(archive.files) == sorted([*ALWAYS, "exit.json", "output.log"])
 
 
@@ -276,7 +276,8 @@ def test_gates_that_stayed_shut(pod: Pod, archive: FakeArchive) -> None:
     pod.append("gates.jsonl", [{"t": 90.0, "event": "waiting", "name": "controller"}])
     pod.append("gates.jsonl", [{"t": 99.0, "event": "timeout", "notReady": not_ready}])
     pod.end({"exitCode": None, "gateTimeout": True, "notReady": not_ready, "startedAt": 90.0, "endedAt": 99.0})
-    summary = pod.collect()[1]["summary"]
+    pod.collect()
+    summary = archive.summary
     assert (summary["outcome"], summary["notReady"], summary["gateTimeout"]) == ("gate-timeout", not_ready, True)
 
 
@@ -296,10 +297,10 @@ def test_files_with_nonsense_lose_nothing_else(
 ) -> None:
     pod.finished()
     (pod.results / name).write_bytes(content)
-    status, message = pod.collect()
+    status = pod.collect()[0]
     assert status == 0
-    assert any(note in each for each in message["summary"]["notes"])
-    assert message["summary"]["outcome"] == ("no-exit-record" if name == "exit.json" else "failed")
+    assert any(note in each for each in archive.summary["notes"])
+    assert archive.summary["outcome"] == ("no-exit-record" if name == "exit.json" else "failed")
 
 
 def test_a_test_that_deletes_the_results_does_not_hide_what_was_seen(pod: Pod, archive: FakeArchive) -> None:
@@ -361,8 +362,9 @@ def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int
     pod.finished()
     code, message = pod.collect()
     assert code == 1
-    assert said in message["error"]
-    assert f"HTTP {status}" in message["error"]
+    assert message.code == Code.RESULTS_REFUSED
+    assert said in message.message
+    assert f"HTTP {status}" in message.message
     assert len([path for _, path in archive.requests if path != "live"]) <= 2
 
 
@@ -372,8 +374,9 @@ def test_an_archive_that_stays_away_is_told(pod: Pod, archive: FakeArchive) -> N
     pod.finished()
     code, message = pod.collect()
     assert code == 1
-    assert message["error"].startswith("archive unavailable: 127.0.0.1:")
-    assert json.loads(pod.termination.read_text())["error"] == message["error"]
+    assert message.code == Code.ARCHIVE_UNAVAILABLE
+    assert message.message.startswith("archive unavailable: 127.0.0.1:")
+    assert TerminationMessage.parse(pod.termination.read_bytes()) == message
 
 
 def test_live_trouble_is_no_trouble_for_results(pod: Pod, archive: FakeArchive) -> None:
@@ -442,19 +445,10 @@ def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
 def test_large_output_arrives_whole_and_only_its_end_is_kept(pod: Pod, archive: FakeArchive) -> None:
     output = b"x" * 10_000_000 + "é the end\n".encode()
     pod.finished(output=output)
-    message = pod.collect()[1]
+    pod.collect()
     assert archive.files["output.log"] == output
-    assert message["summary"]["outputTail"].endswith("é the end\n")
-    assert len(message["summary"]["outputTail"]) == 2000
-
-
-def test_the_termination_message_fits(pod: Pod, archive: FakeArchive) -> None:
-    many = [event for n in range(30) for event in whole(f"t.py::test_{'é' * 150}_{n}", "failed")]
-    pod.finished([session(), collected(30), *many, finish(1)])
-    message = pod.collect()[1]
-    assert len(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()) <= 4096
-    assert len(archive.summary["failures"]) == 20
-    assert 0 < len(message["summary"]["failures"]) < 20
+    assert archive.summary["outputTail"].endswith("é the end\n")
+    assert len(archive.summary["outputTail"]) == 2000
 
 
 @pytest.mark.parametrize(
@@ -505,7 +499,7 @@ def test_the_process_ends_well_when_told_to(pod: Pod, archive: FakeArchive) -> N
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
-    assert json.loads(pod.termination.read_text())["summary"]["outcome"] == "no-exit-record"
+    assert archive.summary["outcome"] == "no-exit-record"
 
 
 def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: FakeArchive) -> None:
@@ -513,7 +507,9 @@ def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: Fa
     process = run_as_process(pod)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "SEATRIAL_RUN_UID is not set" in json.loads(pod.termination.read_text())["error"]
+    assert TerminationMessage.parse(pod.termination.read_bytes()) == TerminationMessage(
+        Code.SETTINGS_WRONG, "the environment variable SEATRIAL_RUN_UID is not set"
+    )
     assert b"SEATRIAL_RUN_UID is not set" in said
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from seatrial_runner.report import Assembly
-from seatrial_runner.report.summary import Facts, classify, compact, encode, summarize
+from seatrial_runner.report.summary import Facts, classify, encode, summarize
 from tests.unit.runner.support import UID, Event, collected, ended, failure, finish, record, session, start, whole
 
 RUN = {"uid": UID, "name": "pr-1234", "namespace": "team-a"}
@@ -218,28 +217,6 @@ def test_first_collection_errors_are_named() -> None:
     summary = summarize(facts([session(), collected(0, *errors), finish(2)], record(2)), RUN, 1, 0)
     assert [error["id"] for error in summary["collectionErrors"]] == errors[:5]
     assert summary["collectionErrorCount"] == 9
-
-
-LONG: dict[str, Any] = {
-    "usual": {},
-    "long ids": {"failures": [{"id": "é" * 2000, "catalogueId": None, "message": "m" * 500}] * 20},
-    "long error": {"error": "e" * 9000, "running": "r" * 2000},
-    "long output": {"outputTail": "\x00" * 2000},
-    "much not ready": {"notReady": [{"name": "n" * 60, "error": "e" * 900}] * 50},
-}
-
-
-@pytest.mark.parametrize("kind", LONG)
-def test_compact_summary_fits_and_keeps_what_decides(kind: str) -> None:
-    summary = summarize(facts([*ONE_FAILED, finish(1)], record(1), "tail"), RUN, 1, 0) | LONG[kind]
-    small = compact(summary, 3900)
-    assert len(encode(small)) <= 3900
-    decisive = ("run", "attempt", "shard", "complete", "exitCode", "outcome", "tests", "oomKilled", "timedOut")
-    assert {name: small[name] for name in decisive} == {name: summary[name] for name in decisive}
-    if kind == "usual":
-        assert small == summary
-    if kind == "long ids":
-        assert small["failures"]
 
 
 def test_encoded_text_is_always_json_in_utf_8() -> None:

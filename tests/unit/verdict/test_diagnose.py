@@ -90,7 +90,7 @@ PODS = {
         "MigrationFailed", ("schema", "exit 255", "no such revision"),
     ),
     "migration's gate": Case(
-        b.facts(b.pod("migrations", "migrations", b.ended("schema", 75, "not ready after 300s: minio (refused)"))),
+        b.facts(b.pod("migrations", "migrations", b.ended("schema", 75, '{"code":"gates-timed-out","message":"not ready after 300s: minio (refused)"}'))),
         "ServiceNotReady", ("schema", "minio (refused)"),
     ),
     "migration ends with the launcher's own code": Case(
@@ -98,7 +98,7 @@ PODS = {
         "MigrationFailed", ("schema", "exit 75", "try again later"),
     ),
     "app's gate": Case(
-        b.facts(b.pod("api", "app", b.waiting("api", "", previous=b.Termination(75, "Error", "not ready after 300s: minio (refused)")))),
+        b.facts(b.pod("api", "app", b.waiting("api", "", previous=b.termination(75, '{"code":"gates-timed-out","message":"not ready after 300s: minio (refused)"}')))),
         "ServiceNotReady", ("api", "minio (refused)"),
     ),
     "app ends once with the launcher's own code": Case(
@@ -295,7 +295,7 @@ MISSING = {
     "pod gone": (b.facts(**b.TESTING), "ResultsMissing"),
     "collector failed": (b.facts(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
     "archive down": (
-        b.facts(b.tests_pod(b.ended("collector", 1, '{"error": "archive unavailable: refused"}'))), "ArchiveUnavailable",
+        b.facts(b.tests_pod(b.ended("collector", 1, '{"code":"archive-unavailable","message":"archive unavailable: refused"}'))), "ArchiveUnavailable",
     ),
     "archive can't be asked": (
         b.facts(b.tests_pod(b.ended("collector", 0, "{}")), archive_error="refused"), "ArchiveUnavailable",
@@ -309,7 +309,11 @@ def test_a_result_that_does_not_come(seen: AttemptFacts, reason: str | None) -> 
 
 
 def test_the_words_of_the_collector_are_told_without_their_wrapping() -> None:
-    seen = b.facts(b.tests_pod(b.ended("collector", 1, '{"error": "the archive refused the results: too large"}')))
+    seen = b.facts(
+        b.tests_pod(
+            b.ended("collector", 1, '{"code":"results-refused","message":"the archive refused the results: too large"}')
+        )
+    )
     said(without_result(seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",))
 
 
