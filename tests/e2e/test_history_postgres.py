@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from seatrial.archive.server.history.database import database_url
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from tests.e2e.servers import DATABASE, PASSWORD, servers
 from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
 

@@ -16,8 +16,8 @@ from seatrial.archive.model.errors import NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.model.record import parse_record
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import ingest
-from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.sets.results import Result
 from seatrial_runner.report import Assembly
 from seatrial_runner.report.summary import Facts, summarize
@@ -485,7 +485,7 @@ def fill(history: History, files: Memory, runs: list[Run]) -> None:
         files.add(run)
         for part in run.sets:
             ingest(files, history, run.key(part))  # type: ignore[arg-type]
-        history.put_record(parse_record(run.record, run.uid))
+        history.intake.put_record(parse_record(run.record, run.uid))
 
 
 _PNG = bytes.fromhex(

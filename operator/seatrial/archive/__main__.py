@@ -11,7 +11,7 @@ import sys
 from seatrial.archive.model.errors import InvalidError, UnavailableError
 from seatrial.archive.model.keys import check_uid
 from seatrial.archive.server.history.database import database_url
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.logs import log_as_json
 from seatrial.archive.server.serve import serve, storage_of
 from seatrial.archive.server.sets.store import Store

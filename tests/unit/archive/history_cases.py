@@ -19,8 +19,9 @@ from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter, TestFilter, TestOrder
 from seatrial.archive.model.record import parse_record
 from seatrial.archive.model.runs import Counts
-from seatrial.archive.server.history.queries import History, bounded_id
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.schema import metadata
+from seatrial.archive.server.history.text import bounded_id
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FAR = NOON.timestamp() * 2
@@ -41,7 +42,7 @@ def record(uid: str, minutes: int = 0, **more: Any) -> dict[str, Any]:
 
 
 def put(history: History, uid: str, minutes: int = 0, **more: Any) -> None:
-    history.put_record(parse_record(record(uid, minutes, **more), uid))
+    history.intake.put_record(parse_record(record(uid, minutes, **more), uid))
 
 
 def row(number: int, test_id: str = NODE, outcome: str = "passed", **more: Any) -> dict[str, Any]:
@@ -74,13 +75,13 @@ def seal(
     **summary: Any,
 ) -> None:
     told = {"run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed", "tests": {"total": 1}}
-    set_id = history.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, told | summary)
-    history.add_tests(set_id, rows, failures)
-    history.end_set(set_id)
+    set_id = history.intake.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, told | summary)
+    history.intake.add_tests(set_id, rows, failures)
+    history.intake.end_set(set_id)
 
 
 def uids(history: History, **filter: Any) -> list[str]:
-    return [run.uid for run in history.runs(RunFilter(**filter), 100).runs]
+    return [run.uid for run in history.runs.page(RunFilter(**filter), 100).runs]
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(history: History) -> None:
@@ -109,7 +110,7 @@ def test_a_record_is_told_as_it_came_and_the_last_one_wins(history: History) -> 
         digest="sha256:d",
         components=[component, component | {"name": "tests", "role": "tests", "exitCode": None}],
     )
-    run = history.run("u")
+    run = history.runs.get("u")
     assert run is not None
     assert run.last is not None
     assert (run.verdict, run.reason, run.message) == ("Errored", "OutOfMemory", "postgres\ufffd ran out")
@@ -122,13 +123,13 @@ def test_a_record_is_told_as_it_came_and_the_last_one_wins(history: History) -> 
     postgres = run.last.components[0]
     assert (postgres.image_id, postgres.exit_code, postgres.ended) == ("sha256:aa", 137, "OOMKilled")
     assert postgres.ready_at == NOON + timedelta(seconds=1.25)
-    assert history.runs(RunFilter(), 1).runs[0].labels == {"team": "b"}
+    assert history.runs.page(RunFilter(), 1).runs[0].labels == {"team": "b"}
 
 
 def test_a_record_without_components_leaves_those_that_are_known(history: History) -> None:
     put(history, "u", components=[{"name": "postgres", "role": "service"}])
     put(history, "u", verdict="Passed")
-    run = history.run("u")
+    run = history.runs.get("u")
     assert run is not None
     assert [part.name for part in run.attempts[0].components] == ["postgres"]
 
@@ -136,13 +137,13 @@ def test_a_record_without_components_leaves_those_that_are_known(history: Histor
 def test_a_run_that_was_deleted_waits_for_no_verdict(history: History) -> None:
     put(history, "u", phase="Deleted")
     assert uids(history, active=False) == ["u"]
-    assert [kept.active for kept in history.least_heard(FAR, 10)] == [False]
+    assert [kept.active for kept in history.keeping.least_recent(FAR, 10)] == [False]
 
 
 def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
     put(history, "u", verdict="Errored", reason="NodeLost", environment="st-1")
     put(history, "u", attempt=2, environment="st-2")
-    run = history.run("u")
+    run = history.runs.get("u")
     assert run is not None
     assert (run.attempt, run.verdict) == (2, None)
     told = [(attempt.attempt, attempt.verdict, attempt.environment) for attempt in run.attempts]
@@ -152,10 +153,10 @@ def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
 def test_runs_come_the_newest_first_page_by_page(history: History) -> None:
     for number in range(5):
         put(history, f"u{number}", minutes=number // 2)  # some in the same moment
-    first = history.runs(RunFilter(), 2)
-    second = history.runs(RunFilter(), 2, first.next_cursor)
+    first = history.runs.page(RunFilter(), 2)
+    second = history.runs.page(RunFilter(), 2, first.next_cursor)
     put(history, "new", minutes=100)  # moves no page
-    third = history.runs(RunFilter(), 2, second.next_cursor)
+    third = history.runs.page(RunFilter(), 2, second.next_cursor)
     assert [[run.uid for run in page.runs] for page in (first, second, third)] == [["u4", "u3"], ["u2", "u1"], ["u0"]]
     assert (first.total, third.next_cursor) == (5, None)
 
@@ -163,9 +164,9 @@ def test_runs_come_the_newest_first_page_by_page(history: History) -> None:
 @pytest.mark.parametrize("cursor", ["x", "", "AAAA", "8J-YgA"])
 def test_a_cursor_of_nobody_is_told(history: History, cursor: str) -> None:
     with pytest.raises(InvalidError, match="cursor"):
-        history.runs(RunFilter(), 2, cursor)
+        history.runs.page(RunFilter(), 2, cursor)
     with pytest.raises(InvalidError, match="cursor"):
-        history.tests("u", TestFilter(), 2, cursor)
+        history.tests.page("u", TestFilter(), 2, cursor)
 
 
 def test_runs_are_found_by_what_is_known_of_them(history: History) -> None:
@@ -190,8 +191,8 @@ def test_runs_are_found_by_what_is_known_of_them(history: History) -> None:
     assert uids(history, active=True) == ["a"]
     assert uids(history, active=False) == ["c", "b"]
     assert uids(history, image="sha256:abc") == ["a"]
-    assert history.namespaces() == {"team-a", "team-b"}
-    assert (history.namespace("b"), history.namespace("nobody")) == ("team-b", None)
+    assert history.runs.namespaces() == {"team-a", "team-b"}
+    assert (history.runs.namespace("b"), history.runs.namespace("nobody")) == ("team-b", None)
 
 
 def test_results_alone_make_a_run_known(history: History) -> None:
@@ -203,7 +204,7 @@ def test_results_alone_make_a_run_known(history: History) -> None:
         outcome="died",
         tests={"total": 3, "passed": 1},
     )
-    run = history.run("u")
+    run = history.runs.get("u")
     assert run is not None
     assert run.last is not None
     assert (run.namespace, run.name, run.created_at) == ("team-a", "pr-1", NOON)
@@ -211,7 +212,7 @@ def test_results_alone_make_a_run_known(history: History) -> None:
     assert run.tests == Counts(total=3, passed=1)
     assert (run.last.shards[0].complete, run.last.shards[0].shard) == (True, 0)
     put(history, "u", verdict="Errored", reason="TestsOutOfMemory")
-    run = history.run("u")
+    run = history.runs.get("u")
     assert run is not None
     assert (run.reason, run.tests.total) == ("TestsOutOfMemory", 3)
 
@@ -222,7 +223,7 @@ def test_counts_are_those_of_all_shards_of_the_last_attempt(history: History) ->
     seal(history, SetKey("u", 2, 0), tests={"total": 2, "passed": 1, "failed": 1})
     seal(history, SetKey("u", 2, 1), tests={"total": 3, "passed": 3, "flaky": 1, "odd": "x", "errors": "many"})
     seal(history, SetKey("u", 2, None))
-    run = history.run("u")
+    run = history.runs.get("u")
     assert run is not None
     assert run.tests == Counts(total=5, passed=4, failed=1, flaky=1)
     assert run.verdict is None
@@ -232,12 +233,12 @@ def test_counts_are_those_of_all_shards_of_the_last_attempt(history: History) ->
 
 def test_a_set_that_comes_again_takes_the_place_of_its_first_half(history: History) -> None:
     key = SetKey("u", 1, 0)
-    half = history.begin_set(key, "sha256:d", NOON, 1, {"run": {"namespace": "team-a"}})
-    history.add_tests(half, [row(0)], [])
-    assert history.ingested() == set()
+    half = history.intake.begin_set(key, "sha256:d", NOON, 1, {"run": {"namespace": "team-a"}})
+    history.intake.add_tests(half, [row(0)], [])
+    assert history.intake.ingested() == set()
     seal(history, key, [row(0), row(1, "b")])
-    assert history.ingested() == {key}
-    assert history.tests("u", TestFilter(), 10).total == 2
+    assert history.intake.ingested() == {key}
+    assert history.tests.page("u", TestFilter(), 10).total == 2
 
 
 def filled(history: History) -> None:
@@ -266,7 +267,7 @@ def test_tests_come_in_order_page_by_page(history: History, order: TestOrder, ex
     filled(history)
     seen, cursor = [], None
     while True:
-        page = history.tests("u", TestFilter(), 2, cursor, order)
+        page = history.tests.page("u", TestFilter(), 2, cursor, order)
         assert page.total == 5
         seen += [test.id for test in page.tests]
         if (cursor := page.next_cursor) is None:
@@ -279,7 +280,7 @@ def test_tests_are_found_by_what_is_known_of_them(history: History) -> None:
     put(history, "u", attempt=2)
 
     def found(**filter: Any) -> list[str]:
-        return [test.id for test in history.tests("u", TestFilter(**filter), 10, None, "id").tests]
+        return [test.id for test in history.tests.page("u", TestFilter(**filter), 10, None, "id").tests]
 
     assert len(found()) == 5  # of the last attempt that has results
     assert found(attempt=2) == []
@@ -287,19 +288,19 @@ def test_tests_are_found_by_what_is_known_of_them(history: History) -> None:
     assert found(outcome="flaky") == ["c::flaky"]
     assert found(text="INT-02") == found(text="Orders.py::TEST_") == [NODE]
     assert found(text="%") == []
-    assert history.tests("nobody", TestFilter(), 10).total == 0
+    assert history.tests.page("nobody", TestFilter(), 10).total == 0
 
 
 def test_one_test_comes_with_the_texts_of_its_failures(history: History) -> None:
     filled(history)
-    bad = history.test("u", 1, "b::bad")
+    bad = history.tests.get("u", 1, "b::bad")
     assert bad is not None
     assert (bad.bad, bad.message, bad.started_at) == (True, "no", NOON + timedelta(seconds=1))
     assert [(failure.text, failure.stdout) for failure in bad.failures] == [("E  no\ufffd", "out")]
-    good = history.test("u", 1, NODE)
+    good = history.tests.get("u", 1, NODE)
     assert good is not None
     assert (good.shard, good.catalogue_id, good.markers, good.failures) == (1, "INT-020", ("smoke",), ())
-    assert history.test("u", 2, NODE) is None
+    assert history.tests.get("u", 2, NODE) is None
 
 
 def test_a_test_has_a_history(history: History) -> None:
@@ -309,13 +310,13 @@ def test_a_test_has_a_history(history: History) -> None:
         seal(history, SetKey(f"u{number}", 1, 0), [test])
     put(history, "other", namespace="team-b")
     seal(history, SetKey("other", 1, 0), [row(0)])
-    told = history.test_history("team-a", NODE, 10)
+    told = history.tests.history("team-a", NODE, 10)
     assert [point.outcome for point in told.points] == ["passed", "passed", "failed", "passed"]
     assert (told.points[0].run, told.points[0].at) == ("pr-1", NOON + timedelta(minutes=3))
     assert (told.passed, told.bad, told.flaky, told.median_seconds) == (3, 1, 1, 2.0)
     assert told.catalogue_id == "INT-020"
-    assert len(history.test_history("team-a", NODE, 2).points) == 2
-    assert history.test_history("team-b", "unknown", 2).points == ()
+    assert len(history.tests.history("team-a", NODE, 2).points) == 2
+    assert history.tests.history("team-b", "unknown", 2).points == ()
 
 
 def test_flaky_is_what_went_both_ways_while_nothing_changed(history: History) -> None:
@@ -332,13 +333,13 @@ def test_flaky_is_what_went_both_ways_while_nothing_changed(history: History) ->
     one(4, "two", fixed="passed")
     put(history, "hidden", namespace="team-b")
     seal(history, SetKey("hidden", 1, 0), [row(0, "theirs", flaky=True, message="m")])
-    found = history.flaky(frozenset({"team-a"}), NOON, 10)
+    found = history.statistics.flaky(frozenset({"team-a"}), NOON, 10)
     told = [(test.id, test.flaked, test.passed, test.bad, test.last_uid) for test in found]
     assert told == [("both", 2, 2, 2, "one-2"), ("retried", 1, 5, 0, "one-1")]
     assert (found[0].rate, found[1].last_at) == (0.5, NOON + timedelta(minutes=1))
-    assert [test.id for test in history.flaky(None, NOON, 10)] == ["both", "theirs", "retried"]
-    assert [test.id for test in history.flaky(None, NOON, 1)] == ["both"]
-    assert history.flaky(None, NOON + timedelta(minutes=3), 10) == []
+    assert [test.id for test in history.statistics.flaky(None, NOON, 10)] == ["both", "theirs", "retried"]
+    assert [test.id for test in history.statistics.flaky(None, NOON, 1)] == ["both"]
+    assert history.statistics.flaky(None, NOON + timedelta(minutes=3), 10) == []
 
 
 def test_a_duration_is_the_median_of_the_last_passes(history: History) -> None:
@@ -348,13 +349,13 @@ def test_a_duration_is_the_median_of_the_last_passes(history: History) -> None:
     put(history, "later", minutes=90, name="other")
     seal(history, SetKey("later", 1, 0), [row(0, "b", seconds=50)])
     put(history, "running", minutes=99)  # without results
-    durations = [(row.id, row.seconds, row.passes) for row in history.durations("team-a")]
+    durations = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a")]
     assert durations == [("b", 50, 1), (NODE, 3, 5)]
-    of_name = [row.id for row in history.durations("team-a", name="pr-1", runs_back=2)]
+    of_name = [row.id for row in history.statistics.durations("team-a", name="pr-1", runs_back=2)]
     assert of_name == [NODE]
-    assert history.durations("team-a", name="pr-1", runs_back=2)[0].seconds == 4.5
-    assert [row.id for row in history.durations("team-a", labels=[("suite", "smoke")])] == [NODE]
-    assert history.durations("team-b") == []
+    assert history.statistics.durations("team-a", name="pr-1", runs_back=2)[0].seconds == 4.5
+    assert [row.id for row in history.statistics.durations("team-a", labels=[("suite", "smoke")])] == [NODE]
+    assert history.statistics.durations("team-b") == []
 
 
 def test_a_duration_counts_all_attempts_and_shards_and_each_test_by_itself(history: History) -> None:
@@ -363,61 +364,75 @@ def test_a_duration_counts_all_attempts_and_shards_and_each_test_by_itself(histo
         for attempt, shard, seconds in ((1, 0, 9.0), (2, 0, 1.0), (2, 1, 2.0)):
             rows = [row(0, "x", seconds=seconds), row(1, "y", "xpassed", seconds=seconds / 4)]
             seal(history, SetKey(uid, attempt, shard), rows)
-    told = [(row.id, row.seconds, row.passes) for row in history.durations("team-a", runs_back=1)]
+    told = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a", runs_back=1)]
     assert told == [("x", 2, 3), ("y", 0.5, 3)]
     # Of six the oldest, from the first attempt of the older run, does not count.
-    told = [(row.id, row.seconds, row.passes) for row in history.durations("team-a")]
+    told = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a")]
     assert told == [("x", 2, 5), ("y", 0.5, 5)]
     put(history, "c", minutes=9)
     seal(history, SetKey("c", 1, 0), [row(0, "z", seconds=4), row(1, "z", seconds=1), row(2, "w", "failed")])
-    assert [(row.id, row.seconds) for row in history.durations("team-a", runs_back=1)] == [("z", 2.5)]
+    assert [(row.id, row.seconds) for row in history.statistics.durations("team-a", runs_back=1)] == [("z", 2.5)]
 
 
 def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: History) -> None:
     filled(history)
     put(history, "stays", minutes=1, verdict="Passed")
-    assert {(kept.uid, kept.active) for kept in history.least_heard(FAR, 10)} == {("u", True), ("stays", False)}
-    history.mark_deleted(["u"])
+    assert {(kept.uid, kept.active) for kept in history.keeping.least_recent(FAR, 10)} == {
+        ("u", True),
+        ("stays", False),
+    }
+    history.keeping.mark_deleted(["u"])
     assert uids(history) == ["stays"]
-    assert history.run("u") is None
-    assert history.namespace("u") is None
-    assert history.tests("u", TestFilter(), 10).total == 0
-    assert history.test("u", 1, NODE) is None
-    assert history.test_history("team-a", NODE, 10).points == ()
-    assert history.flaky(None, NOON, 10) == []
-    assert history.durations("team-a") == []
-    assert [kept.uid for kept in history.least_heard(FAR, 10)] == history.uids() == ["stays"]
-    assert history.unknown(["u", "stays", "other"]) == {"other"}
-    assert history.kept() == (0, 0)
-    assert history.marked_deleted() == ["u"]
-    assert [history.is_deleted(uid) for uid in ("u", "stays", "unknown")] == [True, False, False]
-    history.forget("u")
-    assert (history.marked_deleted(), history.ingested()) == ([], set())
-    history.forget("u")
+    assert history.runs.get("u") is None
+    assert history.runs.namespace("u") is None
+    assert history.tests.page("u", TestFilter(), 10).total == 0
+    assert history.tests.get("u", 1, NODE) is None
+    assert history.tests.history("team-a", NODE, 10).points == ()
+    assert history.statistics.flaky(None, NOON, 10) == []
+    assert history.statistics.durations("team-a") == []
+    assert [kept.uid for kept in history.keeping.least_recent(FAR, 10)] == history.keeping.uids() == ["stays"]
+    assert history.keeping.unknown(["u", "stays", "other"]) == {"other"}
+    assert history.keeping.total() == (0, 0)
+    assert history.keeping.marked_deleted() == ["u"]
+    assert [history.keeping.is_deleted(uid) for uid in ("u", "stays", "unknown")] == [True, False, False]
+    history.keeping.forget("u")
+    assert (history.keeping.marked_deleted(), history.intake.ingested()) == ([], set())
+    history.keeping.forget("u")
 
 
 def test_what_is_kept_is_told_by_size_and_by_when_it_was_heard(history: History) -> None:
     for number, uid in enumerate(("c", "a", "b", "d")):
-        history.put_record(parse_record(record(uid), uid))
+        history.intake.put_record(parse_record(record(uid), uid))
         for shard in range(number):
             seal(history, SetKey(uid, 1, shard), size=2**40)  # heard at one o'clock
-    assert history.kept() == (3, 6 * 2**40)
+    assert history.keeping.total() == (3, 6 * 2**40)
     at_one = (NOON + timedelta(hours=1)).timestamp()
-    first = history.least_heard(at_one + 1, 2)
+    first = history.keeping.least_recent(at_one + 1, 2)
     assert [(run.uid, run.size, run.heard) for run in first] == [("a", 2**40, at_one), ("b", 2 * 2**40, at_one)]
-    assert [run.uid for run in history.least_heard(at_one + 1, 2, first[-1])] == ["d"]
-    assert [run.size for run in history.least_heard(FAR, 9, history.least_heard(at_one + 1, 3)[-1])] == [0]
-    assert history.least_heard(at_one, 2) == []
+    assert [run.uid for run in history.keeping.least_recent(at_one + 1, 2, first[-1])] == ["d"]
+    assert [
+        run.size for run in history.keeping.least_recent(FAR, 9, history.keeping.least_recent(at_one + 1, 3)[-1])
+    ] == [0]
+    assert history.keeping.least_recent(at_one, 2) == []
 
 
 def test_ids_that_no_index_holds_are_cut_and_found_all_the_same(history: History) -> None:
     long = "t.py::test[" + "é" * 4_000
     put(history, "u")
     seal(history, SetKey("u", 1, 0), [row(0, bounded_id(long + "1]")), row(1, bounded_id(long + "2]"), "failed")])
-    first, second = history.test("u", 1, long + "1]"), history.test("u", 1, long + "2]")
+    first, second = history.tests.get("u", 1, long + "1]"), history.tests.get("u", 1, long + "2]")
     assert first is not None
     assert second is not None
     assert (first.outcome, second.outcome) == ("passed", "failed")
+
+
+def test_the_slowest_tests_are_those_that_ended(history: History) -> None:
+    put(history, "u")
+    never = [row(number, f"t.py::never{number}", "unfinished", ended_at=None, seconds=100.0) for number in range(3)]
+    ended = [row(10 + number, f"t.py::{number}", seconds=float(number)) for number in range(6)]
+    seal(history, SetKey("u", 1, 0), [*never, *ended])
+    assert [test.id for test in history.tests.slowest("u", 1, 5)] == [f"t.py::{number}" for number in (5, 4, 3, 2, 1)]
+    assert history.tests.slowest("u", 2, 5) == ()
 
 
 def test_migrating_again_changes_nothing(history: History) -> None:
@@ -433,10 +448,10 @@ def test_a_history_without_sizes_takes_its_sets_again(history: History) -> None:
         connection.exec_driver_sql("ALTER TABLE sets DROP COLUMN size")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     history.migrate()
-    assert (history.ingested(), history.kept()) == (set(), (1, 0))
+    assert (history.intake.ingested(), history.keeping.total()) == (set(), (1, 0))
     assert uids(history) == ["u"]
     seal(history, SetKey("u", 1, 0), size=7)
-    assert (history.ingested(), history.kept()) == ({SetKey("u", 1, 0)}, (1, 7))
+    assert (history.intake.ingested(), history.keeping.total()) == ({SetKey("u", 1, 0)}, (1, 7))
 
 
 def test_a_database_that_has_no_tables_yet_is_unavailable(history: History) -> None:
@@ -444,7 +459,7 @@ def test_a_database_that_has_no_tables_yet_is_unavailable(history: History) -> N
         metadata.drop_all(connection)
         connection.exec_driver_sql("DROP TABLE alembic_version")
     with pytest.raises(UnavailableError, match="can't be used"):
-        history.is_deleted("u")
+        history.keeping.is_deleted("u")
 
 
 def test_two_that_start_at_once_migrate_one_after_the_other(history: History) -> None:

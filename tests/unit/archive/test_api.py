@@ -211,7 +211,7 @@ async def test_a_run_that_is_being_removed_is_gone_for_every_address(server: Ser
     parts = {"uid": UID, "attempt": "1", "shard": "0", "path": "summary.json"}
     asked = [path.format(**parts) for path in (*of_runs, *pages, "/runs/{uid}/files/{attempt}/{shard}/{path}")]
     assert (await server.read.get(f"/v1/runs/{UID}/attempts/1/shards/0/files/summary.json")).status_code == 200
-    server.archive.history.mark_deleted([UID])
+    server.archive.history.keeping.mark_deleted([UID])
     answers = {path: (await server.read.get(path)).status_code for path in asked}
     assert set(answers.values()) == {404}, answers
     assert len(answers) > 15

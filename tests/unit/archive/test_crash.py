@@ -15,7 +15,7 @@ import pytest
 from seatrial import tokens
 from seatrial.archive import __main__ as program
 from seatrial.archive.server.history.database import database_url
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from tests.unit.archive.minio import MinIO
 from tests.unit.archive.support import KEY, UID, Process, Server, Uploads, connected, manifest, sha256, summary
 
@@ -138,7 +138,7 @@ async def test_a_removal_that_a_crash_interrupted_is_ended_at_the_next_start(spa
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
     history = History(database_url("", folder))
-    history.mark_deleted([UID])
+    history.keeping.mark_deleted([UID])
     history.close()
     (folder / "runs" / UID / "1" / "0" / "manifest.json").unlink()
 

@@ -12,7 +12,7 @@ from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter
 from seatrial.archive.server.history.database import database_url
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from tests.unit.archive.history_cases import *  # noqa: F403  (the tests)
 from tests.unit.archive.history_cases import NOON, put, row, seal
 
@@ -55,7 +55,7 @@ def test_a_database_of_a_newer_version_is_left_alone(history: History) -> None:
 def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path, url: str) -> None:
     history = History(database_url(url, tmp_path))
     with pytest.raises(UnavailableError, match="can't be used") as told:
-        history.runs(RunFilter(), 10)
+        history.runs.page(RunFilter(), 10)
     assert "secret" not in str(told.value)
     history.close()
 
@@ -64,10 +64,10 @@ def test_flaky_tests_are_found_in_the_database_and_not_in_memory(history: Histor
     put(history, "u")
     seal(history, SetKey("u", 1, 0), [row(number, f"t.py::{number}", "failed") for number in range(5_000)])
     seal(history, SetKey("u", 1, 1), [row(0, "t.py::1")])
-    history.flaky(None, NOON, 10)
+    history.statistics.flaky(None, NOON, 10)
     tracemalloc.start()
     try:
-        assert [test.id for test in history.flaky(None, NOON, 10)] == ["t.py::1"]
+        assert [test.id for test in history.statistics.flaky(None, NOON, 10)] == ["t.py::1"]
         assert tracemalloc.get_traced_memory()[1] < 2**19
     finally:
         tracemalloc.stop()
@@ -76,4 +76,4 @@ def test_flaky_tests_are_found_in_the_database_and_not_in_memory(history: Histor
 def test_a_reader_is_not_held_up_by_a_writer(history: History) -> None:
     with history.database.writing() as connection:
         connection.exec_driver_sql("DELETE FROM runs")
-        assert history.runs(RunFilter(), 10).total == 0
+        assert history.runs.page(RunFilter(), 10).total == 0

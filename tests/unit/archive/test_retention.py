@@ -14,7 +14,8 @@ from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter
 from seatrial.archive.server.history.database import database_url
-from seatrial.archive.server.history.queries import History, Kept
+from seatrial.archive.server.history.history import History
+from seatrial.archive.server.history.keeping import Kept
 from seatrial.archive.server.metrics import Metrics, unattached
 from seatrial.archive.server.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Limits, Retention, choose, heard_before
 from seatrial.archive.server.sets.store import Store
@@ -92,12 +93,14 @@ async def whole(store: Store, history: History, uid: str, size: int = 100, shard
             await store.put_file(key, path, pieces(body), sha256(body))
         sealed = await store.put_manifest(key, manifest(files, uid))
         told = {"run": {"uid": uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed"}
-        history.end_set(history.begin_set(key, sealed.result.digest, datetime.now(UTC), store.size(key), told))
+        history.intake.end_set(
+            history.intake.begin_set(key, sealed.result.digest, datetime.now(UTC), store.size(key), told)
+        )
     put(history, uid, verdict="Passed")
 
 
 def shown(history: History) -> set[str]:
-    return {run.uid for run in history.runs(RunFilter(), 100).runs}
+    return {run.uid for run in history.runs.page(RunFilter(), 100).runs}
 
 
 def retention(
@@ -142,7 +145,7 @@ async def test_the_oldest_goes_when_there_is_too_much(store: Store, history: His
     for uid in "abc":
         await whole(store, history, uid, size=10_000)
         put(history, uid, verdict="Passed")
-    assert [run.uid for run in history.least_heard(time.time() + DAY, 10)] == ["a", "b", "c"]
+    assert [run.uid for run in history.keeping.least_recent(time.time() + DAY, 10)] == ["a", "b", "c"]
     await retention(store, history, size=50_000).hold()
     assert shown(history) == set(store.uids()) == {"b", "c"}
 
@@ -216,7 +219,7 @@ async def test_more_runs_than_are_looked_at_together(store: Store, history: Hist
     for number in range(250):
         put(history, f"u{number}", verdict=None if number < 120 else "Passed")
     await retention(store, history, seconds=DAY).hold()
-    assert history.uids() == [f"u{number}" for number in range(120)]
+    assert history.keeping.uids() == [f"u{number}" for number in range(120)]
 
 
 async def test_a_run_of_which_only_the_record_is_there_goes_by_age(store: Store, history: History) -> None:
@@ -245,11 +248,11 @@ async def test_ended_at_any_step_nothing_is_shown_by_half_and_the_next_pass_ends
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "remove_some", dies(store.remove_some))
-        patch.setattr(history, "mark_deleted", dies(history.mark_deleted))
-        patch.setattr(history, "forget", dies(history.forget))
+        patch.setattr(history.keeping, "mark_deleted", dies(history.keeping.mark_deleted))
+        patch.setattr(history.keeping, "forget", dies(history.keeping.forget))
         with suppress(UnavailableError):
             await retention(store, history, seconds=DAY).hold()
     for uid in shown(history):  # whole
         assert [store.verify(key) for key in store.sets(uid)] == [[], []]
     await retention(store, history, seconds=DAY).hold()
-    assert (shown(history), store.uids(), history.marked_deleted()) == (set(), [], [])
+    assert (shown(history), store.uids(), history.keeping.marked_deleted()) == (set(), [], [])

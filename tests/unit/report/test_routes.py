@@ -20,8 +20,8 @@ from seatrial.archive.model.record import parse_record
 from seatrial.archive.server.access.routes import readable_run
 from seatrial.archive.server.errors import refused
 from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import rows
-from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.reports import gather
 from seatrial.archive.server.reports.merge import cases
 from seatrial.archive.server.reports.routes import router
@@ -64,7 +64,7 @@ class Archive:
             "uid": UID, "name": "pr-1", "namespace": "team-a", "attempt": 1, "createdAt": BEGAN.isoformat(),
             "phase": "Failed", "verdict": "Failed", "reason": "TestsFailed", "message": "1 of 3 tests failed",
         }  # fmt: skip
-        self.history.put_record(parse_record(told | more, UID))
+        self.history.intake.put_record(parse_record(told | more, UID))
 
     def shard(self, attempt: int, shard: int, *events: list[Event], **more: Any) -> None:
         key = SetKey(UID, attempt, shard)
@@ -80,12 +80,12 @@ class Archive:
         self.store.files[key, "summary.json"] = json.dumps(summary).encode()
         if events:
             self.store.files[key, "events.jsonl"] = lines([event for some in events for event in some])
-        set_id = self.history.begin_set(key, "sha256:1", BEGAN, 1, summary)
+        set_id = self.history.intake.begin_set(key, "sha256:1", BEGAN, 1, summary)
         for tests, texts in rows(
             case for part in gather.parts(self.store, UID) if part.shard == shard for case in cases([part])
         ):
-            self.history.add_tests(set_id, tests, texts)
-        self.history.end_set(set_id)
+            self.history.intake.add_tests(set_id, tests, texts)
+        self.history.intake.end_set(set_id)
 
 
 @pytest.fixture

@@ -48,3 +48,5 @@ class TestFilter:
     """Part of the node id or of the catalogue id, in any case."""
     attempt: int | None = None
     """None: the last one that has results."""
+    ended: bool = False
+    """Only those that ended."""

@@ -116,7 +116,7 @@ async def list_runs(
         text=text,
         image=image,
     )
-    return _answer(await asyncio.to_thread(history.runs, wanted, limit, cursor))
+    return _answer(await asyncio.to_thread(history.runs.page, wanted, limit, cursor))
 
 
 @router.get("/v1/runs/{uid}", response_model=RunDetail)
@@ -125,7 +125,7 @@ async def get_run(request: Request, uid: ReadableRun) -> Response:
     archive = _archive(request)
 
     def read() -> RunDetail | None:
-        run = archive.history.run(uid)
+        run = archive.history.runs.get(uid)
         return run and with_stored(run, [(key, archive.store.result(key)) for key in archive.store.sets(uid)])
 
     run = await asyncio.to_thread(read)
@@ -169,7 +169,7 @@ async def put_record(request: Request, uid: str) -> Response:
     if not length.isdecimal() or int(length) > _MAX_RECORD_BYTES:
         raise InvalidError(f"the record has {length or 'an unknown number of'} bytes", f"at most {_MAX_RECORD_BYTES}")
     record = parse_record(parse_object(await request.body(), "the record"), uid)
-    await asyncio.to_thread(archive.history.put_record, record)
+    await asyncio.to_thread(archive.history.intake.put_record, record)
     return Response(status_code=204)
 
 
@@ -238,7 +238,7 @@ async def list_tests(
 ) -> Response:
     """The tests of one attempt of a run."""
     wanted = TestFilter(outcome, text, attempt)
-    return _answer(await asyncio.to_thread(_archive(request).history.tests, uid, wanted, limit, cursor, order))
+    return _answer(await asyncio.to_thread(_archive(request).history.tests.page, uid, wanted, limit, cursor, order))
 
 
 @router.get("/v1/runs/{uid}/attempts/{attempt}/test", response_model=TestRow)
@@ -249,7 +249,7 @@ async def get_test(
     test_id: Annotated[str, Query(alias="id", description="pytest's node id.")],
 ) -> Response:
     """One test, with the texts of its failures."""
-    test = await asyncio.to_thread(_archive(request).history.test, uid, attempt, test_id)
+    test = await asyncio.to_thread(_archive(request).history.tests.get, uid, attempt, test_id)
     if test is None:
         raise NotFoundError(
             "this attempt has no such test", "the id is pytest's node id, as the list of tests gives it"
@@ -267,7 +267,7 @@ async def get_test_history(
 ) -> Response:
     """How one test went in the last runs of a namespace."""
     await _check_namespace(who, namespace)
-    return _answer(await asyncio.to_thread(_archive(request).history.test_history, namespace, test_id, limit))
+    return _answer(await asyncio.to_thread(_archive(request).history.tests.history, namespace, test_id, limit))
 
 
 @router.get("/v1/tests/flaky", response_model=list[FlakyTest])
@@ -284,7 +284,7 @@ async def list_flaky(
     if namespace is not None and namespaces is None:
         namespaces = frozenset({namespace})
     begin = _aware(since) or datetime.now(UTC) - timedelta(days=14)
-    found = await asyncio.to_thread(_archive(request).history.flaky, namespaces, begin, limit)
+    found = await asyncio.to_thread(_archive(request).history.statistics.flaky, namespaces, begin, limit)
     return _answer(tuple(found))
 
 
@@ -299,7 +299,9 @@ async def list_durations(
 ) -> Response:
     """How long each test takes when it passes, the longest first."""
     await _check_namespace(who, namespace)
-    found = await asyncio.to_thread(_archive(request).history.durations, namespace, name, _pairs(label), runs)
+    found = await asyncio.to_thread(
+        _archive(request).history.statistics.durations, namespace, name, _pairs(label), runs
+    )
     return _answer(tuple(found))
 
 
@@ -307,7 +309,7 @@ async def _candidates(request: Request, namespace: str | None) -> frozenset[str]
     """The namespaces that a question is about."""
     if namespace is not None:
         return frozenset({namespace})
-    return await asyncio.to_thread(_archive(request).history.namespaces)
+    return await asyncio.to_thread(_archive(request).history.runs.namespaces)
 
 
 async def _check_namespace(who: AnyReader, namespace: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seatrial.archive.server.access.readers import Access
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import Ingest
-from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.metrics import Metrics
 from seatrial.archive.server.sets.store import Store

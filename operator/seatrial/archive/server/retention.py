@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from seatrial.archive.model.errors import UnavailableError
-from seatrial.archive.server.history.queries import History, Kept
+from seatrial.archive.server.history.history import History
+from seatrial.archive.server.history.keeping import Kept
 from seatrial.archive.server.metrics import Metrics
 from seatrial.archive.server.sets.store import Store
 from seatrial.archive.server.threads import in_thread
@@ -115,10 +116,10 @@ class Retention:
         Raises:
             UnavailableError, OSError: the storage or the history can't be reached; what is done is done.
         """
-        for uid in await in_thread(self._history.marked_deleted):
+        for uid in await in_thread(self._history.keeping.marked_deleted):
             await self._remove(uid, "interrupted")
         now = self._clock()
-        _, known_size = await in_thread(self._history.kept)
+        _, known_size = await in_thread(self._history.keeping.total)
         if self._settled() and now - self._looked_at >= LOOK_SECONDS:
             unknown = await in_thread(self._unknown, now)
             size = sum(run.size for run in unknown)
@@ -126,19 +127,19 @@ class Retention:
             self._looked_at = now
         total, after = known_size + self._unknown_size, None
         while (before := heard_before(self._limits, now, total)) is not None:
-            some = await in_thread(self._history.least_heard, before, _RUNS_AT_ONCE, after)
+            some = await in_thread(self._history.keeping.least_recent, before, _RUNS_AT_ONCE, after)
             if not some:
                 break
             total -= await self._remove_some(some, now, total)
             after = some[-1]
-        number, known_size = await in_thread(self._history.kept)
+        number, known_size = await in_thread(self._history.keeping.total)
         self._metrics.kept(number, known_size + self._unknown_size)
 
     def _unknown(self, now: float) -> list[Kept]:
         """The runs that lie in the storage and the history doesn't know, but for those of which something came lately."""
         uids, found = self._store.uids(), []
         for at in range(0, len(uids), _RUNS_AT_ONCE):
-            for uid in self._history.unknown(uids[at : at + _RUNS_AT_ONCE]):
+            for uid in self._history.keeping.unknown(uids[at : at + _RUNS_AT_ONCE]):
                 size, newest = self._store.usage(uid)
                 if newest and now - newest >= YOUNG_SECONDS:  # without a file: the first one is about to come
                     found.append(Kept(uid, size, newest, active=False))
@@ -147,7 +148,7 @@ class Retention:
     async def _remove_some(self, some: list[Kept], now: float, total: int) -> int:
         """Removes those of these runs that break a limit while all take `total` bytes; returns how many bytes went."""
         chosen = choose(some, self._limits, now, total)
-        await in_thread(self._history.mark_deleted, list(chosen))
+        await in_thread(self._history.keeping.mark_deleted, list(chosen))
         for uid, why in chosen.items():
             await self._remove(uid, why)
         return sum(run.size for run in some if run.uid in chosen)
@@ -155,6 +156,6 @@ class Retention:
     async def _remove(self, uid: str, why: str) -> None:
         while await in_thread(self._store.remove_some, uid, _FILES_AT_ONCE):
             pass
-        await in_thread(self._history.forget, uid)
+        await in_thread(self._history.keeping.forget, uid)
         self._metrics.deleted(why)
         log.info("removed a run from the archive", extra={"uid": uid, "limit": why})

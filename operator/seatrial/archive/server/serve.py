@@ -19,8 +19,8 @@ from seatrial.archive.server.access.readers import Access
 from seatrial.archive.server.app import read_app, upload_app
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.history.database import database_url
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import Ingest
-from seatrial.archive.server.history.queries import History
 from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.metrics import Metrics
 from seatrial.archive.server.retention import Limits, Retention

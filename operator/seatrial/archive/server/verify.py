@@ -19,7 +19,7 @@ from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.server.access.routes import AnyReader, ReadableRun
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import ForbiddenError
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.sets.store import Store
 
 
@@ -53,7 +53,7 @@ def check(store: Store, history: History, uids: Iterable[str]) -> Iterator[Check
         known = _known(history, uid)
         keys = sorted(known.keys() | set(store.sets(uid)), key=lambda key: (key.attempt, key.part))
         found = [_check(store, key, known.get(key)) for key in keys]
-        if any(one.state is State.DAMAGED for one in found) and history.run(uid) is None and known:
+        if any(one.state is State.DAMAGED for one in found) and history.runs.get(uid) is None and known:
             continue  # retention removed it meanwhile
         yield from found
 
@@ -73,7 +73,7 @@ def _check(store: Store, key: SetKey, digest: str | None) -> Checked:
 
 def _known(history: History, uid: str) -> dict[SetKey, str]:
     """The digests under which the history took the run's sets."""
-    run = history.run(uid)
+    run = history.runs.get(uid)
     known = {}
     for attempt in run.attempts if run else ():
         for shard in attempt.shards:
@@ -86,7 +86,7 @@ def _known(history: History, uid: str) -> dict[SetKey, str]:
 
 def all_runs(store: Store, history: History) -> list[str]:
     """The uids of all runs that the store or the history has. Blocking."""
-    return sorted({*store.uids(), *history.uids()} - {*history.marked_deleted()})
+    return sorted({*store.uids(), *history.keeping.uids()} - {*history.keeping.marked_deleted()})
 
 
 def as_line(checked: Checked) -> bytes:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from seatrial.archive.server.errors import UnauthorizedError
 from seatrial.archive.server.history.database import database_url
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.pages.routes import COOKIE, Pages
 from tests.pages import demo
 

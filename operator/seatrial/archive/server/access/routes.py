@@ -42,9 +42,9 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
         # a result may be read before the history has it, and while the history is away
         there = True
         with suppress(UnavailableError):
-            there = not await asyncio.to_thread(history.is_deleted, uid)
+            there = not await asyncio.to_thread(history.keeping.is_deleted, uid)
     else:
-        namespace = await asyncio.to_thread(history.namespace, uid)
+        namespace = await asyncio.to_thread(history.runs.namespace, uid)
         there = namespace is not None and await who.may_read(namespace)
     if not there:
         raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")

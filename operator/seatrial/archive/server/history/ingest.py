@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from seatrial.archive.model.errors import NotFoundError, UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.record import parse_record
-from seatrial.archive.server.history.queries import History, bounded_id, clean
+from seatrial.archive.server.history.history import History
+from seatrial.archive.server.history.text import bounded_id, clean
 from seatrial.archive.server.reports.merge import of_events
 from seatrial.archive.server.sets.store import Store
 from seatrial_runner.report import FAILED, Case
@@ -120,8 +121,8 @@ class Ingest:
         self._tell_pending(self._pending)
 
     def _missing(self) -> list[SetKey]:
-        known = self._history.ingested()
-        deleted = set(self._history.marked_deleted())
+        known = self._history.intake.ingested()
+        deleted = set(self._history.keeping.marked_deleted())
         uids = [uid for uid in self._store.uids() if uid not in deleted]
         return [key for uid in uids for key in self._store.sets(uid) if key not in known and self._store.is_sealed(key)]
 
@@ -149,18 +150,18 @@ def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bo
         return  # deleted since
     archived_at, size = datetime.fromtimestamp(result.archived_at, UTC), store.size(key)
     if key.shard is None:
-        history.restore_record(parse_record(result.summary, key.uid))
-        history.end_set(history.begin_set(key, result.digest, archived_at, size, {}))
+        history.intake.restore_record(parse_record(result.summary, key.uid))
+        history.intake.end_set(history.intake.begin_set(key, result.digest, archived_at, size, {}))
         return
-    set_id = history.begin_set(key, result.digest, archived_at, size, result.summary)
+    set_id = history.intake.begin_set(key, result.digest, archived_at, size, result.summary)
     try:
         for tests, texts in rows(of_events(store.chunks(key, EVENTS))):
             if stopped():
                 return
-            history.add_tests(set_id, tests, texts)
+            history.intake.add_tests(set_id, tests, texts)
     except NotFoundError:
         pass  # pytest never began
-    history.end_set(set_id)
+    history.intake.end_set(set_id)
 
 
 def rows(found: Iterable[Case]) -> Iterator[Rows]:

@@ -32,7 +32,7 @@ from seatrial.archive.model.report import notes as runner_notes
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.model.tests import TestRow
 from seatrial.archive.server.errors import REFUSALS, UnauthorizedError
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.pages import moments, timeline, view
 from seatrial.archive.server.reports import gather
 
@@ -209,7 +209,7 @@ class Pages:
         """
         reader = await self._reader(request)
         uid = check_uid(request.path_params["uid"])
-        run = await asyncio.to_thread(self._history.run, uid)
+        run = await asyncio.to_thread(self._history.runs.get, uid)
         if run is None or not await reader.may_read(run.namespace):
             raise NotFoundError(
                 f"there is no run {uid}",
@@ -223,10 +223,12 @@ class Pages:
         reader = await self._reader(request)
         labels = [label for text in request.query_params.getlist("label") for label in text.split()]
         asked = view.RunQuestion.of(request.query_params, labels)
-        known = await asyncio.to_thread(self._history.namespaces)
+        known = await asyncio.to_thread(self._history.runs.namespaces)
         mine = await reader.namespaces(known)
         cursor = request.query_params.get("cursor") or None
-        page = await asyncio.to_thread(self._history.runs, asked.filter(mine, datetime.now(UTC)), _PAGE_RUNS, cursor)
+        page = await asyncio.to_thread(
+            self._history.runs.page, asked.filter(mine, datetime.now(UTC)), _PAGE_RUNS, cursor
+        )
         names = sorted(known if mine is None else mine)
         return self._show(
             request, "runs.html", here="runs", page=page, asked=asked, namespaces=names, first_page=cursor is None
@@ -238,11 +240,11 @@ class Pages:
         since = request.query_params.get("since") or "7d"
         at = view.time_parameter(since, datetime.now(UTC), "since")
         assert at is not None
-        known = await asyncio.to_thread(self._history.namespaces)
+        known = await asyncio.to_thread(self._history.runs.namespaces)
         mine = await reader.namespaces(known)
         names = known if mine is None else mine
         wanted = names & {namespace} if namespace else mine
-        tests = await asyncio.to_thread(self._history.flaky, wanted, at, _FLAKY_TESTS)
+        tests = await asyncio.to_thread(self._history.statistics.flaky, wanted, at, _FLAKY_TESTS)
         return self._show(
             request, "flaky.html", here="flaky", tests=tests, namespace=namespace, namespaces=sorted(names), since=since
         )
@@ -256,7 +258,7 @@ class Pages:
             raise NotFoundError(
                 f"there is no namespace {namespace}", "no run of it is here, or it is not for you to see"
             )
-        history = await asyncio.to_thread(self._history.test_history, namespace, test_id, _HISTORY_POINTS)
+        history = await asyncio.to_thread(self._history.tests.history, namespace, test_id, _HISTORY_POINTS)
         return self._show(request, "history.html", history=history, trend=view.trend(history))
 
     # One run
@@ -271,15 +273,14 @@ class Pages:
     def _of_run(self, run: RunDetail, attempt: Attempt | None) -> dict[str, Any]:
         """What the page of a run shows besides the run."""
         if attempt is None:
-            nothing = self._history.tests(run.uid, TestFilter(), 1)
+            nothing = self._history.tests.page(run.uid, TestFilter(), 1)
             return {
                 "bad": nothing, "slowest": (), "details": (), "hints": (), "notes": (), "chart": None, "logs": (), "colours": {},
                 "groups": (), "outputs": (), "reports": (), "again": view.manifest_again(run) if run.spec else "",
                 "line_rate": None, "remarks": (),
             }  # fmt: skip
         uid, number = run.uid, attempt.attempt
-        bad = self._history.tests(uid, TestFilter(outcome="bad", attempt=number), _BAD_LISTED)
-        slowest = self._history.tests(uid, TestFilter(attempt=number), _SLOWEST, order="duration")
+        bad = self._history.tests.page(uid, TestFilter(outcome="bad", attempt=number), _BAD_LISTED)
         manifests = self._manifests(run, attempt)
         evidence = manifests.get(EVIDENCE)
         gathered = {file.path for file in evidence.files} if evidence is not None else frozenset[str]()
@@ -297,7 +298,7 @@ class Pages:
         ]
         return {
             "bad": bad,
-            "slowest": [test for test in slowest.tests if test.ended_at is not None],
+            "slowest": self._history.tests.slowest(uid, number, _SLOWEST),
             "details": details,
             "hints": view.hints(told, gathered),
             "notes": view.notes(untold),
@@ -325,7 +326,7 @@ class Pages:
         return timeline.chart(attempt, run.began_at, bad, datetime.now(UTC), timeline.gates(body))
 
     def _detail(self, row: TestRow, logs: Mapping[str, bytes]) -> _Detail:
-        test = self._history.test(row.uid, row.attempt, row.id) or row
+        test = self._history.tests.get(row.uid, row.attempt, row.id) or row
         return _Detail(test, _moment(test, logs, _LINES_BESIDE), _logs_address(test))
 
     async def _tests(self, request: Request) -> Response:
@@ -341,7 +342,7 @@ class Pages:
         asked = TestFilter(
             outcome=outcome, text=given.get("text") or None, attempt=attempt.attempt if attempt else None
         )
-        page = await asyncio.to_thread(self._history.tests, run.uid, asked, _PAGE_TESTS, cursor, order)
+        page = await asyncio.to_thread(self._history.tests.page, run.uid, asked, _PAGE_TESTS, cursor, order)
 
         def here_query(**changes: object) -> str:
             mine = {"attempt": asked.attempt, "outcome": outcome, "text": asked.text, "order": order}
@@ -357,7 +358,7 @@ class Pages:
         attempt = _attempt(run, request.query_params.get("attempt"))
         test_id = request.query_params.get("id", "")
         number = attempt.attempt if attempt else run.attempt
-        test = await asyncio.to_thread(self._history.test, run.uid, number, test_id)
+        test = await asyncio.to_thread(self._history.tests.get, run.uid, number, test_id)
         if test is None or attempt is None:
             raise NotFoundError(f"attempt {number} of the run has no test {test_id[:200]}", "see the list of its tests")
 

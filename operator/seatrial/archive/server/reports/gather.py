@@ -12,7 +12,7 @@ from seatrial.archive.model.questions import TestFilter, TestOrder
 from seatrial.archive.model.report import Hint, Report, parse_hints
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.model.tests import TestPage, TestRow
-from seatrial.archive.server.history.queries import History
+from seatrial.archive.server.history.history import History
 from seatrial.archive.server.reports.coverage import Coverage
 from seatrial.archive.server.reports.merge import Part
 
@@ -69,21 +69,21 @@ class Files(Chunks, Protocol):
 def report(history: History, files: Files, run: RunDetail) -> Report:
     """The essence of a run."""
 
-    def those(limit: int, order: TestOrder, outcome: str | None) -> TestPage:
-        return history.tests(run.uid, TestFilter(outcome=outcome), limit, order=order)
+    def those(limit: int, order: TestOrder, outcome: str) -> TestPage:
+        return history.tests.page(run.uid, TestFilter(outcome=outcome), limit, order=order)
 
     def whole(page: TestPage) -> tuple[TestRow, ...]:
-        return tuple(history.test(run.uid, row.attempt, row.id) or row for row in page.tests)
+        return tuple(history.tests.get(run.uid, row.attempt, row.id) or row for row in page.tests)
 
     bad = those(FAILED, "bad-first", "bad")
-    flaky, slowest = those(FLAKY, "id", "flaky"), those(SLOWEST, "duration", None)
+    flaky = those(FLAKY, "id", "flaky")
     return Report(
         run=run,
         hints=hints(files, run),
         failed=whole(bad),
         failed_total=bad.total,
         flaky=whole(flaky),
-        slowest=tuple(test for test in slowest.tests if test.ended_at is not None),
+        slowest=history.tests.slowest(run.uid, None, SLOWEST),
         line_rate=line_rate(files, run.uid, run.last),
     )
 

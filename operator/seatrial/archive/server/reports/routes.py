@@ -87,7 +87,7 @@ def _read(archive: Archive, uid: str) -> Report:
 
 
 def _run(archive: Archive, uid: str) -> RunDetail:
-    run = archive.history.run(uid)
+    run = archive.history.runs.get(uid)
     if run is None:
         raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
     return run
