@@ -23,6 +23,8 @@ COMPONENT_LABEL = "seatrial.dev/component"
 TESTS = "tests"
 OUTPUT = "output.log"
 """The archived file with pytest's own output."""
+_LONGEST_LINE = 1024 * 1024
+"""Characters; a longer line is shown in pieces."""
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[0-9:.]+Z ")
 """How a line of the evidence's logs begins."""
 
@@ -146,7 +148,7 @@ def _started(pod: Mapping[str, Any]) -> bool:
 async def _print(session: Session, out: Out, environment: str, source: Source, follow: bool) -> None:
     try:
         async for line in session.cluster.logs(environment, source.pod, source.container, follow=follow):
-            out.console.file.write(f"{source.prefix}{line}\n")
+            out.log(f"{source.prefix}{line}")
             if follow:
                 out.console.file.flush()
     except InvalidError as error:  # it has not started
@@ -156,7 +158,8 @@ async def _print(session: Session, out: Out, environment: str, source: Source, f
             raise CliError(
                 f"the log of {source.pod} can't be read: {error.message}", code=Exit.INFRASTRUCTURE
             ) from error
-        # The environment was taken down while we listened: that was all.
+        # The environment was deleted meanwhile: that was all.
+    out.end_log()
 
 
 async def _archived(session: Session, out: Out, run: Mapping[str, Any], component: str) -> bool:
@@ -179,8 +182,13 @@ async def _archived(session: Session, out: Out, run: Mapping[str, Any], componen
             with tempfile.TemporaryDirectory() as folder:
                 path = await session.archive.download(uid, key.attempt, key.shard, file, Path(folder))
                 with path.open(encoding="utf-8", errors="replace") as text:
-                    for line in text:
-                        out.console.file.write(line if key.shard is not None else _STAMP.sub("", line))
+                    while line := text.readline(_LONGEST_LINE):
+                        out.log(
+                            line.removesuffix("\n")
+                            if key.shard is not None
+                            else _STAMP.sub("", line.removesuffix("\n"))
+                        )
+            out.end_log()
         if found:
             return True
     return False

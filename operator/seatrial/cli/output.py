@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .errors import CliError
 from .progress import Mark, Note
+from .terminal import RESET, log_line
 
 VERDICT_STYLE = {"Passed": "bold green", "Failed": "bold red", "Errored": "bold yellow", "Cancelled": "bold blue"}
 MARK_STYLE = {
@@ -74,6 +75,15 @@ class Out:
     def line(self, *parts: str | tuple[str, str]) -> None:
         """Prints one line, however long."""
         self.console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+
+    def log(self, line: str) -> None:
+        """Prints a line of a log, with its colours and nothing else that a terminal obeys."""
+        self.console.file.write(log_line(line) + "\n")
+
+    def end_log(self) -> None:
+        """Ends the colours that a log left on, where there may be any."""
+        if self.console.is_terminal:
+            self.console.file.write(RESET)
 
     def paragraph(self, text: Text, *, indent: int) -> None:
         """Prints text that may be long, broken at the width of the terminal."""

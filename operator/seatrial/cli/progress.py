@@ -6,13 +6,14 @@ the live stream may tell things again when it was opened anew. Each thing is not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from seatrial.amounts import duration
+
+from .terminal import one_line
 
 COUNT_NOTE_SECONDS = 10.0
 """Between two notes on how many tests have ended."""
@@ -267,7 +268,6 @@ class Progress:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 _ORDER = ("passed", "failed", "errors", "skipped", "flaky", "xfailed", "xpassed")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 def counts_text(counts: Mapping[str, Any]) -> str:
@@ -286,16 +286,6 @@ def seconds(value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9:
         return duration(value)
     return ""
-
-
-def one_line(text: str) -> str:
-    """Text from outside as one line that can't steer a terminal."""
-    return visible(text).strip()
-
-
-def visible(text: str) -> str:
-    """The same with the spaces at its ends."""
-    return _CONTROL.sub(" ", text)
 
 
 def _is_true(status: Mapping[str, Any], condition: str) -> bool:

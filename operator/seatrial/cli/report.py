@@ -13,7 +13,8 @@ from seatrial.archive.model.report import Hint, Report, Span, excerpt, spans, to
 from seatrial.archive.model.tests import FailureText, TestRow
 
 from .output import VERDICT_STYLE, Out, verdict_mark
-from .progress import counts_text, one_line, seconds, visible
+from .progress import counts_text, seconds
+from .terminal import one_line, visible
 
 _SAID_BY_THE_HEADLINE = ("TestsPassed", "TestsFailed")
 _BAR_WIDTH = 24

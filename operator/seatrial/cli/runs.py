@@ -22,7 +22,7 @@ from .connect import Session, Target
 from .errors import CliError, Exit
 from .names import again
 from .output import VERDICT_STYLE, Out
-from .progress import one_line
+from .terminal import one_line
 
 _SILENCE_SECONDS = 30.0
 

@@ -10,7 +10,7 @@ from seatrial.kube.kinds import DEPLOYMENT
 
 from .connect import SYSTEM_NAMESPACE, Session
 from .output import Out
-from .progress import one_line
+from .terminal import one_line
 
 OPERATOR = "seatrial-operator"
 PATIENCE_SECONDS = 5.0

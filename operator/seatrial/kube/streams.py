@@ -12,14 +12,22 @@ from seatrial.kube.connection import Connection
 from seatrial.kube.errors import ClusterError, UnavailableError, error_of
 from seatrial.kube.kinds import POD, Kind, Object
 
+_LOG_LINE_BYTES = 1024 * 1024
+
 
 class Streams(Connection):
     """What is read while it is written."""
 
     async def lines(
-        self, path: str, query: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        longest: int | None = None,
     ) -> AsyncIterator[str]:
         """An answer line by line as it comes (logs, server-sent events through the service proxy).
+
+        With `longest` a line of more bytes comes in pieces, so that memory is bounded.
 
         Raises:
             ClusterError: when it can't be opened or breaks off.
@@ -38,6 +46,9 @@ class Streams(Connection):
                     rest = last
                     for line in lines:
                         yield line.decode(errors="replace").rstrip("\r")
+                if longest is not None and len(rest) > longest:
+                    yield rest.decode(errors="replace")
+                    rest.clear()
             if rest:
                 yield rest.decode(errors="replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -56,13 +67,13 @@ class Streams(Connection):
         tail: int | None = None,
         limit_bytes: int | None = None,
     ) -> AsyncIterator[str]:
-        """The lines of a container's log."""
+        """The lines of a container's log; one of more than 1 MiB comes in pieces."""
         query: dict[str, Any] = {"container": container}
         query |= {"follow": "true"} if follow else {}
         query |= {"previous": "true"} if previous else {}
         query |= {"tailLines": tail} if tail is not None else {}
         query |= {"limitBytes": limit_bytes} if limit_bytes is not None else {}
-        async for line in self.lines(POD.path(namespace, pod, "log"), query):
+        async for line in self.lines(POD.path(namespace, pod, "log"), query, longest=_LOG_LINE_BYTES):
             yield line
 
     async def log_end(

@@ -98,3 +98,31 @@ def test_the_logs_of_components_outlive_the_environment(seatrial: Command, serve
     assert seatrial.out == "1 passed\n"
     assert seatrial("logs", "pr-1", "worker") == 4
     assert "the environment of run pr-1 is gone, and the archive has no log of worker" in seatrial.err
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m \x9b5nend"
+"""Sets the title, clears the screen, colours, asks the terminal for its status."""
+
+
+def test_a_hostile_log_keeps_its_colours_and_steers_nothing(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="Testing", environment=ENVIRONMENT)
+    servers.pod("web-1", "web", "web")
+    servers.kube.logs["web"] = f"{HOSTILE}\n"
+    assert seatrial("logs", "pr-1", "web") == 0
+    assert seatrial.out == "\x1b[31mred\x1b[0m  5nend\n"
+
+
+def test_a_hostile_log_of_the_archive_keeps_its_colours_and_steers_nothing(seatrial: Command, servers: Servers) -> None:
+    servers.keep({"output.log": f"{HOSTILE}\n".encode()}, evidence={"logs/web.log": f"{AT}{HOSTILE}\n".encode()})
+    for component in ("tests", "web"):
+        assert seatrial("logs", "pr-1", component) == 0
+        assert seatrial.out == "\x1b[31mred\x1b[0m  5nend\n"
+
+
+def test_a_line_without_end_comes_in_pieces(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="Testing", environment=ENVIRONMENT)
+    servers.pod("web-1", "web", "web")
+    servers.kube.logs["web"] = "x" * 5_000_000
+    assert seatrial("logs", "pr-1", "web") == 0
+    assert max(map(len, seatrial.out.splitlines())) < 2_000_000
+    assert seatrial.out.count("x") == 5_000_000

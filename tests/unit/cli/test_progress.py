@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.cli.progress import Mark, Progress, counts_text, one_line, seconds
+from seatrial.cli.progress import Mark, Progress, counts_text, seconds
 
 RUN: dict[str, Any] = {
     "spec": {
@@ -188,7 +188,3 @@ def test_counts_for_people() -> None:
     assert counts_text({"failed": 1, "passed": 2, "skipped": 0, "errors": 1}) == "2 passed, 1 failed, 1 error"
     assert counts_text({"errors": 2}) == "2 errors"
     assert counts_text({}) == "none"
-
-
-def test_text_from_outside_can_not_steer_the_terminal() -> None:
-    assert one_line("a\x1b]0;title\x07\nb\r\u202ec") == "a ]0;title b c"
