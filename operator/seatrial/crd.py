@@ -79,6 +79,8 @@ def structural(schema: Any, definitions: dict[str, Any]) -> Any:
                 result[key] = value
     if "const" in schema:
         result["enum"] = [schema["const"]]
+    if result.get("type") == "array":
+        result.setdefault("x-kubernetes-list-type", "atomic")
     return result
 
 

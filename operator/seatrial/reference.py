@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from seatrial import crd
 from seatrial.api.names import API_VERSION, KIND
 from seatrial.api.run import MUTABLE, IntegrationRun, IntegrationRunSpec
-from seatrial.api.scalars import DURATION_PATTERN
+from seatrial.api.scalars import DURATION_PATTERN, IMAGE_PATTERN, OBJECT_NAME_PATTERN, QUANTITY_PATTERN
 from seatrial.api.status import IntegrationRunStatus
 from seatrial.environment import env, resources, services
 from seatrial.environment.objects import Manifest
@@ -26,6 +26,13 @@ from seatrial.settings import Settings
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
 Schema = Mapping[str, Any]
+_NAMED_PATTERNS = {
+    DURATION_PATTERN: "duration",
+    QUANTITY_PATTERN: "quantity",
+    IMAGE_PATTERN: "image reference",
+    OBJECT_NAME_PATTERN: "object name",
+}
+"""What a reader knows by name needs no limits."""
 
 _EXAMPLE_SERVICES: dict[str, Any] = {
     "postgres": {"databases": ["app"]},
@@ -61,14 +68,14 @@ def type_text(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     if ref := schema.get("$ref"):
         name = ref.removeprefix("#/$defs/")
         target = definitions[name]
-        return type_text(target, definitions) if "enum" in target else f"[{name}](#{name.lower()})"
+        return type_text(target, definitions) if "properties" not in target else f"[{name}](#{name.lower()})"
     if "const" in schema or "enum" in schema:
         values = schema.get("enum") or [schema["const"]]
         return ", ".join(f"`{value}`" for value in values)
+    if known := _NAMED_PATTERNS.get(schema.get("pattern", "")):
+        return known
     if schema.get("x-kubernetes-int-or-string"):
         return "integer or string"
-    if schema.get("pattern") == DURATION_PATTERN:
-        return "duration"
     match schema.get("type"):
         case "array":
             return f"list of {type_text(schema['items'], definitions)}"
@@ -88,7 +95,7 @@ def default_text(schema: Schema) -> str:
 
 
 def _limits(schema: Schema) -> Iterator[str]:
-    if schema.get("pattern") == DURATION_PATTERN:
+    if schema.get("pattern") in _NAMED_PATTERNS:
         return
     if "minimum" in schema and "maximum" in schema:
         yield f"{schema['minimum']} to {schema['maximum']}"
@@ -143,7 +150,7 @@ def table(schema: Schema, definitions: Mapping[str, Schema], *, told: bool = Fal
 def _order(schema: Schema, definitions: Mapping[str, Schema], seen: dict[str, Schema]) -> dict[str, Schema]:
     """The objects below one, in the order in which a reader meets them."""
     names = [ref.removeprefix("#/$defs/") for ref in _refs(schema.get("properties", {}))]
-    fresh = [name for name in dict.fromkeys(names) if name not in seen and "enum" not in definitions[name]]
+    fresh = [name for name in dict.fromkeys(names) if name not in seen and "properties" in definitions[name]]
     for name in fresh:
         seen[name] = definitions[name]
     for name in fresh:
@@ -230,7 +237,7 @@ def document() -> str:
             f"`apiVersion: {API_VERSION}`, `kind: {KIND}` (short name `irun`), namespaced. `kubectl explain "
             "irun.spec` shows the same.",
             "",
-            "- A duration is written as `90s`, `5m` or `1h30m`.",
+            "- A duration is written as `90s`, `5m` or `1h30m`; quantities and names of objects are Kubernetes' own.",
             "- Unknown fields are refused by `kubectl` (strict validation is its default) and by `seatrial run`. Other "
             "clients may drop them silently: let them ask for `fieldValidation=Strict`.",
             f"- After creation only {' and '.join(f'`spec.{name}`' for name in MUTABLE)} can change.",

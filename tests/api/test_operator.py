@@ -80,12 +80,12 @@ async def test_a_name_of_253_characters(world: World) -> None:
 
 
 async def test_a_missing_config_map_is_told_with_its_path(world: World) -> None:
-    await world.apply(tests={"source": {"configMap": "absent"}})
+    await world.apply(tests={"source": {"configMapRef": {"name": "absent"}}})
     await world.until(world.settled, "cleaned up")
     run = world.run()
     assert run is not None
     assert run.status.reason == "InvalidSpec"
-    assert "tests.source.configMap" in run.status.message
+    assert "tests.source.configMapRef.name" in run.status.message
     assert world.kube.all("namespaces") == []
 
 

@@ -19,7 +19,7 @@ from tests.unit.chart.rendering import find_helm, run_helm
 Right = tuple[str, str, str]
 SPEC: dict[str, Any] = {
     "sharedVolume": {"mountPath": "/shared"},
-    "tests": {"source": {"configMap": "tests"}},
+    "tests": {"source": {"configMapRef": {"name": "tests"}}},
 }
 
 

@@ -82,7 +82,7 @@ class Bench:
                     "data": tests,
                 }
             )
-            spec = {**spec, "tests": {"source": {"configMap": source}, **spec.get("tests", {})}}
+            spec = {**spec, "tests": {"source": {"configMapRef": {"name": source}}, **spec.get("tests", {})}}
         body = {
             "apiVersion": "seatrial.dev/v1alpha1",
             "kind": "IntegrationRun",

@@ -82,7 +82,7 @@ CASES = {
         "Errored", "TestTimeout", ("test_second", "5s"), {"timeouts": {"tests": "5s"}}, suite_where("time.sleep(3600)")
     ),
     "one slow test": Case(
-        "Failed", "TestsFailed", ("1 failed", "test_second"), {"tests": {"timeout": "2s"}}, suite_where("time.sleep(3600)")
+        "Failed", "TestsFailed", ("1 failed", "test_second"), {"tests": {"perTestTimeout": "2s"}}, suite_where("time.sleep(3600)")
     ),
     "all memory": Case(
         "Errored", "OutOfMemory", ("test_second", "limits.memory"),
@@ -102,7 +102,7 @@ CASES = {
     ),
     "bad init SQL": Case(
         "Errored", "InvalidSpec", ("services.postgres.initSQL", "absent"),
-        {"services": {"postgres": {"initSQL": {"configMap": "absent"}}}},
+        {"services": {"postgres": {"initSQL": {"configMapRef": {"name": "absent"}}}}},
     ),
 }  # fmt: skip
 

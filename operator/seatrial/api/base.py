@@ -18,6 +18,15 @@ def rules(*rules: dict[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(rules)}
 
 
+def list_map(key: str) -> dict[str, Any]:
+    """The JSON schema extra of a list whose items have one key each: the API server refuses a key twice."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+"""The JSON schema extra of a list of which no item comes twice. Every other list is atomic."""
+
+
 class Model(BaseModel):
     """Base of all parts: immutable, camelCase in YAML, unknown fields refused."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from seatrial.api.base import Model, cel, rules
+from seatrial.api.base import Model, cel, list_map, rules
 from seatrial.api.container import Env
 from seatrial.api.names import RESERVED_NAMES
 from seatrial.api.policy import Retention, Timeouts
@@ -20,9 +20,15 @@ from seatrial.api.system import App, Migration, SharedVolume, Tests
 MUTABLE = ("cancel", "retention")
 
 
+_ORDERED = ("env", "migrations")
+
+
 def _immutable(field: str) -> dict[str, str]:
+    """A field that can't change. Two list maps are equal in any order, so where it counts the order is compared too."""
+    order = f".map(m, m.name) == oldSelf.{field}.map(m, m.name)"
+    same = f"self.{field} == oldSelf.{field}" + (f" && self.{field}{order}" if field in _ORDERED else "")
     return cel(
-        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})",
         f"spec.{field} can't change after creation (only {' and '.join(MUTABLE)} can): "
         "delete this run and apply a new one, or use another name",
     )
@@ -67,9 +73,7 @@ class IntegrationRunSpec(Model):
     """Given to migrations, apps and tests."""
     migrations: Annotated[
         tuple[Migration, ...],
-        Field(
-            max_length=20, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=20, json_schema_extra=list_map("name")),
     ] = ()
     """Steps that prepare the services, one after the other."""
     apps: Annotated[
@@ -96,9 +100,6 @@ class IntegrationRunSpec(Model):
         Field(json_schema_extra=rules(cel("self || !oldSelf", "a cancelled run can't be resumed: start a new one"))),
     ] = False
     """`true` ends the run as Cancelled. May change later, once."""
-
-
-# --- the resource ----------------------------------------------------------------------------------------------------
 
 
 class Metadata(BaseModel):

@@ -48,8 +48,13 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": 32}),
 ]
-Name = Annotated[str, Field(max_length=253, min_length=1)]
-Image = Annotated[str, Field(max_length=512, min_length=1)]
+_DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+OBJECT_NAME_PATTERN = rf"^{_DNS_LABEL}(\.{_DNS_LABEL})*$"
+ObjectName = Annotated[str, Field(max_length=253, pattern=OBJECT_NAME_PATTERN)]
+"""The name of a Kubernetes object: a DNS subdomain."""
+IMAGE_PATTERN = r"^[A-Za-z0-9\[][-A-Za-z0-9._:/@+\[\]]*$"
+Image = Annotated[str, Field(max_length=512, min_length=1, pattern=IMAGE_PATTERN)]
+"""A reference to an image. The kubelet checks the rest; what it would trim or can't print ends here."""
 Text = Annotated[str, Field(max_length=4096)]
 Word = Annotated[str, Field(max_length=16384)]
 """One argument of a command: room for a small script."""
@@ -58,7 +63,11 @@ BucketName = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]{1
 AbsolutePath = Annotated[str, Field(max_length=1024, pattern=r"^/.+")]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 IntOrString = Annotated[int | str, WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 63})]
-Quantities = Annotated[
-    dict[str, Annotated[int | str, WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32})]],
-    Field(max_length=8),
+QUANTITY_PATTERN = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$"
+Quantity = Annotated[
+    int | str,
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": QUANTITY_PATTERN, "minimum": 0}),
 ]
+"""A Kubernetes quantity such as `250m`, `1` or `1.5Gi`."""
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A moment as the operator writes it: RFC 3339 in UTC with milliseconds."""

@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from seatrial.api.base import Model, cel, rules
-from seatrial.api.container import Command, ConfigMapRef, Env, Ready, Resources
+from seatrial.api.base import LIST_SET, Model, cel, rules
+from seatrial.api.container import Command, Env, FileSource, Resources
+from seatrial.api.readiness import Readiness
 from seatrial.api.scalars import AbsolutePath, BucketName, DatabaseName, Image, PortNumber
-
-# --- services --------------------------------------------------------------------------------------------------------
 
 
 class ServiceType(StrEnum):
@@ -73,15 +72,14 @@ class Service(Model):
     """What it is. May be left out for a service that is called like a type."""
     resources: Resources | None = None
     """What it asks for and may use at most. For postgres with `storage: Memory` the data count as memory."""
-    # postgres
     version: Literal["17"] | None = None
     """Postgres: the major version. There is one."""
-    databases: Annotated[tuple[DatabaseName, ...], Field(max_length=20)] | None = None
+    databases: Annotated[tuple[DatabaseName, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None
     """Postgres: databases to create. The first is the one in `PGDATABASE`; without any it is `postgres`."""
     extensions: Annotated[tuple[Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9_-]+$")], ...],
-                          Field(max_length=20)] | None = None  # fmt: skip
+                          Field(max_length=20, json_schema_extra=LIST_SET)] | None = None  # fmt: skip
     """Postgres: extensions to create in every database. The image has those of Debian's contrib package and pgvector."""
-    init_sql: Annotated[ConfigMapRef | None, Field(alias="initSQL")] = None
+    init_sql: Annotated[FileSource | None, Field(alias="initSQL")] = None
     """Postgres: its `*.sql` files run once, in the order of their names, in the first database."""
     storage: Literal["Memory", "Disk"] | None = None
     """Postgres: where the data are. `Memory` is the default and the faster one."""
@@ -90,24 +88,19 @@ class Service(Model):
     locale: Annotated[str, Field(max_length=63, pattern=r"^(icu:)?[A-Za-z][A-Za-z0-9_.@-]*$")] | None = None
     """Postgres: the locale of its databases: `en_US.utf8` (the default, as in the official image), `C`, `C.UTF-8`, or
     `icu:` and an ICU locale such as `icu:de-DE`. Another one than the default takes half a second more."""
-    # postgres and minio
     user: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")] | None = None
     """Postgres: the superuser, default `postgres`. MinIO: the access key, at least 3 characters, default one made
     for the run."""
-    # postgres, minio and redis
     password: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
     """Postgres, MinIO (the secret key, at least 8 characters) and Redis (empty: none is asked for): a fixed password,
     for suites that insist on one. Without it one is made for the run and masked in all that is kept."""
-    # minio
-    buckets: Annotated[tuple[BucketName, ...], Field(max_length=50)] | None = None
+    buckets: Annotated[tuple[BucketName, ...], Field(max_length=50, json_schema_extra=LIST_SET)] | None = None
     """MinIO: buckets to create. The first is the one in `S3_BUCKET`."""
-    # temporal
     namespaces: Annotated[tuple[Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...],
-                          Field(max_length=20)] | None = None  # fmt: skip
+                          Field(max_length=20, json_schema_extra=LIST_SET)] | None = None  # fmt: skip
     """Temporal: namespaces to create. The first is the one in `TEMPORAL_NAMESPACE`; without any it is `default`."""
     search_attributes: Annotated[dict[str, SearchAttributeType], Field(max_length=40)] | None = None
     """Temporal: custom search attributes and their types."""
-    # custom
     image: Image | None = None
     """Custom: the image. It runs as uid 65532 with a read-only root; `/tmp` can be written."""
     command: Command | None = None
@@ -118,9 +111,9 @@ class Service(Model):
     """Custom: ports by name. The main one is called `http`, else it is the first by name."""
     env: Env | None = None
     """Custom: its variables. It is told nothing about the other services."""
-    ready: Ready | None = None
+    ready: Readiness | None = None
     """Custom: how to see that it can be used. Without it: its main port accepts a connection, or it runs if it has none."""
-    writable: Annotated[tuple[AbsolutePath, ...], Field(max_length=20)] | None = None
+    writable: Annotated[tuple[AbsolutePath, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None
     """Custom: folders that it can write besides `/tmp`, such as `/var/lib/mysql`. Each begins empty."""
 
     def type_under(self, name: str) -> ServiceType:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from seatrial.api.base import StatusModel
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
-# --- status ----------------------------------------------------------------------------------------------------------
+from seatrial.api.base import StatusModel, list_map
+from seatrial.api.scalars import Time
 
 
-class Phase(StrEnum):
+class OpenEnum(StrEnum):
+    """Words to which another version may add: an unknown one is read and kept, and the schema lets it pass."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        other = str.__new__(cls, value)
+        other._name_ = other._value_ = value
+        return other
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+class Phase(OpenEnum):
     """Where a run is, for people. After the environment is gone the phase is the verdict."""
 
     PENDING = "Pending"
@@ -26,10 +44,10 @@ class Phase(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Phase | None:
         """Reads what version 0.1.0 has written."""
-        return cls.CLEANING_UP if value == "Reclaiming" else None
+        return cls.CLEANING_UP if value == "Reclaiming" else super()._missing_(value)
 
 
-class Verdict(StrEnum):
+class Verdict(OpenEnum):
     """How a run ended."""
 
     PASSED = "Passed"
@@ -95,7 +113,7 @@ class Condition(StatusModel):
     """Why, in one word."""
     message: str = ""
     """Why, for people."""
-    last_transition_time: str
+    last_transition_time: Time
     """When `status` last changed."""
     observed_generation: int = 0
     """The generation of the spec that this is about."""
@@ -154,21 +172,21 @@ class Results(StatusModel):
 
 
 class Timeline(StatusModel):
-    """When things happened (RFC 3339, with milliseconds where known)."""
+    """The moments of a run; what has not happened is absent."""
 
-    queued: str | None = None
+    queued: Time | None = None
     """The run was created."""
-    started: str | None = None
+    started: Time | None = None
     """The environment's objects were created."""
-    environment_ready: str | None = None
+    environment_ready: Time | None = None
     """All gates of the tests were open."""
-    first_test: str | None = None
+    first_test: Time | None = None
     """The first test began."""
-    last_test: str | None = None
+    last_test: Time | None = None
     """The last test ended."""
-    verdict: str | None = None
+    verdict: Time | None = None
     """The verdict was written."""
-    cleaned_up: str | None = None
+    cleaned_up: Time | None = None
     """The environment was gone."""
 
 
@@ -176,14 +194,14 @@ class IntegrationRunStatus(StatusModel):
     """What the operator knows of a run; written by the operator alone."""
 
     phase: Phase | None = None
-    """Where the run is; in the end the verdict."""
+    """Where the run is: Pending, Starting, Testing, Collecting, CleaningUp; in the end the verdict."""
     verdict: Verdict | None = None
-    """How it ended. Written once, never changed."""
+    """How it ended: Passed, Failed, Errored or Cancelled. Written once, never changed."""
     reason: str = ""
     """Why, in one word: see [reasons](reasons.md)."""
     message: str = ""
     """What happened and what to do, in one line."""
-    conditions: tuple[Condition, ...] = ()
+    conditions: Annotated[tuple[Condition, ...], Field(json_schema_extra=list_map("type"))] = ()
     """What has happened so far."""
     namespace: str = ""
     """The environment."""
@@ -203,7 +221,7 @@ class IntegrationRunStatus(StatusModel):
     """From the creation of the run to its verdict, for the printed column: `1m32s`."""
     attempt: int = 1
     """Always 1: a run has one attempt."""
-    expires_at: str | None = None
+    expires_at: Time | None = None
     """When the environment is deleted in any case."""
     observed_generation: int = 0
     """The generation of the spec that was last acted on."""

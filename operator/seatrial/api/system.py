@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from seatrial.api.base import Model, cel, rules
-from seatrial.api.container import AppReady, Command, ConfigMapRef, Env, Resources
-from seatrial.api.scalars import AbsolutePath, Duration, Image, Name, PortNumber, Text, Word
-
-# --- the system under test -------------------------------------------------------------------------------------------
+from seatrial.api.container import Command, Env, FileSource, Resources
+from seatrial.api.readiness import AppReadiness
+from seatrial.api.scalars import AbsolutePath, Duration, Image, ObjectName, PortNumber, Text, Word
 
 
 class Migration(Model):
@@ -52,7 +51,7 @@ class App(Model):
     """Variables of this app, after those of `spec.env`."""
     resources: Resources | None = None
     """What each pod asks for and may use at most."""
-    ready: AppReady | None = None
+    ready: AppReadiness | None = None
     """How to see that it can be used. Without it: its port accepts a connection, or it runs if it has none."""
 
 
@@ -63,9 +62,9 @@ class SharedVolume(Model):
     """Where apps and tests see it."""
     env: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """A variable that tells `mountPath` to apps and tests."""
-    storage_class: Name | None = None
+    storage_class: ObjectName | None = None
     """A storage class that can do ReadWriteMany."""
-    size: Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(Mi|Gi|Ti)$")] = "1Gi"
+    size: Annotated[str, Field(max_length=32, pattern=r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$")] = "1Gi"
     """How much is asked for."""
 
 
@@ -78,13 +77,13 @@ class Tests(Model):
         json_schema_extra=rules(
             cel(
                 "has(self.image) || has(self.source)",
-                "give an image that holds the tests, or source.configMap with test files for the default image",
+                "give an image that holds the tests, or source.configMapRef with test files for the default image",
             )
         )
     )
     image: Image | None = None
     """The image with the tests. It needs Python >= 3.9 and pytest >= 7, nothing of Seatrial. Default: `seatrial/pytest`, for tests from `source`."""
-    source: ConfigMapRef | None = None
+    source: FileSource | None = None
     """Test files. They are copied to `/tests`, which is then the working directory."""
     working_dir: AbsolutePath | None = None
     """Where pytest runs. Default: `/tests` with `source`, else the image's own."""
@@ -103,7 +102,7 @@ class Tests(Model):
     """Variables of the tests, after those of `spec.env`."""
     resources: Resources | None = None
     """What pytest asks for and may use at most."""
-    timeout: Duration | None = None
+    per_test_timeout: Duration | None = None
     """Limit of one test: a test that takes longer fails, saying so."""
     coverage: bool = False
     """Measure which lines run in pytest's processes, with the package `coverage` of the image. What runs in apps is not measured."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from seatrial.api.container import AppReady, Ready
+from seatrial.api.readiness import AppReadiness
 from seatrial.api.services import Service
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import env_name, literal, merged
@@ -28,14 +28,14 @@ def ready_port(port: int | str | None, ports: Mapping[str, int]) -> int | None:
     return int(port)
 
 
-def gate_url(host: str, ready: Ready | AppReady | None, ports: Mapping[str, int]) -> str:
+def gate_url(host: str, ready: AppReadiness | None, ports: Mapping[str, int]) -> str:
     """What the launcher asks to see that something of the user's can be used; without a port: whether it runs."""
-    how = ready and (ready.http or ready.tcp or ready.grpc)
+    how = ready and ready.asked
     port = ready_port(how.port if how else None, ports)
     if port is None:
         return f"dns://{host}"
-    if ready and ready.http:
-        path = quote(ready.http.path, safe="/?&=%:;,+~!@$'()*-._[]")
+    if ready and ready.http_get:
+        path = quote(ready.http_get.path, safe="/?&=%:;,+~!@$'()*-._[]")
         return f"http://{host}:{port}{literal(path)}"
     if ready and ready.grpc:
         service = quote(ready.grpc.service, safe="")

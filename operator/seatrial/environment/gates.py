@@ -52,7 +52,7 @@ def app_ports(app: App) -> dict[str, int]:
     """The ports at which an app can be reached: its own, and the one of its readiness if that is another."""
     if app.port is None:
         return {}
-    how = app.ready and (app.ready.http or app.ready.tcp or app.ready.grpc)
+    how = app.ready and app.ready.asked
     ports = {"app": app.port}
     if how and how.port is not None and int(how.port) != app.port:
         ports["ready"] = int(how.port)

@@ -62,7 +62,7 @@ class Environment:
 def config_map_names(run: IntegrationRun) -> tuple[str, ...]:
     """The ConfigMaps of the run's namespace that the run refers to, sorted."""
     references = [service.init_sql for service in run.spec.services.values()] + [run.spec.tests.source]
-    return tuple(sorted({reference.config_map for reference in references if reference}))
+    return tuple(sorted({reference.config_map for reference in references if reference and reference.config_map}))
 
 
 def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Environment:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from seatrial.api.container import ConfigMapRef, Resources
+from seatrial.api.container import FileSource, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.api.services import ServiceType
@@ -46,16 +46,20 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) 
 
 
 def _config_maps(run: IntegrationRun, found: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
-    def check(path: str, reference: ConfigMapRef, what: str, ending: str) -> Iterator[Problem]:
-        name, namespace = reference.config_map, run.metadata.namespace
-        if name not in found:
+    def check(path: str, files: FileSource, what: str, ending: str) -> Iterator[Problem]:
+        name, namespace = files.config_map, run.metadata.namespace
+        if not name:
+            yield Problem(path, "give configMapRef: {name: ...}")
+        elif name not in found:
             yield Problem(
-                f"{path}.configMap",
+                f"{path}.configMapRef.name",
                 f"there is no ConfigMap {name} in namespace {namespace}; create it before the run: "
                 f"kubectl create configmap {name} -n {namespace} --from-file=...",
             )
         elif not any(key.endswith(ending) for key in found[name]):
-            yield Problem(f"{path}.configMap", f"ConfigMap {name} in namespace {namespace} holds no {what} in its data")
+            yield Problem(
+                f"{path}.configMapRef.name", f"ConfigMap {name} in namespace {namespace} holds no {what} in its data"
+            )
 
     for name, service in sorted(run.spec.services.items()):
         if service.init_sql:
@@ -88,12 +92,12 @@ def _ports(run: IntegrationRun) -> Iterator[Problem]:
             if port in seen:
                 yield Problem(f"{path}.ports.{port_name}", f"port {port} is already called {seen[port]}; name it once")
             seen.setdefault(port, port_name)
-        how = service.ready and (service.ready.http or service.ready.tcp or service.ready.grpc)
+        how = service.ready and service.ready.asked
         if how and how.port is not None and custom.ready_port(how.port, ports) not in ports.values():
             known = ", ".join(f"{key} ({port})" for key, port in ports.items())
             yield Problem(f"{path}.ready", f"there is no port {how.port}; ports has {known}")
     for name, app in sorted(run.spec.apps.items()):
-        ready = app.ready and (app.ready.http or app.ready.tcp or app.ready.grpc)
+        ready = app.ready and app.ready.asked
         if ready and ready.port is not None:
             number = custom.ready_port(ready.port, {})
             if number is None or not 1 <= number <= 65535:

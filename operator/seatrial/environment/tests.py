@@ -112,8 +112,8 @@ def _tests_container(
     extra = [{"name": "SEATRIAL_EVENTS", "value": f"{RESULTS}/events.jsonl"}]
     if tests.coverage:
         extra.append({"name": "SEATRIAL_COVERAGE", "value": f"{RESULTS}/coverage"})
-    if tests.timeout is not None:
-        extra.append({"name": "SEATRIAL_TEST_TIMEOUT", "value": f"{tests.timeout.total_seconds():g}"})
+    if tests.per_test_timeout is not None:
+        extra.append({"name": "SEATRIAL_TEST_TIMEOUT", "value": f"{tests.per_test_timeout.total_seconds():g}"})
     return pod.Container(
         name=labels.TESTS,
         image=tests.image or settings.images.tests,

@@ -484,7 +484,7 @@ def _diagnosis(run: IntegrationRun, facts: AttemptFacts, now: datetime, started:
         return errored(
             Reason.TEST_TIMEOUT,
             f"no result within timeouts.tests={format_duration(run.spec.timeouts.tests)} and the time to collect it; "
-            "set tests.timeout to fail a test that hangs, or raise timeouts.tests",
+            "set tests.perTestTimeout to fail a test that hangs, or raise timeouts.tests",
         )
     return None
 

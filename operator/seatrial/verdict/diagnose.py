@@ -620,7 +620,7 @@ def from_result(run: IntegrationRun, facts: AttemptFacts, result: Result) -> Dia
             return errored(
                 Reason.TEST_TIMEOUT,
                 f"the tests took longer than timeouts.tests={format_duration(run.spec.timeouts.tests)}{doing}; "
-                "set tests.timeout to fail a test that hangs, or raise timeouts.tests",
+                "set tests.perTestTimeout to fail a test that hangs, or raise timeouts.tests",
             )
         case "gate-timeout":
             return _gates(run, facts, list(summary.get("notReady") or ()))

@@ -27,7 +27,7 @@ from seatrial.cli.problems import (
         ("spec.services.postgres.database", "unknown field; did you mean databases?"),
         ("spec.services.postgres.initSql", "unknown field; did you mean initSQL?"),
         ("spec.migrations[0].comand", "unknown field; did you mean command?"),
-        ("spec.apps.web.ready.http.pth", "unknown field; did you mean path?"),
+        ("spec.apps.web.ready.httpGet.pth", "unknown field; did you mean path?"),
         ("spec.env[2].valeu", "unknown field; did you mean value?"),
         ("metadata.lables", "unknown field; did you mean labels?"),
         ("specs", "unknown field; did you mean spec?"),

@@ -98,7 +98,7 @@ def test_the_readmes_first_run_is_valid() -> None:
     assert match
     config_map, run = yaml.safe_load_all(match[1])
     assert IntegrationRun.parse(run).spec.tests.source is not None
-    assert run["spec"]["tests"]["source"]["configMap"] == config_map["metadata"]["name"]
+    assert run["spec"]["tests"]["source"]["configMapRef"]["name"] == config_map["metadata"]["name"]
     compile(config_map["data"]["test_first.py"], "test_first.py", "exec")
 
 

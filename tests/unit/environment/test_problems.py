@@ -12,24 +12,24 @@ from seatrial.environment.expansion import pieces
 from seatrial.environment.problems import problems
 from tests.unit.environment.support import CONFIG_MAPS, container, make, render, seen
 
-POSTGRES = "services: {postgres: {initSQL: {configMap: %s}}}"
+POSTGRES = "services: {postgres: {initSQL: {configMapRef: {name: %s}}}}"
 CUSTOM = "services: {svc: {type: custom, image: i, ports: %s, ready: %s}}"
 TABLE = [
     # ConfigMaps
-    (POSTGRES % "nope", "spec.services.postgres.initSQL.configMap", "no ConfigMap nope in namespace team-a"),
-    (POSTGRES % "hello", "spec.services.postgres.initSQL.configMap", "no file that ends in .sql"),
-    ("tests: {source: {configMap: nope}}", "spec.tests.source.configMap", "kubectl create configmap nope -n team-a"),
-    ("tests: {source: {configMap: empty}}", "spec.tests.source.configMap", "holds no files"),
+    (POSTGRES % "nope", "spec.services.postgres.initSQL.configMapRef.name", "no ConfigMap nope in namespace team-a"),
+    (POSTGRES % "hello", "spec.services.postgres.initSQL.configMapRef.name", "no file that ends in .sql"),
+    ("tests: {source: {configMapRef: {name: nope}}}", "spec.tests.source.configMapRef.name", "kubectl create configmap nope -n team-a"),
+    ("tests: {source: {configMapRef: {name: empty}}}", "spec.tests.source.configMapRef.name", "holds no files"),
     # names
     ("apps: {seatrial-wait: {image: i}}", "spec.apps.seatrial-wait", "names that begin with seatrial- are taken"),
     ("migrations: [{name: seatrial-tools, image: i, command: [c]}]", "spec.migrations[0].name", "are taken"),
     # ports
-    (CUSTOM % ("{Web: 80}", "{tcp: {}}"), "spec.services.svc.ports.Web", "lower case"),
-    (CUSTOM % ("{a: 80, b: 80}", "{tcp: {}}"), "spec.services.svc.ports.b", "port 80 is already called a"),
-    (CUSTOM % ("{a: 80, b: 81}", "{http: {port: c}}"), "spec.services.svc.ready", "no port c; ports has a (80), b (81)"),
-    (CUSTOM % ("{a: 80}", "{tcp: {port: 81}}"), "spec.services.svc.ready", "no port 81"),
-    ("apps: {a: {image: i, port: 80, ready: {http: {port: web}}}}", "spec.apps.a.ready", "'web' is not a port"),
-    ("apps: {a: {image: i, port: 80, ready: {tcp: {port: 70000}}}}", "spec.apps.a.ready", "1 to 65535"),
+    (CUSTOM % ("{Web: 80}", "{tcpSocket: {}}"), "spec.services.svc.ports.Web", "lower case"),
+    (CUSTOM % ("{a: 80, b: 80}", "{tcpSocket: {}}"), "spec.services.svc.ports.b", "port 80 is already called a"),
+    (CUSTOM % ("{a: 80, b: 81}", "{httpGet: {port: c}}"), "spec.services.svc.ready", "no port c; ports has a (80), b (81)"),
+    (CUSTOM % ("{a: 80}", "{tcpSocket: {port: 81}}"), "spec.services.svc.ready", "no port 81"),
+    ("apps: {a: {image: i, port: 80, ready: {httpGet: {port: web}}}}", "spec.apps.a.ready", "'web' is not a port"),
+    ("apps: {a: {image: i, port: 80, ready: {tcpSocket: {port: 70000}}}}", "spec.apps.a.ready", "1 to 65535"),
     # credentials and folders of services
     ("services: {minio: {user: ab}}", "spec.services.minio.user", "no access key under 3 characters"),
     ("services: {minio: {password: short}}", "spec.services.minio.password", "no secret key under 8 characters"),
@@ -83,7 +83,7 @@ TABLE = [
     ("sharedVolume: {mountPath: //}", "spec.sharedVolume.mountPath", "/ is needed"),
     ("sharedVolume: {mountPath: /seatrial/x}", "spec.sharedVolume.mountPath", "/seatrial is needed"),
     ("sharedVolume: {mountPath: /a/../results}", "spec.sharedVolume.mountPath", "/results is needed"),
-    ("sharedVolume: {mountPath: /tests}\ntests: {source: {configMap: hello}}", "spec.sharedVolume.mountPath", "tests.source"),
+    ("sharedVolume: {mountPath: /tests}\ntests: {source: {configMapRef: {name: hello}}}", "spec.sharedVolume.mountPath", "tests.source"),
     ("sharedVolume: {mountPath: '/a:b'}", "spec.sharedVolume.mountPath", "because of its ':'"),
     ("sharedVolume: {mountPath: /app}\ntests: {image: i, workingDir: /app/tests}", "spec.sharedVolume.mountPath", "hide the tests"),
 ]  # fmt: skip
@@ -104,12 +104,12 @@ def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> N
         "sharedVolume: {mountPath: /app/sessions}\ntests: {image: i, workingDir: /app, artifacts: [logs/**, sessions/**]}",
         "sharedVolume: {mountPath: /tmp/sessions, env: HOME_OF_ALL}",
         "sharedVolume: {mountPath: /data}\ntests: {image: i, workingDir: /data, paths: [/app/tests]}",
-        "sharedVolume: {mountPath: /tests/out}\ntests: {source: {configMap: hello}}",
+        "sharedVolume: {mountPath: /tests/out}\ntests: {source: {configMapRef: {name: hello}}}",
         "env: [{name: PGPASSWORD, value: mine}, {name: HOME, value: /elsewhere}]",
         "services: {a: {type: redis}, b: {type: redis}}\napps: {a-b: {image: i, port: 1}, ab: {image: i, port: 1}}",
         "apps: {redis: {image: i, port: 80}}",
-        "apps: {a: {image: i, port: 80, ready: {http: {port: '81'}}}}",
-        "services: {x: {type: custom, image: i, ports: {a: 1, b: 2}, ready: {tcp: {port: 2}}}}",
+        "apps: {a: {image: i, port: 80, ready: {httpGet: {port: '81'}}}}",
+        "services: {x: {type: custom, image: i, ports: {a: 1, b: 2}, ready: {tcpSocket: {port: 2}}}}",
         "apps: {a: {image: i, resources: {limits: {memory: 1Mi}, requests: {cpu: 64}}}}",
     ],
 )
@@ -120,14 +120,14 @@ def test_nothing_is_found_where_nothing_is_wrong(spec: str) -> None:
 def test_all_problems_are_told_at_once() -> None:
     run = make(
         """
-        services: {postgres: {initSQL: {configMap: nope}}, redis: {}}
+        services: {postgres: {initSQL: {configMapRef: {name: nope}}}, redis: {}}
         env: [{name: SEATRIAL_X}]
         apps: {redis-2: {image: i, resources: {limits: {cpu: x}}}}
         sharedVolume: {mountPath: /results}
         """
     )
     assert [problem.path for problem in problems(run, {})] == [
-        "spec.services.postgres.initSQL.configMap",
+        "spec.services.postgres.initSQL.configMapRef.name",
         "spec.apps.redis-2.resources.limits.cpu",
         "spec.env[0].name",
         "spec.sharedVolume.mountPath",

@@ -40,7 +40,7 @@ def extremes() -> Environment:
     run = make(
         f"""
         services:
-          {LONG}: {{type: postgres, initSQL: {{configMap: seed-sql}}}}
+          {LONG}: {{type: postgres, initSQL: {{configMapRef: {{name: seed-sql}}}}}}
           {"c" * 40}: {{type: custom, image: i, ports: {{p: 1}}}}
         migrations: [{{name: {"m" * 40}, image: i, command: [c]}}]
         apps: {{{"a" * 40}: {{image: i, port: 80}}}}

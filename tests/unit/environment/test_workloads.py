@@ -161,10 +161,10 @@ PYTEST = ["-m", "pytest", "-p", "seatrial_runner.plugin", "-o", "cache_dir=/tmp/
     ("tests", "expected", "working_dir"),
     [
         ("image: i", [], None),
-        ("source: {configMap: hello}", [], "/tests"),
-        ("image: i\nsource: {configMap: hello}", [], "/tests"),
-        ("image: i\nsource: {configMap: hello}\nworkingDir: /app", ["/tests"], "/app"),
-        ("source: {configMap: hello}\nworkingDir: /app/\npaths: [/tests/test_hello.py]", ["/tests/test_hello.py"], "/app"),
+        ("source: {configMapRef: {name: hello}}", [], "/tests"),
+        ("image: i\nsource: {configMapRef: {name: hello}}", [], "/tests"),
+        ("image: i\nsource: {configMapRef: {name: hello}}\nworkingDir: /app", ["/tests"], "/app"),
+        ("source: {configMapRef: {name: hello}}\nworkingDir: /app/\npaths: [/tests/test_hello.py]", ["/tests/test_hello.py"], "/app"),
         (
             "image: i\nmarkers: a and not b\nkeywords: x or y\nmaxFail: 2\nargs: [-v, --color=yes]\npaths: [a, 'b::c']",
             ["-m", "a and not b", "-k", "x or y", "--maxfail=2", "-v", "--color=yes", "a", "b::c"],
@@ -335,7 +335,9 @@ def test_shared_volume_of_a_class_needs_no_common_node() -> None:
 def test_config_maps_to_read() -> None:
     assert config_map_names(load("full")) == ("seed-sql",)
     assert config_map_names(load("minimal")) == ("hello",)
-    both = make("services: {postgres: {initSQL: {configMap: x}}}\ntests: {source: {configMap: x}}")
+    both = make(
+        "services: {postgres: {initSQL: {configMapRef: {name: x}}}}\ntests: {source: {configMapRef: {name: x}}}"
+    )
     assert config_map_names(both) == ("x",)
 
 

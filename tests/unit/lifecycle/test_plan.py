@@ -329,10 +329,14 @@ def test_a_wait_within_the_second_of_creation_is_not_told() -> None:
 
 
 def test_a_spec_that_can_not_be_started() -> None:
-    made = rejected(FRESH, Reason.INVALID_SPEC, "tests.source.configMap: ConfigMap x is not there", b.NOW)
+    made = rejected(FRESH, Reason.INVALID_SPEC, "tests.source.configMapRef.name: ConfigMap x is not there", b.NOW)
     assert made.status.verdict == "Errored"
     assert next((c.type, c.status) for c in made.status.conditions) == ("Accepted", "False")
-    assert succeeded(made.status) == ("False", "InvalidSpec", "tests.source.configMap: ConfigMap x is not there")
+    assert succeeded(made.status) == (
+        "False",
+        "InvalidSpec",
+        "tests.source.configMapRef.name: ConfigMap x is not there",
+    )
     assert made.actions == (GatherEvidence(True),)
     after = FRESH.model_copy(update={"status": made.status})
     assert decide(after, GONE).actions == (CleanUp(),)  # whatever the burst has left

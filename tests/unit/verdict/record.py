@@ -118,7 +118,7 @@ CASES = {
     ),
     "service-ends-at-start": Case("ServiceNotReady", {"services": {"store": service("raise SystemExit('no licence')")}}),
     "init-sql": Case(
-        "ServiceNotReady", {"services": {"postgres": {"initSQL": {"configMap": "init-sql"}}}},
+        "ServiceNotReady", {"services": {"postgres": {"initSQL": {"configMapRef": {"name": "init-sql"}}}}},
         {**PASSES, "a.sql": "insert into ordres values (1);\n"},
     ),
     "service-ends": Case("ServiceLost", {"services": {"store": service(SERVES + "time.sleep(9); raise SystemExit(3)")}}, SLEEPS),
@@ -271,7 +271,7 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
     if case.tests:
         source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
         await cluster.create({**source, "data": case.tests})
-        spec["tests"] = {"source": {"configMap": name}, **spec.get("tests", {})}
+        spec["tests"] = {"source": {"configMapRef": {"name": name}}, **spec.get("tests", {})}
     run = {
         "apiVersion": "seatrial.dev/v1alpha1",
         "kind": "IntegrationRun",

@@ -422,7 +422,7 @@ NEXT_STEPS = {
         "`seatrial logs orders migrations`",
     ),
     "TestTimeout": (
-        from_result(b.run(SPEC), b.facts(), Result("sha256:x", b.summary("timeout"))), "tests.timeout",
+        from_result(b.run(SPEC), b.facts(), Result("sha256:x", b.summary("timeout"))), "tests.perTestTimeout",
     ),
     "AppCrashed": (
         from_pods(
