@@ -31,6 +31,7 @@ const usage = `launch starts a command when what it needs answers.
   launch run [flags] -- COMMAND ARG...   wait, then run the command
   launch wait [flags]                    wait, then exit 0
   launch copy SOURCE TARGET              copy the files of a folder into another
+  launch workdir SOURCE TARGET           make a writable copy of an image's folder in an empty one
   launch version
 
 Flags of run and wait:
@@ -51,6 +52,7 @@ Flags of run:
   --beacon :7070          when the command has succeeded, stay and answer HTTP 200 on this address
   --prepend-env K=V       put V and a colon before the present value of K; repeatable
   --copy SOURCE:TARGET    copy the files of a folder first; repeatable
+  --workdir SOURCE:TARGET make a writable copy of an image's folder in an empty one first; repeatable
   --chdir FOLDER          where to run the command
   --python                run the first of python and python3 on PATH with the arguments
 `
@@ -77,11 +79,12 @@ func launch(args []string, started time.Time) int {
 			return giveUp(failure{exitUsage, codeUsage, err.Error() + " (`launch help` lists the flags)"}, options.terminationLog)
 		}
 		return run(options, started)
-	case "copy":
+	case "copy", "workdir":
 		if len(args) != 3 {
-			return giveUp(failure{exitUsage, codeUsage, "copy takes two folders: launch copy SOURCE TARGET"}, defaultTerminationLog)
+			return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("%[1]s takes two folders: launch %[1]s SOURCE TARGET", args[0])}, defaultTerminationLog)
 		}
-		if err := copyFolder(args[1], args[2]); err != nil {
+		copies := map[string]func(source, target string) error{"copy": copyFolder, "workdir": copyWorkdir}
+		if err := copies[args[0]](args[1], args[2]); err != nil {
 			return giveUp(asFailure(err), defaultTerminationLog)
 		}
 		return 0
@@ -92,7 +95,7 @@ func launch(args []string, started time.Time) int {
 		fmt.Print(usage)
 		return 0
 	}
-	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy or version", args[0])}, defaultTerminationLog)
+	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy, workdir or version", args[0])}, defaultTerminationLog)
 }
 
 // logf writes a line of the launcher's own to stderr, which the command shares.

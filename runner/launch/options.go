@@ -22,6 +22,7 @@ type options struct {
 	python      bool
 	prepend     []pair
 	copies      []pair
+	workdirs    []pair
 	chdir       string
 	beacon      string
 	record      string
@@ -72,6 +73,7 @@ func parseOptions(command string, args []string, env func(string) (string, bool)
 		flags.Func("run-timeout", "", durationFlag(&o.runTimeout))
 		flags.Func("prepend-env", "", pairFlag(&o.prepend, "=", "K=V"))
 		flags.Func("copy", "", pairFlag(&o.copies, ":", "SOURCE:TARGET"))
+		flags.Func("workdir", "", pairFlag(&o.workdirs, ":", "SOURCE:TARGET"))
 		flags.StringVar(&o.chdir, "chdir", "", "")
 		flags.BoolVar(&o.python, "python", false, "")
 	}

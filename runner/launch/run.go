@@ -51,11 +51,13 @@ func run(o options, started time.Time) int {
 		return end(failure{exitSignal + int(s), codeStopped, "stopped by " + name + " before the start" + text})
 	}
 
-	if err := prepare(&o); err != nil {
-		return fail(err)
-	}
-	stopped, notReady := waitFor(o, files.journal, started, signals)
+	// A copy of a large folder takes as long as services do to start, so neither waits for the other.
+	waiting, prepared := o, make(chan error, 1)
+	go func() { prepared <- prepare(&o) }()
+	stopped, notReady, err := waitFor(waiting, files.journal, started, signals, prepared)
 	switch {
+	case err != nil:
+		return fail(err)
 	case stopped != 0:
 		return stop(stopped, notReady)
 	case len(notReady) > 0:
@@ -136,6 +138,11 @@ func openFiles(o *options) (files runFiles, err error) {
 
 // prepare does what need not wait for anyone: files, folder, environment, and finding the command.
 func prepare(o *options) error {
+	for _, workdir := range o.workdirs {
+		if err := copyWorkdir(workdir.left, workdir.right); err != nil {
+			return err
+		}
+	}
 	for _, copy := range o.copies {
 		if err := copyFolder(copy.left, copy.right); err != nil {
 			return err
@@ -164,29 +171,43 @@ func prepare(o *options) error {
 	return findCommand(o)
 }
 
-// waitFor opens the gate. It returns the signal that stopped the waiting, if one did, and what was not ready then.
-func waitFor(o options, journal *journal, started time.Time, signals <-chan os.Signal) (stopped syscall.Signal, notReady []unready) {
+// waitFor returns when the gate is open and everything is prepared, or when one of them can't be. It returns the signal that stopped
+// the waiting, if one did, what was not ready then, and what went wrong with the preparation.
+func waitFor(o options, journal *journal, started time.Time, signals <-chan os.Signal, prepared <-chan error) (stopped syscall.Signal, notReady []unready, err error) {
 	ctx, cancel := context.WithDeadline(context.Background(), started.Add(o.timeout))
 	defer cancel()
 	gate := gate{dependencies: o.dependencies, journal: journal, started: started}
-	done := make(chan []unready, 1)
-	go func() { done <- gate.wait(ctx) }()
-	for {
+	opened := make(chan []unready, 1)
+	go func() { opened <- gate.wait(ctx) }()
+	for missing := 2; missing > 0; {
 		select {
 		case s := <-signals:
 			if number := s.(syscall.Signal); stops(number) {
 				cancel()
-				return number, <-done
+				if opened != nil {
+					notReady = <-opened
+				}
+				return number, notReady, nil
 			}
-		case notReady := <-done:
+		case err := <-prepared:
+			if err != nil {
+				return 0, nil, err
+			}
+			missing--
+			prepared = nil
+		case notReady := <-opened:
 			if len(notReady) > 0 {
 				journal.write(event{Event: "timeout", NotReady: notReady})
-			} else if len(o.dependencies) > 0 {
+				return 0, notReady, nil
+			}
+			if len(o.dependencies) > 0 {
 				logf("everything answers after %.2f s", time.Since(started).Seconds())
 			}
-			return 0, notReady
+			missing--
+			opened = nil
 		}
 	}
+	return 0, nil, nil
 }
 
 // replace makes this process the command. It returns only when that is not possible.
