@@ -9,8 +9,9 @@ from typing import Any
 from rich.text import Text
 
 from seatrial.archive.model.json import to_json
-from seatrial.archive.model.report import Hint, Report, Span, excerpt, spans, took
+from seatrial.archive.model.report import Report, Span, excerpt, spans, took
 from seatrial.archive.model.tests import FailureText, TestRow
+from seatrial_protocol.hints import Hint
 
 from .output import VERDICT_STYLE, Out, verdict_mark
 from .progress import counts_text, seconds

@@ -1,1 +1,1 @@
-"""What is kept of a run besides its results: the logs and states of its environment, and its record. Gathered before anything is deleted."""
+"""What is kept of a run besides its results: logs, states and Events of its environment, hints, and its record."""

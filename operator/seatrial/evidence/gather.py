@@ -1,4 +1,4 @@
-"""Brings what an environment tells to the archive, before anything of it is deleted. It decides nothing: `plan` says when."""
+"""Brings the evidence of an environment to the archive, before anything of it is deleted. The plan says when."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from seatrial.api.run import IntegrationRun
 from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.model.keys import RECORD
 from seatrial.environment import secrets
-from seatrial.evidence import hints, logs, states
+from seatrial.evidence import logs, states
 from seatrial.evidence.archive import EvidenceArchive, encode
+from seatrial.evidence.findings import Context, Finding, context_of
+from seatrial.evidence.hints import hints_of
 from seatrial.evidence.masking import Masker, forms
+from seatrial.evidence.matching import of_log
+from seatrial.evidence.objects import of_events, of_pods
 from seatrial.evidence.record import record
 from seatrial.facts.attempt import Evidence, Pod
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import EVENT, JOB, NODE, POD, POD_METRICS, Kind
 from seatrial.settings import Settings
+from seatrial_protocol.hints import hints_to_json
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +47,9 @@ class _Set:
 
     run: IntegrationRun
     masker: Masker
-    context: hints.Context
+    context: Context
     files: list[dict[str, Any]] = field(default_factory=list)
-    found: list[hints.Hint] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -84,7 +89,7 @@ class Gatherer:
         if (sealed := await self._archive.digest(uid, attempt)) is not None:
             return Evidence(*sealed)
         masker = masker_of(run, self._settings)
-        gathered = _Set(run, masker, hints.context_of(run, pods))
+        gathered = _Set(run, masker, context_of(run, pods))
         await self._store(gathered, RECORD, record(body, pods, masker))  # an archive that is away shows here, first
         if whole:
             try:
@@ -92,8 +97,8 @@ class Gatherer:
                     await self._environment(gathered, pods, there)
             except TimeoutError:
                 gathered.notes.append(f"not everything could be read within {SECONDS:.0f} s")
-            gathered.found += hints.of_pods(pods, gathered.context)
-            await self._store(gathered, "hints.json", hints.to_json(hints.ranked(gathered.found, gathered.context)))
+            gathered.found += of_pods(pods)
+            await self._store(gathered, "hints.json", hints_to_json(hints_of(gathered.found, gathered.context)))
         if gathered.notes:
             await self._store(gathered, "notes.json", gathered.notes)
         of = {"uid": uid, "name": run.metadata.name, "namespace": run.metadata.namespace}
@@ -107,7 +112,7 @@ class Gatherer:
             bodies, jobs, events, usage = await asyncio.gather(
                 *(self._list(gathered, kind, namespace) for kind in (POD, JOB, EVENT, POD_METRICS))
             )
-            gathered.found += hints.of_events(events, gathered.context)
+            gathered.found += of_events(events, gathered.context)
             await self._store(gathered, "jobs.json", [states.kept(job) for job in jobs])
             await self._store(gathered, "events.json", [states.kept(event) for event in events])
             if usage:
@@ -161,10 +166,10 @@ class Gatherer:
             if log.previous and not content:
                 return
 
-            def work() -> tuple[bytes, list[hints.Hint]]:
+            def work() -> tuple[bytes, list[Finding]]:
                 masked = gathered.masker.data(content)
                 ours = log.container == "collector"  # it waits for what it needs, and says so
-                return masked, [] if ours else hints.of_log(log.component, log.path, masked, gathered.context)
+                return masked, [] if ours else of_log(log.component, log.path, masked, gathered.context)
 
             masked, found = await asyncio.to_thread(work)
             gathered.found += found

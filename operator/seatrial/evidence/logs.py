@@ -1,8 +1,9 @@
 """Which logs are read, what they are called in the archive, and how much of each is kept. Pure.
 
-Kubernetes offers two bounds: `tailLines`, the end of a log, and `limitBytes`, which cuts what follows it at its end. So the
-lines are asked for generously and the last bytes of the answer are kept; only when the lines are so long that even the answer was cut
-before its end, so few of them are asked for that they can't be cut (the runtime splits lines at 16 KiB).
+Kubernetes offers two bounds: `tailLines`, the end of a log, and `limitBytes`, which cuts what follows it at its end. So
+the lines are asked for generously and the last bytes of the answer are kept; only when the lines are so long that even
+the answer was cut before its end, so few of them are asked for that they can't be cut (the runtime splits lines at
+16 KiB).
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ LONGEST_BYTES = 8 * 1024 * 1024
 """Of the answer to that."""
 LONG_LINES = 100
 """Asked for when the lines are too long for that."""
-_ROLES = ("service", "migrations", "app", "tests")
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def in_order(pods: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Pods in the order in which they come up: services, migrations, apps, tests."""
 
     def place(pod: Mapping[str, Any]) -> tuple[int, str, str]:
-        role = label(pod, labels.ROLE)
-        number = _ROLES.index(role) if role in _ROLES else len(_ROLES)
+        number = labels.role_rank(label(pod, labels.ROLE))
         return number, label(pod, labels.COMPONENT), str(pod["metadata"].get("creationTimestamp") or "")
 
     return sorted(pods, key=place)
@@ -74,7 +73,10 @@ def logs_of(pods: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
 
 
 def kept(answer: bytes, lines_asked: int) -> bytes:
-    """What is kept of an answer: its end, beginning with a whole line, and with a first line that says so when the rest is missing."""
+    """What is kept of an answer: its end, from the beginning of a line.
+
+    A first line says so when the rest is missing.
+    """
     cut = lines_asked < LINES  # the first answer was
     if len(answer) > KEPT_BYTES:
         cut = True

@@ -12,7 +12,7 @@ from seatrial.kube.errors import UnavailableError, error_of
 from seatrial.kube.kinds import POD
 
 _DATA, _ERROR = 0, 1
-"""Channels of a forwarded port: the first byte of each message. The first message of each channel is the port's number."""
+"""Channels of a forwarded port: the first byte of each message. A channel's first message is the port's number."""
 _FORWARDED_BYTES = 64 * 1024
 
 

@@ -105,8 +105,8 @@ def _response(answer: aiohttp.ClientResponse, request: httpx.Request) -> httpx.R
 class _Forwarded:
     """A port of a pod behind a socket in a folder of ours, so that nobody else on this machine can use it.
 
-    aiohttp speaks to the socket: httpx would do it with anyio, which raises InvalidStateError when a reader leaves while
-    more comes.
+    aiohttp speaks to the socket: httpx would do it with anyio, which raises InvalidStateError when a reader leaves
+    while more comes.
     """
 
     def __init__(self, cluster: Cluster, service: Service) -> None:

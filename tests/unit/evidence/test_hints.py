@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import pytest
 
-from seatrial.evidence.hints import Context, context_of, of_events, of_log, of_pods, ranked, to_json
+from seatrial.evidence import sentences
+from seatrial.evidence.codes import Code
+from seatrial.evidence.findings import Context, Finding, context_of
+from seatrial.evidence.hints import MOST, hints_of, ranked
+from seatrial.evidence.matching import of_log
+from seatrial.evidence.objects import of_events, of_pods
+from seatrial.evidence.sentences import SENTENCES, Sentence, sentence_of
 from seatrial.facts.attempt import Container
 from tests.unit import builders as b
 
@@ -105,6 +112,30 @@ LINES = {
     ),
     "not an address, in a folder": Case("/app/tests/test_it.py:33: ConnectionRefusedError", "connection refused"),
     "not an address": Case("/usr/lib/python3.13/socket.py:849: ConnectionRefusedError", "connection refused"),
+    "refused on localhost, by Node": Case(
+        "Error: connect ECONNREFUSED ::1:5432", "connection refused to localhost:5432", "postgres listens under its own name, postgres:5432",
+    ),
+    "refused on localhost, by urllib3": Case(
+        "requests.exceptions.ConnectionError: HTTPConnectionPool(host='localhost', port=3000): Max retries exceeded with url: / (Caused by "
+        "NewConnectionError('<urllib3.connection.HTTPConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))",
+        "connection refused to localhost:3000", "a localhost, of its own", "tests",
+    ),
+    "refused on localhost, by a browser": Case(
+        "playwright._impl._errors.Error: Page.goto: net::ERR_CONNECTION_REFUSED at http://localhost:8000/login",
+        "connection refused to localhost:8000", "api listens under its own name, api:8000", "tests",
+    ),
+    "Testcontainers": Case(
+        "E   docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.', "
+        "FileNotFoundError(2, 'No such file or directory'))", "the tests need Docker", "spec.services", "tests",
+    ),
+    "Testcontainers, Node": Case(
+        "Error: Could not find a working container runtime strategy", "the tests need Docker", "spec.services", "tests",
+    ),
+    "module of a command": Case("/usr/local/bin/python: No module named orders", "module orders is missing"),
+    "gate, HTTP, with a body": Case(
+        'seatrial: not ready after 12s: web (http://web:8000/health: HTTP 503: {"database": "down"})',
+        'not ready: http://web:8000/health: HTTP 503: {"database": "down"}', "path", "tests",
+    ),
     "refused on localhost": Case("connect ECONNREFUSED 127.0.0.1:5432", "connection refused to localhost:5432", "localhost"),
 }  # fmt: skip
 
@@ -116,11 +147,11 @@ def log(*lines: str, second: int = 1) -> bytes:
 @pytest.mark.parametrize("case", LINES.values(), ids=LINES.keys())
 def test_one_line(case: Case) -> None:
     content = log("INFO: starting", case.line, "INFO: bye")
-    (hint,) = of_log(case.component, f"logs/{case.component}.log", content, CONTEXT)
+    (hint,) = hints_of(of_log(case.component, f"logs/{case.component}.log", content, CONTEXT), CONTEXT)
     assert hint.title.startswith(case.title)
     assert " to py" not in hint.title
     assert case.advice in hint.advice
-    assert (hint.line, hint.at) == (case.line, "2026-03-01T12:00:02.123456Z")
+    assert (hint.line, hint.to_json()["at"]) == (case.line, "2026-03-01T12:00:02.123456Z")
     assert (hint.component, hint.file) == (case.component, f"logs/{case.component}.log")
 
 
@@ -137,10 +168,10 @@ CALM = (
 def test_what_a_line_leaves_open_is_not_said_where_another_names_it() -> None:
     log = b"2026-11-21T10:00:00.000000001Z psycopg/connection.py:304: UndefinedTable\n"
     bare = ["table does not exist: a migration is missing"]
-    assert [h.title for h in of_log("tests", "logs/tests.log", log, Context())] == bare
+    assert titles_of(of_log("tests", "logs/tests.log", log, Context())) == bare
     log += b'2026-11-21T10:00:00.000000002Z E  UndefinedTable: relation "products" does not exist\n'
     named = ["table products does not exist: a migration is missing"]
-    assert [h.title for h in of_log("tests", "logs/tests.log", log, Context())] == named
+    assert titles_of(of_log("tests", "logs/tests.log", log, Context())) == named
 
 
 def test_a_calm_log_says_nothing() -> None:
@@ -149,11 +180,15 @@ def test_a_calm_log_says_nothing() -> None:
 
 def test_of_a_component_that_ended_its_last_word_is_better_than_nothing() -> None:
     (hint,) = of_log("api", "logs/api.previous.log", log("starting", "giving up: bad licence"), CONTEXT)
-    assert (hint.title, hint.line) == ("its last words", "giving up: bad licence")
+    assert (sentence_of(hint, "pr-7").title, hint.line) == ("the last line of its log", "giving up: bad licence")
 
 
-def titles(*found: object) -> list[tuple[str, bool]]:
-    return [(hint.title, hint.cause) for hint in ranked(list(found), CONTEXT)]  # type: ignore[arg-type]
+def titles_of(found: Iterable[Finding]) -> list[str]:
+    return [sentence_of(finding, "pr-7").title for finding in found]
+
+
+def titles(*found: Finding) -> list[tuple[str, bool]]:
+    return [(hint.title, hint.cause) for hint in hints_of(found, CONTEXT)]
 
 
 def test_the_cause_comes_before_its_consequences_whatever_the_order() -> None:
@@ -183,19 +218,21 @@ def test_what_was_killed_comes_first() -> None:
     run = b.run({"services": {"postgres": {}}, "apps": {"api": {"image": "i", "port": 8000}}})
     context = context_of(run, pods)
     assert context.broken == {"postgres"}
-    found = ranked([*refused, *of_pods(pods, context)], context)
+    found = hints_of([*refused, *of_pods(pods)], context)
     assert (found[0].component, found[0].title) == (
         "postgres",
         "its process was killed for using more memory than its limit",
     )
     assert [hint.cause for hint in found] == [True, False]
-    assert set(to_json(found)[0]) == {"component", "file", "line", "at", "title", "advice", "cause"}
+    assert set(found[0].to_json()) == {
+        "component", "file", "line", "at", "title", "advice", "cause", "code", "data",
+    }  # fmt: skip
 
 
 def test_a_large_log_is_read_quickly_enough_to_be_read_at_all() -> None:
     content = log(*(f"INFO: request {i} took 3 ms" for i in range(40))) * 500 + log("KeyError: 'TOKEN_FILE'")
     (hint,) = of_log("api", "logs/api.log", content, CONTEXT)
-    assert hint.title == "variable TOKEN_FILE is not set"
+    assert titles_of([hint]) == ["variable TOKEN_FILE is not set"]
 
 
 def test_what_was_raised_is_shown_rather_than_the_source_that_raised_it() -> None:
@@ -248,7 +285,7 @@ def test_of_a_component_that_said_nothing_its_state_is_the_cause(container: Cont
     refused = of_log(
         "tests", "logs/tests.log", log("no longer answers: store (tcp://store:9000: connection refused)"), context
     )
-    cause, other = ranked([*refused, *of_pods(pods, context)], context)
+    cause, other = hints_of([*refused, *of_pods(pods)], context)
     assert (cause.component, cause.file, cause.title, cause.line, cause.cause) == (
         "store",
         "pods.json",
@@ -258,7 +295,7 @@ def test_of_a_component_that_said_nothing_its_state_is_the_cause(container: Cont
     )
     assert other.title == "connection refused to store, which had ended"
     said = of_log("store", "logs/store.log", log("KeyError: 'LICENCE'"), context)
-    assert "pods.json" not in {hint.file for hint in ranked([*said, *of_pods(pods, context)], context)}
+    assert "pods.json" not in {hint.file for hint in ranked([*said, *of_pods(pods)], context)}
 
 
 def test_what_was_evicted_is_not_told_by_its_last_words() -> None:
@@ -272,7 +309,7 @@ def test_what_was_evicted_is_not_told_by_its_last_words() -> None:
         )
     ]
     said = of_log("api", "logs/api.log", log("Serving HTTP on 0.0.0.0"), CONTEXT)
-    (hint,) = ranked([*said, *of_pods(pods, CONTEXT)], CONTEXT)
+    (hint,) = hints_of([*said, *of_pods(pods)], CONTEXT)
     assert (hint.title, hint.cause) == ("its pod was evicted", True)
     assert 'exceeds the limit "20Mi"' in hint.line
 
@@ -286,7 +323,7 @@ def test_events_tell_why_there_is_no_pod() -> None:
         {"reason": "Scheduled", "involvedObject": {"kind": "Pod", "name": "api"}, "message": "fine"},
     ]  # fmt: skip
     found = list(of_events(events, CONTEXT))
-    assert [(hint.component, hint.title, hint.line) for hint in found] == [
+    assert [(finding.component, *titles_of([finding]), finding.line) for finding in found] == [
         ("tests", "its pod could not be created", denied), ("api", "its pod could not be created", denied),
     ]  # fmt: skip
     assert len(ranked(found, CONTEXT)) == 2
@@ -300,6 +337,86 @@ def test_that_memory_was_used_up_is_told_once() -> None:
         log("seatrial: the container used up its memory, and the kernel killed a process in it"),
         CONTEXT,
     )
-    assert titles(*said, *of_pods(pods, CONTEXT)) == [
-        ("its process was killed for using more memory than its limit", True)
-    ]
+    assert titles(*said, *of_pods(pods)) == [("its process was killed for using more memory than its limit", True)]
+
+
+def test_what_is_written_of_a_failure_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other sentences the same hints are chosen, in the same order, with the same cause."""
+
+    def chosen() -> list[tuple[str, str, str, bool]]:
+        found = [
+            finding
+            for case in LINES.values()
+            for finding in of_log(case.component, f"logs/{case.component}.log", log(case.line), CONTEXT)
+        ]
+        states = of_pods(b.pod("api", "app", container) for container, _, _ in STATES.values())
+        evicted = of_pods([b.pod("worker", "app", reason="Evicted")])
+        return [(h.code, h.component, h.line, h.cause) for h in hints_of([*found, *states, *evicted], CONTEXT)]
+
+    before = chosen()
+    titles = [sentence.title for sentence in SENTENCES.values()]
+    others = {code: Sentence(titles[-n], f"its {code}") for n, code in enumerate(SENTENCES, start=1)}
+    monkeypatch.setattr(sentences, "SENTENCES", others)
+    assert chosen() == before
+    assert len(before) == MOST
+
+
+def test_every_failure_has_its_sentence() -> None:
+    assert set(SENTENCES) == set(Code)
+
+
+QUIET = {
+    "an early login of a gate": (
+        "postgres",
+        (
+            'FATAL:  password authentication failed for user "postgres"',
+            'DETAIL:  User "postgres" has no password assigned.',
+            '\tConnection matched file "/data/cluster/pg_hba.conf" line 128: "host all all all scram-sha-256"',
+        ),
+    ),
+    "a notice of initial SQL": ("postgres", ("psql:/initdb.d/10-seed.sql:3: NOTICE:  seeding",)),
+    "source in a traceback": (
+        "worker",
+        (
+            "Traceback (most recent call last):",
+            '  File "/usr/lib/python3.13/site-packages/psycopg/pool.py", line 90, in connect',
+            '    logger.warning("Connection refused: %s", error)',
+        ),
+    ),
+    "source that pytest shows": (
+        "tests",
+        (
+            "    def test_missing() -> None:",
+            ">       assert \"ModuleNotFoundError: No module named 'os'\" not in run()",
+            "E       AssertionError: assert \"ModuleNotFoundError: No module named 'os'\" not in 'x'",
+            "FAILED tests/test_missing.py::test_missing - AssertionError: No module named 'os'",
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("component", "lines"), QUIET.values(), ids=QUIET.keys())
+def test_lines_that_are_no_evidence(component: str, lines: tuple[str, ...]) -> None:
+    context = replace(CONTEXT, postgres=frozenset({"postgres"}))
+    assert of_log(component, f"logs/{component}.log", log(*lines), context) == []
+
+
+REFUSED_LOGIN = 'FATAL:  password authentication failed for user "shop"'
+LOGINS = {
+    "after the set-up": (("seatrial-postgres: set-up is done", REFUSED_LOGIN), True),
+    "before it": ((REFUSED_LOGIN, "seatrial-postgres: set-up is done"), False),
+    "the beginning is missing": (("# truncated: the log is longer", REFUSED_LOGIN), True),
+}
+
+
+@pytest.mark.parametrize(("lines", "shown"), LOGINS.values(), ids=LOGINS.keys())
+def test_a_refused_login_counts_once_components_can_log_in(lines: tuple[str, ...], shown: bool) -> None:
+    context = replace(CONTEXT, postgres=frozenset({"postgres"}))
+    content = "".join(f"{line}\n" for line in lines).encode()
+    found = of_log("postgres", "logs/postgres.log", content, context)
+    assert titles_of(found) == (["the credentials are refused shop"] if shown else [])
+
+
+def test_a_long_line_is_cut_with_a_mark() -> None:
+    (finding,) = of_log("worker", "logs/worker.log", log("MemoryError " + "x" * 1000), CONTEXT)
+    assert (len(finding.line), finding.line[-2:]) == (500, "x…")

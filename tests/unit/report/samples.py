@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from seatrial.archive.model.report import Hint, Report
+from seatrial.archive.model.report import Report
 from seatrial.archive.model.runs import Attempt, Counts, RunDetail, Timeline
 from seatrial.archive.model.tests import FailureText, TestRow
 from seatrial.archive.server.reports.merge import Part
+from seatrial_protocol.hints import Hint
 from tests.unit.runner.support import Event, lines
 
 BEGAN = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

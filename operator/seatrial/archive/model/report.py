@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
@@ -10,12 +9,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.model.tests import TestRow
+from seatrial_protocol.hints import Hint
 
 _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -30,21 +30,6 @@ _POINTS = (
     ("cleanedUp", ""),
 )
 """What goes on from each point of a timeline."""
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class Hint:
-    """A line of the evidence that tells why."""
-
-    component: str
-    file: str
-    """Of the evidence, such as logs/orders.log."""
-    line: str
-    title: str
-    advice: str
-    at: datetime | None = None
-    cause: bool = False
-    """Probably the cause; else one of its consequences."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -80,21 +65,6 @@ def notes(attempt: Attempt | None) -> tuple[str, ...]:
     """What the runner noticed in the shards of an attempt besides how the tests ended, each once."""
     told = [(shard.summary or {}).get("notes") for shard in (attempt.shards if attempt else ())]
     return tuple(dict.fromkeys(str(note) for notes in told if isinstance(notes, list) for note in notes))
-
-
-def parse_hints(body: bytes) -> tuple[Hint, ...]:
-    """The hints in hints.json; those that can't be read are left out."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return ()
-    adapter, hints = TypeAdapter(Hint), []
-    for entry in found if isinstance(found, list) else ():
-        try:
-            hints.append(adapter.validate_python(entry))
-        except ValidationError:
-            continue
-    return tuple(hints)
 
 
 def instant(value: object) -> float | None:

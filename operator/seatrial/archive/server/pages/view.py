@@ -17,11 +17,12 @@ from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import by_name
 from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.model.questions import RunFilter
-from seatrial.archive.model.report import Hint, parse_hints
 from seatrial.archive.model.runs import Counts, RunDetail, RunRow
 from seatrial.archive.model.tests import TestHistory, TestPage
 from seatrial.archive.server.pages.moments import clean, time_of, tone_of
 from seatrial.archive.server.pages.timeline import WIDTH
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.hints import Hint, parse_hints
 
 VERDICTS = ("Passed", "Failed", "Errored", "Cancelled")
 SPANS = {"1h": "last hour", "24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}
@@ -236,7 +237,10 @@ def goes_on(run: RunRow) -> bool:
 
 def hints(body: bytes, stored: Collection[str]) -> tuple[Hint, ...]:
     """The hints in hints.json, causes first, as much of them as one reads. `stored` are the files that a hint may point to."""
-    found = sorted(parse_hints(body), key=lambda hint: not hint.cause)[:_HINTS]
+    try:
+        found = sorted(parse_hints(body), key=lambda hint: not hint.cause)[:_HINTS]
+    except ProtocolError:
+        return ()
     return tuple(_bounded(hint, hint.file if hint.file in stored else "") for hint in found)
 
 

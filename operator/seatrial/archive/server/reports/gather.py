@@ -9,12 +9,14 @@ from typing import Any, Protocol
 from seatrial.archive.model.errors import ArchiveRuleError, NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import TestFilter, TestOrder
-from seatrial.archive.model.report import Hint, Report, parse_hints
+from seatrial.archive.model.report import Report
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.model.tests import TestPage, TestRow
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.reports.coverage import Coverage
 from seatrial.archive.server.reports.merge import Part
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.hints import Hint, parse_hints
 
 EVENTS = "events.jsonl"
 HINTS = "hints.json"
@@ -94,7 +96,7 @@ def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
         return ()
     try:
         return parse_hints(files.read(SetKey(run.uid, run.last.attempt, None), HINTS))
-    except NotFoundError:
+    except (NotFoundError, ProtocolError):
         return ()
 
 

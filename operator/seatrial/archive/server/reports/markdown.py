@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 from seatrial.amounts import duration
 from seatrial.archive.model.json import to_json
-from seatrial.archive.model.report import Hint, Report, excerpt, spans, took
+from seatrial.archive.model.report import Report, excerpt, spans, took
 from seatrial.archive.model.runs import Counts, RunDetail, Timeline
 from seatrial.archive.model.tests import FailureText, TestRow
+from seatrial_protocol.hints import Hint
 from seatrial_runner.report.junit import legal
 
 LIMIT = 60_000
