@@ -26,6 +26,8 @@ SUMMARY = Bounds(1 * MIB)
 HINT = Bounds(64 * 1024)
 MANIFEST = Bounds(16 * MIB, entries=200_000)
 RUN_RECORD = Bounds(4 * MIB, depth=64, entries=200_000)
+MASKS = Bounds(512 * 1024, depth=1, entries=20_000)
+"""What the operator lists as secret; a Secret holds 1 MiB. Finding it takes ten times as much memory."""
 TERMINATION = Bounds(4096, depth=4, entries=16)
 """The kubelet keeps so many bytes of a termination message."""
 FEED = Bounds(2 * MIB)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
+from seatrial_protocol import limits, masks
+from seatrial_protocol.masks import MASK, Finder, Span
 from seatrial_runner.upload import CHUNK, Source
 
-MASK = b"***"
 BINARY_SIGN = b"\0"
 """What no text holds."""
 _LOOKED_AT = 8 * 1024
 """Bytes of the beginning of a file by which it is told whether it is text."""
-
-
 COPY_LIMIT = 256 * 1024**2
 """Bytes of a file of which a copy is made."""
 
@@ -29,17 +27,16 @@ class Mask:
     """Replaces secrets in bytes.
 
     Args:
-        secrets: in all the ways in which they may be written, the longest first.
+        secrets: in all the ways in which they may be written.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple(secret.encode("utf-8", "surrogatepass") for secret in secrets)
-        self._signs: list[bytes] = []  # those that hold no other: where none of these is, no secret is
-        for secret in sorted(self._secrets, key=len):
-            if not any(sign in secret for sign in self._signs):
-                self._signs.append(secret)
-        self.longest = max(map(len, self._secrets), default=0)
-        """Bytes of the longest one."""
+        self.finder = Finder(secret.encode("utf-8", "surrogatepass") for secret in secrets)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest secret."""
+        return self.finder.longest
 
     @classmethod
     def read(cls, path: str) -> Mask:
@@ -49,50 +46,74 @@ class Mask:
             ValueError: it can't be read.
         """
         try:
-            with open(path, encoding="utf-8") as file:
-                return cls(json.load(file))
+            with open(path, "rb") as file:
+                return cls(masks.parse(file.read(limits.MASKS.size + 1)))
         except FileNotFoundError:
             return cls()
-        except (OSError, TypeError, AttributeError) as error:
-            raise ValueError(f"the list of what is to be masked, {path}, can't be read: {error}") from error
+        except OSError as error:
+            raise ValueError(f"the list of masks, {path}, can't be read: {error}") from error
 
-    def __call__(self, data: bytes, *, same_size: bool = False) -> bytes:
-        """The same bytes without secrets; of the same size on wish, for files in which places count."""
-        if not any(sign in data for sign in self._signs):
-            return data
-        for secret in self._secrets:
-            if secret in data:
-                data = data.replace(secret, b"*" * len(secret) if same_size else MASK)
-        return data
+    def __call__(self, data: bytes) -> bytes:
+        """The same bytes without secrets."""
+        return self.finder.masked(data)
 
 
 class Masked:
     """A stream of bytes without secrets, also where a secret comes in two pieces.
 
-    What may be the beginning of a secret is held back until more comes; a whole line never is.
+    What may be the beginning of a secret is held back until more comes; a whole line never is. With `same_size` a secret
+    gives way to as many stars as it had bytes, for files in which places count.
     """
 
     def __init__(self, mask: Mask, *, same_size: bool = False) -> None:
-        self._mask, self._same_size = mask, same_size
+        self._finder, self._same_size = mask.finder, same_size
         self._held = b""
+        self._begun = 0
+        """How many of the held bytes belong to a secret whose beginning has been passed on."""
         self.hit = False
         """Whether anything was masked."""
 
     def feed(self, data: bytes) -> bytes:
         """What can be passed on now."""
-        if not self._mask.longest:
+        if not self._finder.longest:
             return data
         raw = self._held + data
-        clean = self._mask(raw, same_size=self._same_size)
-        self.hit = self.hit or clean != raw
-        cut = max(clean.rfind(b"\n") + 1, len(clean) - self._mask.longest + 1, 0)
-        self._held = clean[cut:]
-        return clean[:cut]
+        return self._pass_on(raw, max(raw.rfind(b"\n") + 1, len(raw) - self._finder.longest + 1, 0))
 
     def end(self) -> bytes:
         """The rest."""
-        held, self._held = self._held, b""
-        return held
+        return self._pass_on(self._held, len(self._held))
+
+    def _pass_on(self, raw: bytes, cut: int) -> bytes:
+        """The first bytes, clean; the others are held."""
+        spans = self._finder.spans(raw)
+        self.hit = self.hit or bool(spans)
+        clean, position, begun = [], 0, 0
+        for begin, end in self._with_begun(spans):
+            if begin >= cut:
+                break
+            clean += [raw[position:begin], self._stars(begin, min(end, cut))]
+            position, begun = min(end, cut), max(end - cut, 0)
+        clean.append(raw[position:cut])
+        self._held, self._begun = raw[cut:], begun
+        return b"".join(clean)
+
+    def _with_begun(self, spans: Iterable[Span]) -> Iterator[Span]:
+        """The spans, and before them the one that has begun earlier, as far as it goes."""
+        begun = self._begun
+        for begin, end in spans:
+            if begin < begun:
+                begun = max(begun, end)
+            else:
+                yield from ((0, begun),) if begun else ()
+                begun = 0
+                yield begin, end
+        yield from ((0, begun),) if begun else ()
+
+    def _stars(self, begin: int, end: int) -> bytes:
+        if self._same_size:
+            return b"*" * (end - begin)
+        return b"" if begin == 0 and self._begun else MASK
 
 
 class Spool:

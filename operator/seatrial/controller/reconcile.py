@@ -25,7 +25,8 @@ from seatrial.archive.client.errors import ArchiveError, ArchiveUnavailableError
 from seatrial.environment.manifests import Inputs, config_map_names, environment
 from seatrial.environment.problems import problems
 from seatrial.evidence.archive import EvidenceArchive
-from seatrial.evidence.gather import Gatherer, masker_of
+from seatrial.evidence.gather import Gatherer
+from seatrial.evidence.maskers import Maskers
 from seatrial.facts.attempt import Namespace, ShardFacts, ShardRef, shards_of
 from seatrial.facts.cache import FactsCache, Key
 from seatrial.facts.result import Result
@@ -127,7 +128,8 @@ class Reconciler:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster, self._archive, self._store = cluster, archive, store
-        self._gatherer = Gatherer(cluster, evidence, settings, clock)
+        self._maskers = Maskers(settings)
+        self._gatherer = Gatherer(cluster, evidence, self._maskers, clock)
         self._settings, self._metrics, self._clock = settings, metrics, clock
         self._bursts = asyncio.Semaphore(BURSTS)
 
@@ -168,7 +170,7 @@ class Reconciler:
         else:
             await self._ask_archive(run)
             steps = self._plan(run, now)
-        steps = self._without_secrets(run, await self._begin(run, steps))
+        steps = await self._without_secrets(run, await self._begin(run, steps))
         written = await self._write(run, steps)
         if written:  # told once, now: the next pass sees no transition any more
             await self._tell(run, steps)
@@ -184,11 +186,11 @@ class Reconciler:
     def _plan(self, run: IntegrationRun, now: datetime) -> Plan:
         return plan(run, self._store.attempt(run.scope), now)
 
-    def _without_secrets(self, run: IntegrationRun, steps: Plan) -> Plan:
+    async def _without_secrets(self, run: IntegrationRun, steps: Plan) -> Plan:
         """The verdict's plan, masked: its message quotes what programs have said last."""
         if steps.status.verdict is None or run.status.verdict is not None:
             return steps
-        masker = masker_of(run, self._settings)
+        masker = await self._maskers.of(run)
         status = with_message(steps.status, masker.text(steps.status.message))
         notes = tuple(replace(note, message=masker.text(note.message)) for note in steps.notes)
         return replace(steps, status=status, notes=notes)
@@ -395,12 +397,11 @@ class Reconciler:
 
     async def _burst(self, run: IntegrationRun, now: datetime) -> Plan:
         config_maps = await self._config_maps(run)
-        if found := problems(run, config_maps):
+        if found := await asyncio.to_thread(problems, run, config_maps):
             text = "; ".join(f"{p.path}: {p.message}" for p in found)
             raise Unacceptable(Reason.INVALID_SPEC, text)
-        parts = environment(
-            run, self._settings, Inputs(config_maps=config_maps, now=now, registry=await self._registry())
-        )
+        inputs = Inputs(config_maps=config_maps, now=now, registry=await self._registry())
+        parts = await asyncio.to_thread(environment, run, self._settings, inputs)
         namespace = await self._namespace(run, parts.namespace)
         await self._create(parts.role_binding)
         await asyncio.gather(*(self._create(manifest) for manifest in parts.foundation))

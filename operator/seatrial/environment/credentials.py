@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from seatrial.api import labels
 from seatrial.api.scope import Scope
 from seatrial.environment import objects
 from seatrial.environment.expansion import RESERVED_PREFIX, env_name, reference
+from seatrial_protocol.masks import to_json
 
 SECRET = "seatrial-credentials"  # noqa: S105 - the name of the object
 UPLOAD_SECRET = "seatrial-upload"  # noqa: S105
@@ -81,9 +81,7 @@ def upload_key(shard: int) -> str:
 
 
 MASKS = "masks"
-"""The key under which the Secret `seatrial-upload` lists what the collector masks, as a JSON list."""
-_MASKS_BYTES = 512 * 1024
-"""A Secret holds 1 MiB. The longest are left out if there is more: who has so many has put a file into a variable."""
+"""The key under which the Secret `seatrial-upload` lists what the collector masks."""
 
 
 def upload_secret(scope: Scope, key: bytes, shards: int, masks: Sequence[str]) -> objects.Manifest:
@@ -94,8 +92,4 @@ def upload_secret(scope: Scope, key: bytes, shards: int, masks: Sequence[str]) -
     values = {
         upload_key(shard): tokens.upload_token(key, scope.run.uid, scope.attempt, shard) for shard in range(shards)
     }
-    room, kept = _MASKS_BYTES, []
-    for mask in sorted(masks, key=len):
-        room -= len(json.dumps(mask)) + 2
-        kept += [mask] if room >= 0 else []
-    return _secret(scope, UPLOAD_SECRET, labels.TESTS, values | ({MASKS: json.dumps(kept[::-1])} if kept else {}))
+    return _secret(scope, UPLOAD_SECRET, labels.TESTS, values | ({MASKS: to_json(masks)} if masks else {}))

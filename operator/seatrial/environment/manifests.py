@@ -23,7 +23,6 @@ from seatrial.environment import (
     shared,
     tests,
 )
-from seatrial.evidence.masking import forms
 from seatrial.settings import Settings
 
 
@@ -79,7 +78,7 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         access.service_account(scope, inputs.registry),
         credentials.pull_secret(scope, inputs.registry) if inputs.registry else None,
         credentials.secret(scope, settings.key, derived) if derived else None,
-        credentials.upload_secret(scope, settings.key, tests.SHARDS, forms(secrets.of_run(run, settings))),
+        credentials.upload_secret(scope, settings.key, tests.SHARDS, secrets.masks(scope, spec, settings)),
         *_config_maps(scope, spec, inputs),
         shared.claim(scope, spec.shared_volume),
         *network.policies(scope, settings),

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from seatrial.api.run import IntegrationRun
+from seatrial.api.run import IntegrationRunSpec
+from seatrial.api.scope import Scope
 from seatrial.environment import services
-from seatrial.evidence.masking import secret_values
+from seatrial.masking.forms import forms
+from seatrial.masking.secret_values import secret_values
 from seatrial.settings import Settings
 
 
-def of_run(run: IntegrationRun, settings: Settings) -> set[str]:
-    """The derived credentials, and what the run's own variables hold under secret names."""
-    spec = run.spec
-    derived = {
-        credential.value(run.scope, settings.key)
+def masks(scope: Scope, spec: IntegrationRunSpec, settings: Settings) -> tuple[str, ...]:
+    """All secrets of an attempt, in all their forms."""
+    return forms(derived(scope, spec, settings) | own(spec))
+
+
+def derived(scope: Scope, spec: IntegrationRunSpec, settings: Settings) -> set[str]:
+    """The credentials that are derived for the services of an attempt."""
+    return {
+        credential.value(scope, settings.key)
         for backing in services.backings(spec.services, settings).values()
         for credential in backing.credentials
         if credential.fixed is None  # it stands in the spec, and may be a word such as `postgres`
     }
-    own = [spec.env, spec.tests.env, *(m.env for m in spec.migrations), *(a.env for a in spec.apps.values())]
-    own += [service.env or () for service in spec.services.values()]
-    told = secret_values({"name": each.name, "value": each.value} for variables in own for each in variables)
-    return derived | told
+
+
+def own(spec: IntegrationRunSpec) -> set[str]:
+    """What the run's own variables hold under secret names."""
+    lists = [spec.env, spec.tests.env, *(m.env for m in spec.migrations), *(a.env for a in spec.apps.values())]
+    lists += [service.env or () for service in spec.services.values()]
+    return secret_values({"name": each.name, "value": each.value} for variables in lists for each in variables)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from seatrial import amounts
 from seatrial.api.container import Env
 from seatrial.api.run import IntegrationRun, IntegrationRunSpec
-from seatrial.environment import env, services
+from seatrial.environment import env, secrets, services
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import RESERVED_PREFIX, Sizes
 from seatrial.environment.problem import Problem
+from seatrial.masking.forms import plain_size
 from seatrial.settings import Settings
 
 VALUE_BYTES = 64 * 1024
@@ -26,6 +27,8 @@ POD_BYTES = 1024 * 1024
 """Of all containers of one pod: its object must fit into the API server's database."""
 RUN_BYTES = 2 * 1024 * 1024
 """Of all containers of a run, replicas counted once."""
+SECRET_BYTES = 256 * 1024
+"""Of all secret values as they are: so many are looked for in all that is kept, and as many again of their other forms."""
 _CREDENTIAL_BYTES = 64
 """What a variable takes whose value is not known here: one of our credentials, or the shard's number."""
 
@@ -35,6 +38,13 @@ def problems(run: IntegrationRun) -> Iterator[Problem]:
     backings = services.backings(run.spec.services, Settings())
     yield from _collisions(run, backings)
     yield from _too_long(run, backings)
+    size = plain_size(secrets.own(run.spec))
+    if size > SECRET_BYTES:
+        yield Problem(
+            "spec",
+            f"the values of variables with secret names (such as PASSWORD, TOKEN, KEY) take {amounts.size(size)}, and at "
+            f"most {amounts.size(SECRET_BYTES)} can be masked in logs and results; put large data into a file of the image",
+        )
 
 
 def reserved_names(spec: IntegrationRunSpec) -> Iterator[Problem]:

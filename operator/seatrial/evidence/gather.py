@@ -12,12 +12,11 @@ from typing import Any
 from seatrial.api.run import IntegrationRun
 from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.model.keys import RECORD
-from seatrial.environment import secrets
 from seatrial.evidence import logs, states
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.findings import Context, Finding, context_of
 from seatrial.evidence.hints import hints_of
-from seatrial.evidence.masking import Masker, forms
+from seatrial.evidence.maskers import Maskers
 from seatrial.evidence.matching import of_log
 from seatrial.evidence.objects import of_events, of_pods
 from seatrial.evidence.record import record
@@ -25,7 +24,7 @@ from seatrial.facts.attempt import Evidence, Pod
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import EVENT, JOB, NODE, POD, POD_METRICS, Kind
-from seatrial.settings import Settings
+from seatrial.masking.masker import Masker
 from seatrial_protocol.hints import hints_to_json
 
 logger = logging.getLogger(__name__)
@@ -34,11 +33,6 @@ SECONDS = 20.0
 """For gathering everything of one environment."""
 READS = 4
 """Logs that are held at once, of all runs: bounds memory to some 50 MB, however many runs fail at once."""
-
-
-def masker_of(run: IntegrationRun, settings: Settings) -> Masker:
-    """Hides the secrets of a run."""
-    return Masker(forms(secrets.of_run(run, settings)))
 
 
 @dataclass
@@ -57,9 +51,9 @@ class Gatherer:
     """Gathers, masks and uploads."""
 
     def __init__(
-        self, cluster: Cluster, archive: EvidenceArchive, settings: Settings, clock: Callable[[], datetime]
+        self, cluster: Cluster, archive: EvidenceArchive, maskers: Maskers, clock: Callable[[], datetime]
     ) -> None:
-        self._cluster, self._archive, self._settings, self._clock = cluster, archive, settings, clock
+        self._cluster, self._archive, self._maskers, self._clock = cluster, archive, maskers, clock
         self._reads = asyncio.Semaphore(READS)
 
     async def __call__(
@@ -88,9 +82,10 @@ class Gatherer:
         uid, attempt = run.metadata.uid, run.status.attempt
         if (sealed := await self._archive.digest(uid, attempt)) is not None:
             return Evidence(*sealed)
-        masker = masker_of(run, self._settings)
+        masker = await self._maskers.of(run)
         gathered = _Set(run, masker, context_of(run, pods))
-        await self._store(gathered, RECORD, record(body, pods, masker))  # an archive that is away shows here, first
+        now = await asyncio.to_thread(record, body, pods, masker)
+        await self._store(gathered, RECORD, now)  # an archive that is away shows here, first
         if whole:
             try:
                 async with asyncio.timeout(SECONDS):

@@ -10,8 +10,8 @@ from typing import Any
 
 from seatrial.api import labels
 from seatrial.api.times import format_time
-from seatrial.evidence.masking import Masker
 from seatrial.facts.attempt import Container, Pod
+from seatrial.masking.masker import Masker
 
 STARTED_BY = "seatrial.dev/started-by"
 LINK = "seatrial.dev/link"

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from seatrial.api.run import IntegrationRun
 from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.evidence.archive import EvidenceArchive, encode
-from seatrial.evidence.gather import masker_of
-from seatrial.evidence.masking import Masker
+from seatrial.evidence.maskers import Maskers
 from seatrial.evidence.record import record
 from seatrial.facts.cache import FactsCache, scope_of
+from seatrial.masking.masker import Masker
 from seatrial.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Recorder:
     """Remembers which runs are to be told of, and tells. After a restart every run is told of again."""
 
     def __init__(self, archive: EvidenceArchive, store: FactsCache, settings: Settings) -> None:
-        self._archive, self._store, self._settings = archive, store, settings
+        self._archive, self._store, self._maskers = archive, store, Maskers(settings)
         self._waiting: dict[str, Mapping[str, Any] | None] = {}
         self._told: dict[str, bytes] = {}
         self._news = asyncio.Event()
@@ -72,7 +72,8 @@ class Recorder:
         body = self._store.runs.get(key) if key is not None else last
         if body is None:
             return
-        told = record(body, self._store.all_pods(scope_of(body)), self._masker(body), deleted=last is not None)
+        masker, pods = await self._masker(body), self._store.all_pods(scope_of(body))
+        told = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None)
         digest = hashlib.sha256(encode(told)).digest()
         if self._told.get(uid) != digest:
             await self._archive.put_record(uid, told)
@@ -82,8 +83,8 @@ class Recorder:
         if last is not None or told["timeline"].get("cleanedUp"):
             self._store.forget_gone(uid)
 
-    def _masker(self, body: Mapping[str, Any]) -> Masker:
+    async def _masker(self, body: Mapping[str, Any]) -> Masker:
         try:
-            return masker_of(IntegrationRun.parse(body), self._settings)
+            return await self._maskers.of(IntegrationRun.parse(body))
         except ValidationError:  # nothing was made of it; variables with secret names are masked all the same
             return Masker()

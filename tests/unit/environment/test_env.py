@@ -170,7 +170,7 @@ def test_credentials_that_the_run_gives_are_used_and_not_masked() -> None:
     assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == ("minioadmin", "minioadmin")
     assert told["AWS_DEFAULT_REGION"] == told["AWS_REGION"] == "us-east-1"
     assert told["REDIS_URL"] == "redis://redis:6379/0"
-    assert secret_values.of_run(run, Settings(key=b"k" * 32)) == set()
+    assert secret_values.masks(run.scope, run.spec, Settings(key=b"k" * 32)) == ()
 
 
 def test_no_service_is_told_the_credentials_of_others() -> None:

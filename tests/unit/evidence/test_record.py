@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from seatrial.api.times import format_time
 from seatrial.archive.model.record import parse_record
-from seatrial.evidence.masking import Masker, forms
 from seatrial.evidence.record import record, spec_hash
+from seatrial.masking.forms import forms
+from seatrial.masking.masker import Masker
 from tests.unit import builders as b
 
 POSTGRES = b.pod(
