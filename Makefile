@@ -77,10 +77,12 @@ unit: .venv ## unit and API tests, without a cluster
 	export PATH="$$(dirname "$$helm"):$$PATH"
 	$(GO) -C runner/launch vet -trimpath ./...
 	$(GO) -C runner/launch test -trimpath ./...
-	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -m "not cluster" -n 2
+	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -m "not cluster and not apiserver" -n 2
 
 e2e: install ## end-to-end tests on the real cluster
-	@$(IN_CLUSTER)
+	@echo "== a kube-apiserver alone: schema, rights, policies, manifests"
+	SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode) $(PY) -m pytest tests/api -m apiserver
+	$(IN_CLUSTER)
 	echo "== end-to-end tests: runs side by side"
 	$(PY) -m pytest tests/e2e -m "not disruptive and not slow" -n 4
 	echo "== end-to-end tests: one after the other, since they break things"

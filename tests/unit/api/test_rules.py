@@ -1,4 +1,4 @@
-"""The schema's rules and lists, as they are written; what the API server makes of them is in tests/e2e/test_admission.py."""
+"""The schema's rules and lists, as they are written; what the API server makes of them is in tests/api/test_schema.py."""
 
 from __future__ import annotations
 
