@@ -13,6 +13,7 @@ from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
 from seatrial.archive.client.live import LiveEvent
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import RUN, Object
+from seatrial.retry import Backoff
 
 from .connect import Session, why
 from .progress import Mark, Note, Progress
@@ -20,7 +21,7 @@ from .view import View
 
 SILENCE_SECONDS = 60.0
 """A watch that told nothing for so long is opened anew: its connection may be dead without anybody having said so."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+_PAUSES = (1.0, 10.0)
 _LIVE_PAUSE = 5.0
 _LIVE_PATIENCE = 5.0
 
@@ -131,19 +132,17 @@ class Follower:
             self._items.put_nowait(_Failed(error))
 
     async def _watch(self) -> None:
-        pause, told = _FIRST_PAUSE, False
+        backoff = Backoff(*_PAUSES)
         while True:
             try:
                 await self._watch_once()
-                pause, told = _FIRST_PAUSE, False
+                backoff.reset()
             except GoneError:
                 continue
             except UnavailableError as error:
-                if not told:
-                    told = True
+                if not backoff.failures:
                     self._items.put_nowait(Note(Mark.HINT, f"{error.message}; still trying"))
-                await asyncio.sleep(error.retry_after or pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await backoff.wait(error.retry_after)
             except NotFoundError:
                 self._items.put_nowait(_Deleted())
                 return

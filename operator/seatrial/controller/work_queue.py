@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
+
+from seatrial.retry import pause_after, varied
 
 K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY = 0.25
 LONGEST_RETRY = 60.0
-
-
-def backoff(failures: int, retry_after: float = 0.0, jitter: float = 0.0) -> float:
-    """Seconds to wait after the n-th failure in a row: 0.25, 0.5, 1 ... 60, never less than the server asked for."""
-    return max(retry_after, min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 16))) * (1 + 0.2 * jitter)
 
 
 class WorkQueue(Generic[K]):
@@ -80,7 +76,8 @@ class WorkQueue(Generic[K]):
             raise
         except Exception as error:  # whatever it is: said, counted by the handler, tried again
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            due = backoff(failures, getattr(error, "retry_after", 0.0), random.random())  # noqa: S311
+            asked = getattr(error, "retry_after", 0.0)
+            due = varied(pause_after(failures, FIRST_RETRY, LONGEST_RETRY, asked))
             expected = hasattr(error, "retry_after")
             logger.warning("%s: failed (%s), again in %.1f s", key, error, due, exc_info=None if expected else error)
         else:

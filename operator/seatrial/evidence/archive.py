@@ -15,6 +15,7 @@ from seatrial import tokens
 from seatrial.archive.client.errors import refusal, unavailable
 from seatrial.archive.model.keys import EVIDENCE
 from seatrial.archive.model.manifest import digest_of
+from seatrial.archive.model.record import Record
 
 # Not for a free connection: to wait for that tells nothing of the archive.
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0, pool=None)
@@ -75,10 +76,10 @@ class EvidenceArchive:
         answer = await self._request("PUT", f"{self._upload}{_path(uid, attempt)}/manifest", token, content=body)
         return str(answer.json()["digest"])
 
-    async def put_record(self, uid: str, record: Mapping[str, Any]) -> None:
-        """Tells of a run as it is now; the last word counts."""
+    async def put_record(self, uid: str, record: Record) -> None:
+        """Stores a run as it is now; the last record counts."""
         url = f"{self._read}/v1/runs/{quote(uid, safe='')}/record"
-        await self._request("PUT", url, tokens.feed_token(self._key), content=encode(record))
+        await self._request("PUT", url, tokens.feed_token(self._key), content=encode(record.to_json()))
 
     async def _request(
         self,

@@ -85,7 +85,7 @@ class Gatherer:
         masker = await self._maskers.of(run)
         gathered = _Set(run, masker, context_of(run, pods))
         now = await asyncio.to_thread(record, body, pods, masker)
-        await self._store(gathered, RECORD, now)  # an archive that is away shows here, first
+        await self._store(gathered, RECORD, now.to_json())  # an archive that is away shows here, first
         if whole:
             try:
                 async with asyncio.timeout(SECONDS):

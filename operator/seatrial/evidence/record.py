@@ -1,15 +1,15 @@
-"""The record of a run: what the archive is told at each transition. Pure."""
+"""Makes the record of a run, which goes to the archive at each transition. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from seatrial.api import labels
-from seatrial.api.times import format_time
+from seatrial.archive.model.record import Record
+from seatrial.archive.model.runs import Component
 from seatrial.facts.attempt import Container, Pod
 from seatrial.masking.masker import Masker
 
@@ -28,41 +28,36 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _time(moment: datetime | None) -> str | None:
-    return format_time(moment) if moment is not None else None
-
-
-def _component(pod: Pod, container: Container) -> dict[str, Any]:
+def _component(pod: Pod, container: Container) -> Component:
     last = container.terminated or (None if container.running_since else container.previous)
-    began = container.running_since or (last.started_at if last else None)
-    return {
-        "name": pod.component,
-        "role": pod.role,
-        "container": container.name,
-        "image": container.image,
-        "imageId": container.image_id,
-        "createdAt": _time(pod.created),
-        "startedAt": _time(began),
-        "readyAt": _time(pod.ready_at),
-        "endedAt": _time(last.finished_at) if last else None,
-        "exitCode": last.exit_code if last else None,
-        "restarts": container.restarts,
-        "ended": last.reason if last else "",
-    }
+    return Component(
+        name=pod.component,
+        role=pod.role,
+        container=container.name,
+        image=container.image,
+        image_id=container.image_id,
+        created_at=pod.created,
+        started_at=container.running_since or (last.started_at if last else None),
+        ready_at=pod.ready_at,
+        ended_at=last.finished_at if last else None,
+        exit_code=last.exit_code if last else None,
+        restarts=container.restarts,
+        ended=last.reason if last else "",
+    )
 
 
-def components(pods: Iterable[Pod]) -> list[dict[str, Any]]:
+def components(pods: Iterable[Pod]) -> tuple[Component, ...]:
     """What is known of each container of an environment, services first."""
     ordered = sorted(pods, key=lambda p: (labels.role_rank(p.role), p.component, p.name))
-    return [
+    return tuple(
         _component(pod, container)
         for pod in ordered
         for container in pod.containers or (Container(pod.component),)  # not even begun
         if container.name not in _NO_CONTAINERS
-    ]
+    )
 
 
-def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, deleted: bool = False) -> dict[str, Any]:
+def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, deleted: bool = False) -> Record:
     """The run as it is now.
 
     Args:
@@ -76,7 +71,8 @@ def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, dele
     annotations = metadata.get("annotations") or {}
     creator: Mapping[str, Any] = next(iter(metadata.get("managedFields") or ()), {})
     over = deleted and not status.get("verdict")
-    told = {
+    known = components(pods)
+    made: dict[str, Any] = {
         "uid": metadata["uid"],
         "name": metadata["name"],
         "namespace": metadata["namespace"],
@@ -98,6 +94,4 @@ def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, dele
         "timeline": {k: v for k, v in (status.get("timeline") or {}).items() if v},
         "digest": (status.get("results") or {}).get("digest") or "",
     }
-    if known := components(pods):  # absent: nothing is known (any more), and what the archive knows stays
-        told["components"] = known
-    return dict(masker.tree(told))
+    return Record(**masker.tree(made), **({"components": known} if known else {}))

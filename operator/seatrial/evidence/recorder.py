@@ -1,4 +1,4 @@
-"""Tells the archive of runs as they change: in the background, the last word of each run, again until it is taken."""
+"""Sends the records of runs that changed to the archive: in the background, the newest of each, until it is stored."""
 
 from __future__ import annotations
 
@@ -17,71 +17,72 @@ from seatrial.evidence.maskers import Maskers
 from seatrial.evidence.record import record
 from seatrial.facts.cache import FactsCache, scope_of
 from seatrial.masking.masker import Masker
+from seatrial.retry import Backoff
 from seatrial.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_PAUSES = (0.25, 1.0, 2.0, 5.0)
-"""Seconds between two tries while the archive is away."""
+_PAUSES = (0.25, 5.0)
+"""Seconds between two tries while the archive does not answer: the first and the longest."""
 
 
 class Recorder:
-    """Remembers which runs are to be told of, and tells. After a restart every run is told of again."""
+    """Knows whose record has to be sent, and sends it. After a restart that is every run's."""
 
-    def __init__(self, archive: EvidenceArchive, store: FactsCache, settings: Settings) -> None:
-        self._archive, self._store, self._maskers = archive, store, Maskers(settings)
+    def __init__(self, archive: EvidenceArchive, facts: FactsCache, settings: Settings) -> None:
+        self._archive, self._facts, self._maskers = archive, facts, Maskers(settings)
         self._waiting: dict[str, Mapping[str, Any] | None] = {}
-        self._told: dict[str, bytes] = {}
-        self._news = asyncio.Event()
+        self._sent: dict[str, bytes] = {}
+        self._work = asyncio.Event()
 
     def changed(self, uid: str) -> None:
-        """A run is there, or is not what it was."""
+        """A run is new, or has changed."""
         self._waiting.setdefault(uid, None)
-        self._news.set()
+        self._work.set()
 
     def deleted(self, body: Mapping[str, Any]) -> None:
-        """A run is gone; this is what it was last."""
+        """A run is gone; this is its last state."""
         self._waiting[body["metadata"]["uid"]] = body
-        self._news.set()
+        self._work.set()
 
     async def work(self) -> None:
-        """Tells, for ever."""
-        failures, said = 0, ""
+        """Sends, for ever."""
+        backoff, refused = Backoff(*_PAUSES), ""
         while True:
             if not self._waiting:
-                self._news.clear()
-                await self._news.wait()
+                self._work.clear()
+                await self._work.wait()
             uid = next(iter(self._waiting))
             last = self._waiting.pop(uid)
             try:
-                await self._tell(uid, last)
-                failures, said = 0, ""
+                await self._send(uid, last)
+                refused = ""
+                backoff.reset()
             except ArchiveRefusedError as error:
-                if str(error) != said:
+                if str(error) != refused:
                     logger.error("the archive does not take the record of run %s: %s", uid, error)
-                said = str(error)
+                refused = str(error)
             except ArchiveUnavailableError as error:
                 self._waiting.setdefault(uid, last)
-                if not failures:
+                if not backoff.failures:
                     logger.warning("records wait for the archive: %s", error)
-                await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-                failures += 1
+                await backoff.wait()
 
-    async def _tell(self, uid: str, last: Mapping[str, Any] | None) -> None:
-        key = self._store.key_of(uid)
-        body = self._store.runs.get(key) if key is not None else last
+    async def _send(self, uid: str, last: Mapping[str, Any] | None) -> None:
+        key = self._facts.key_of(uid)
+        body = self._facts.runs.get(key) if key is not None else last
         if body is None:
             return
-        masker, pods = await self._masker(body), self._store.all_pods(scope_of(body))
-        told = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None)
-        digest = hashlib.sha256(encode(told)).digest()
-        if self._told.get(uid) != digest:
-            await self._archive.put_record(uid, told)
-            self._told[uid] = digest
+        masker, pods = await self._masker(body), self._facts.all_pods(scope_of(body))
+        now = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None)
+        digest = hashlib.sha256(encode(now.to_json())).digest()
+        if self._sent.get(uid) != digest:
+            await self._archive.put_record(uid, now)
+            self._sent[uid] = digest
         if last is not None:
-            self._told.pop(uid, None)
-        if last is not None or told["timeline"].get("cleanedUp"):
-            self._store.forget_gone(uid)
+            self._sent.pop(uid, None)
+        if last is not None or now.timeline.cleaned_up:
+            self._facts.forget_gone(uid)
 
     async def _masker(self, body: Mapping[str, Any]) -> Masker:
         try:

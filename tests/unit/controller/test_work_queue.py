@@ -7,16 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from seatrial.controller.work_queue import LONGEST_RETRY, WorkQueue, backoff
-
-
-@pytest.mark.parametrize(
-    ("failures", "retry_after", "seconds"),
-    [(1, 0, 0.25), (2, 0, 0.5), (3, 0, 1.0), (9, 0, LONGEST_RETRY), (500, 0, LONGEST_RETRY), (1, 7.0, 7.0)],
-)
-def test_failures_wait_longer_and_longer(failures: int, retry_after: float, seconds: float) -> None:
-    assert backoff(failures, retry_after) == seconds
-    assert backoff(failures, retry_after, jitter=1.0) == pytest.approx(seconds * 1.2)
+from seatrial.controller.work_queue import WorkQueue
 
 
 async def until(look: Callable[[], bool]) -> None:

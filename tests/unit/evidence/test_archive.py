@@ -5,6 +5,9 @@ from __future__ import annotations
 import httpx
 
 from seatrial.evidence.archive import EvidenceArchive
+from seatrial.evidence.record import record
+from seatrial.masking.masker import Masker
+from tests.unit import builders as b
 
 
 async def test_waiting_for_a_turn_is_no_silence_of_the_archive() -> None:
@@ -18,6 +21,6 @@ async def test_waiting_for_a_turn_is_no_silence_of_the_archive() -> None:
     async with EvidenceArchive(
         "http://upload", "http://read", b"key", transport=httpx.MockTransport(answer)
     ) as archive:
-        await archive.put_record("3b1f6a52-0000-4000-8000-000000000001", {})
+        await archive.put_record(b.UID, record(b.body(), [], Masker()))
     assert limits[0]["pool"] is None
     assert limits[0]["read"] > 0

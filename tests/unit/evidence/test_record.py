@@ -1,8 +1,10 @@
-"""The record of a run, as the archive is told it."""
+"""The record of a run, as the operator writes it and the archive reads it."""
 
 from __future__ import annotations
 
-from seatrial.api.times import format_time
+import json
+
+from seatrial.api.times import parse_time
 from seatrial.archive.model.record import parse_record
 from seatrial.evidence.record import record, spec_hash
 from seatrial.masking.forms import forms
@@ -27,9 +29,10 @@ def test_everything_that_is_known() -> None:
         labels={"team": "a"}, annotations={"seatrial.dev/started-by": "ada", "seatrial.dev/link": "https://ci/1"},
         managedFields=[{"manager": "kubectl-client-side-apply"}],
     )  # fmt: skip
-    told = record(body, [CRASHED, POSTGRES], Masker(forms(["canary-1"])))
-    assert "canary-1" not in str(told)
-    parsed = parse_record(told, b.UID)
+    made = record(body, [CRASHED, POSTGRES], Masker(forms(["canary-1"])))
+    assert "canary-1" not in str(made)
+    parsed = parse_record(json.loads(json.dumps(made.to_json())), b.UID)
+    assert parsed == made
     assert (parsed.verdict, parsed.digest, parsed.environment, parsed.labels) == (
         "Errored",
         "sha256:d",
@@ -55,14 +58,14 @@ def test_everything_that_is_known() -> None:
 
 
 def test_of_a_finished_run_whose_pods_nobody_knows_any_more_nothing_is_said_about_them() -> None:
-    assert "components" not in record(b.body(), [], Masker())
+    assert "components" not in record(b.body(), [], Masker()).to_json()
 
 
 def test_a_run_that_was_deleted_before_its_verdict_is_over() -> None:
-    told = record(b.body(status={"phase": "Testing"}), [], Masker(), deleted=True)
-    assert (told["phase"], told["verdict"]) == ("Deleted", None)
+    made = record(b.body(status={"phase": "Testing"}), [], Masker(), deleted=True)
+    assert (made.phase, made.verdict) == ("Deleted", None)
     ended = record(b.body(status={"phase": "Passed", "verdict": "Passed"}), [], Masker(), deleted=True)
-    assert ended["phase"] == "Passed"
+    assert ended.phase == "Passed"
 
 
 def test_equal_specs_have_equal_hashes_and_retention_does_not_count() -> None:
@@ -71,5 +74,6 @@ def test_equal_specs_have_equal_hashes_and_retention_does_not_count() -> None:
 
 
 def test_times_are_rfc_3339() -> None:
-    (component,) = record(b.body(), [POSTGRES], Masker())["components"]
-    assert component["createdAt"] == format_time(b.at(-30))
+    (component,) = record(b.body(), [POSTGRES], Masker()).to_json()["components"]
+    assert component["createdAt"].endswith("Z")
+    assert parse_time(component["createdAt"]) == b.at(-30)

@@ -31,15 +31,17 @@ from seatrial.archive.client.errors import (
 )
 from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLost, parse_feed
 from seatrial.archive.client.live import LiveEvent, server_sent
-from seatrial.archive.client.pause import Pause
 from seatrial.archive.client.urls import file_url, run_url, set_url
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
 from seatrial.archive.model.manifest import Manifest, ManifestFile, digest_of, parse_manifest
 from seatrial.archive.model.report import Report
+from seatrial.retry import Backoff
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.
+_PAUSES = (0.1, 5.0)
+"""Seconds before a stream is opened again: the first and the longest."""
 _STREAM_TIMEOUT = httpx.Timeout(25.0, connect=5.0)
 _VERIFY_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # it is silent while it reads a set
 
@@ -216,14 +218,14 @@ class ArchiveClient:
         Never ends and never raises for the archive's sake: a lost feed is told as FeedLost and opened again with growing
         pauses (0.1 s to 5 s), and FeedConnected tells that it is open.
         """
-        pause = Pause()
+        backoff = Backoff(*_PAUSES)
         told: str | None = None
         while True:
             try:
                 async with aclosing(self._feed_once()) as events:
                     async for event in events:
                         if isinstance(event, FeedConnected):
-                            pause.reset()
+                            backoff.reset()
                             told = None
                         yield event
                 reason = "the archive ended it"
@@ -232,7 +234,7 @@ class ArchiveClient:
             if reason != told:
                 told = reason
                 yield FeedLost(reason)
-            await pause.wait()
+            await backoff.wait()
 
     async def _feed_once(self) -> AsyncGenerator[FeedEvent, None]:
         async with self._stream("v1/feed", _STREAM_TIMEOUT) as response:
@@ -249,7 +251,7 @@ class ArchiveClient:
         Raises:
             ArchiveUnavailableError, ArchiveRefusedError: it could not be opened for `patience_seconds`.
         """
-        pause = Pause()
+        backoff = Backoff(*_PAUSES)
         headers: dict[str, str] = {}
         loop = asyncio.get_running_loop()
         give_up = loop.time() + patience_seconds
@@ -261,12 +263,12 @@ class ArchiveClient:
                     async for event in server_sent(response.aiter_lines()):
                         headers["Last-Event-ID"] = event.id
                         yield event
-                        pause.reset()
+                        backoff.reset()
                         give_up = loop.time() + patience_seconds
             except (ArchiveUnavailableError, ArchiveNotFoundError):
                 if loop.time() > give_up:
                     raise
-            await pause.wait()
+            await backoff.wait()
 
     # Requests
 

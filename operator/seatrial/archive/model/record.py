@@ -1,4 +1,4 @@
-"""What the operator tells of a run each time its status changes: the last word counts."""
+"""The record of a run: the operator writes it each time the status changes, the archive reads it; the last one counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Started(_Part):
 
 
 class Record(_Part):
-    """A run as it is now. What a later operator tells beyond this is passed over."""
+    """A run as it is now. What a later operator writes beyond this is ignored."""
 
     uid: str
     name: str
@@ -43,6 +43,11 @@ class Record(_Part):
     timeline: Timeline = Timeline()
     digest: str = ""
     components: tuple[Component, ...] = ()
+    """Of its environment's pods. Not set: nothing is known of them any more, and what the archive knows stays."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object that `parse_record` reads."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def parse_record(value: object, uid: str) -> Record:

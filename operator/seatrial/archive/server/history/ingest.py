@@ -7,7 +7,6 @@ can't be taken now (the database is away) is tried again, one that never can is 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import logging
 import threading
@@ -24,6 +23,7 @@ from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.text import bounded_id, clean
 from seatrial.archive.server.reports.merge import of_events
 from seatrial.archive.server.sets.store import Store
+from seatrial.retry import Backoff
 from seatrial_runner.report import FAILED, Case
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _MAX_MESSAGE = 1_000
 _MAX_FAILURES_OF_TEST = 256 * 1024
 _MAX_FAILURES_OF_SET = 64 * 1024 * 1024
 _MAX_MARKERS = 100
-_PAUSES = (0.2, 1.0, 5.0, 15.0)  # seconds between two tries
+_PAUSES = (0.2, 15.0)  # seconds between two tries: the first and the longest
 
 T = TypeVar("T")
 Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
@@ -128,14 +128,14 @@ class Ingest:
 
     async def _insist(self, what: str, trouble: type[Exception], work: Callable[..., T], *args: Any) -> T:
         """Does it in the thread, again and again while there is trouble of this kind."""
-        for tries in itertools.count():
+        backoff = Backoff(*_PAUSES)
+        while True:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
             except trouble as error:
-                if tries == 0:
+                if not backoff.failures:
                     log.warning("%s: %s; trying again", what, error)
-                await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
-        raise AssertionError
+                await backoff.wait()
 
 
 def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bool] = lambda: False) -> None:
