@@ -187,7 +187,7 @@ def test_who_opens_a_long_run_late_sees_how_far_it_is(open_page: Open, site: Sit
     page = open_page(f"/runs/{run.uid}")
     expect(page.get_by_role("status")).to_contain_text("3000 of 5000 tests: 3000 passed")
     site.live(run, {"event": "end", "id": "t.py::last", "outcome": "error", "seconds": 0.1})
-    expect(page.get_by_role("status")).to_contain_text("3001 of 5000 tests: 3000 passed, 1 with errors")
+    expect(page.get_by_role("status")).to_contain_text("3001 of 5000 tests: 3000 passed, 1 error")
 
 
 def test_twenty_thousand_tests_do_not_make_a_page_heavy(

@@ -43,6 +43,12 @@ class SetKey:
         return RECORD if self.shard is None else SUMMARY
 
 
+def set_path(key: SetKey) -> str:
+    """Where the API has the set, behind `/v1/`."""
+    part = EVIDENCE if key.shard is None else f"shards/{key.shard}"
+    return f"runs/{key.uid}/attempts/{key.attempt}/{part}"
+
+
 def is_uid(text: str) -> bool:
     """Whether this can be the uid of a run (a Kubernetes uid: letters, digits, dashes)."""
     return _UID.fullmatch(text) is not None

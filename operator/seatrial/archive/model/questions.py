@@ -48,5 +48,7 @@ class TestFilter:
     """Part of the node id or of the catalogue id, in any case."""
     attempt: int | None = None
     """None: the last one that has results."""
+    shard: int | None = None
+    """None: all shards."""
     ended: bool = False
     """Only those that ended."""

@@ -13,22 +13,14 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
-from seatrial.archive.model.runs import Attempt, RunDetail
+from seatrial.archive.model.runs import PHASES, Attempt, RunDetail
 from seatrial.archive.model.tests import TestRow
 from seatrial_protocol.hints import Hint
 
 _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_POINTS = (
-    ("queued", "waiting for the operator"),
-    ("started", "environment"),
-    ("environmentReady", "pytest: start and collection"),
-    ("firstTest", "tests"),
-    ("lastTest", "results and verdict"),
-    ("verdict", "clean-up"),
-    ("cleanedUp", ""),
-)
+_POINTS = (*((to_camel(name), what) for name, what in PHASES), ("cleanedUp", ""))
 """What goes on from each point of a timeline."""
 
 

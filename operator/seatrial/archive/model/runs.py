@@ -94,6 +94,17 @@ class Timeline:
     ] = None  # the last: in histories of version 0.1.0
 
 
+PHASES = (
+    ("queued", "waiting for the operator"),
+    ("started", "environment"),
+    ("environment_ready", "pytest: start and collection"),
+    ("first_test", "tests"),
+    ("last_test", "results and verdict"),
+    ("verdict", "clean-up"),
+)
+"""What goes on from each moment of a timeline."""
+
+
 @dataclass(frozen=True, config=CONFIG)
 class Component:
     """One container of an attempt."""

@@ -16,7 +16,7 @@ from seatrial.archive.model.errors import ArchiveRuleError
 from seatrial.archive.server import api, verify
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import broken, error_answer, http_error, refused
-from seatrial.archive.server.pages.routes import Pages
+from seatrial.archive.server.pages.routes import page_routes
 from seatrial.archive.server.reports.routes import router as reports
 from seatrial.archive.server.uploads import upload_routes
 
@@ -49,7 +49,7 @@ def read_app(archive: Archive) -> ASGIApp:
     app.include_router(api.router)
     app.include_router(verify.router())
     app.include_router(reports)
-    app.router.routes.extend(Pages(archive.history, archive.store, archive.access.reader).routes())
+    app.router.routes.extend(page_routes(archive.history, archive.store, archive.access.reader))
     return _Heads(app)
 
 

@@ -18,10 +18,11 @@ import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from seatrial.archive.server.access.readers import COOKIE
 from seatrial.archive.server.errors import UnauthorizedError
 from seatrial.archive.server.history.database import database_url
 from seatrial.archive.server.history.history import History
-from seatrial.archive.server.pages.routes import COOKIE, Pages
+from seatrial.archive.server.pages.routes import page_routes
 from tests.pages import demo
 
 NOW = datetime.now(UTC)
@@ -55,7 +56,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterable[Starlette]:
     history.migrate()
     files = demo.Memory()
     demo.fill(history, files, demo.everything(NOW))
-    yield Starlette(routes=Pages(history, files, reader).routes())
+    yield Starlette(routes=page_routes(history, files, reader))
     history.close()
 
 
@@ -74,7 +75,7 @@ async def archive_of(folder: Path, runs: list[demo.Run]) -> AsyncIterator[httpx.
     history.migrate()
     files = demo.Memory()
     demo.fill(history, files, runs)
-    app = Starlette(routes=Pages(history, files, reader).routes())
+    app = Starlette(routes=page_routes(history, files, reader))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://a", cookies={COOKIE: "root"}
     ) as one:
@@ -243,7 +244,7 @@ async def test_the_cause_comes_first(browser):
         ),
         ("not started", ["ImagePullFailed", "can't be pulled: not found", "never started"]),
         ("cancelled", ["cancelled by spec.cancel"]),
-        ("running", ["Right now", "No test has begun", "so far"]),
+        ("running", ["Right now", "No test has started", "so far"]),
         ("passed", ["40 passed, 1 skipped", "1 of them flaky", "verdict after"]),
     ],
 )
@@ -257,8 +258,8 @@ async def test_what_runs_say(browser, page, expected):
 async def test_the_logs_of_these_seconds_stand_beside_the_failure(browser, page):
     text = await shown(browser, PAGES[page])
     logged = text[text.index("logged meanwhile") :]
-    order = ["the test begins", 'postgres ERROR: column "reserved"', "orders ERROR: Exception in ASGI application",
-             "orders INFO: 10.244.0.17:41000", "minio PutObject", "the test has ended"]  # fmt: skip
+    order = ["the test starts", 'postgres ERROR: column "reserved"', "orders ERROR: Exception in ASGI application",
+             "orders INFO: 10.244.0.17:41000", "minio PutObject", "the test ends"]  # fmt: skip
     assert [logged.index(part) for part in order] == sorted(logged.index(part) for part in order)
     assert "Uvicorn running" not in logged  # that was long before
 
@@ -427,7 +428,7 @@ async def test_a_token_that_is_refused_is_told(app):
         transport=httpx.ASGITransport(app), base_url="http://a", cookies={COOKIE: "old"}
     ) as browser:
         answer = await browser.get("/")
-        assert "does not take this token" in await shown(browser, urljoin("http://a/", answer.headers["Location"]))
+        assert "does not accept this token" in await shown(browser, urljoin("http://a/", answer.headers["Location"]))
 
 
 @pytest.mark.parametrize(

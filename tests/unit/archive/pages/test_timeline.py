@@ -41,24 +41,24 @@ WHOLE = {
         (
             WHOLE,
             [
-                ("waiting for its turn", 1),
-                ("environment starts", 3),
-                ("pytest collects tests", 1),
+                ("waiting for the operator", 1),
+                ("environment", 3),
+                ("pytest: start and collection", 1),
                 ("tests", 10),
-                ("result is brought out", 1),
+                ("results and verdict", 1),
                 ("clean-up", 6),
             ],
         ),
-        ({"started": 0, "verdict": 8}, [("environment starts", 8)]),  # it never became ready
+        ({"started": 0, "verdict": 8}, [("environment", 8)]),  # it never became ready
         (
             {"started": 0, "first_test": 5, "last_test": 9.5, "verdict": 9},
-            [("environment starts", 5), ("tests", 4)],
+            [("environment", 5), ("tests", 4)],
         ),  # ended with its environment
         (
             {"started": 0, "environment_ready": 3, "first_test": 3},
-            [("environment starts", 3), ("tests", 97)],
+            [("environment", 3), ("tests", 97)],
         ),  # goes on
-        ({"started": 0, "first_test": 5, "verdict": 9}, [("environment starts", 5), ("tests", 4)]),
+        ({"started": 0, "first_test": 5, "verdict": 9}, [("environment", 5), ("tests", 4)]),
         ({}, []),
     ],
 )
@@ -68,7 +68,7 @@ def test_phases(seconds, expected):
 
 def test_a_wait_that_is_not_on_the_axis_is_not_told():
     drawn = timeline.chart(attempt(queued=0, started=0.3, verdict=8), at(0.3), (), at(100))
-    assert [(phase.name, phase.seconds) for phase in drawn.phases] == [("environment starts", 7.7)]
+    assert [(phase.name, phase.seconds) for phase in drawn.phases] == [("environment", 7.7)]
 
 
 def test_shares_are_of_the_time_until_the_verdict():

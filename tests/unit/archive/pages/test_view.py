@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from seatrial.archive.model.errors import InvalidError
+from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.model.runs import Counts, RunRow
 from seatrial.archive.model.tests import TestHistory, TestPage, TestPoint, TestRow
-from seatrial.archive.server.pages import view
+from seatrial.archive.server.pages import addresses, evidence, files, manifest, numbers, questions, trend, words
 
 NOW = datetime(2026, 11, 21, 15, 3, 50, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ NOW = datetime(2026, 11, 21, 15, 3, 50, tzinfo=UTC)
     ],
 )
 def test_the_root_as_a_page_sees_it(path, root):
-    assert view.root(path) == root
+    assert addresses.root(path) == root
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_the_root_as_a_page_sees_it(path, root):
     ],
 )
 def test_times_in_addresses(given, at):
-    assert view.time_parameter(given, NOW, "since") == at
+    assert addresses.time_parameter(given, NOW, "since") == at
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_times_in_addresses(given, at):
 )
 def test_times_that_are_none(given):
     with pytest.raises(InvalidError, match="since="):
-        view.time_parameter(given, NOW, "since")
+        addresses.time_parameter(given, NOW, "since")
 
 
 def test_filters_in_the_address_and_back():
@@ -62,7 +63,7 @@ def test_filters_in_the_address_and_back():
         "since": "24h",
         "until": "2026-11-20",
     }
-    asked = view.RunQuestion.of(address, ["k=v", "empty="])
+    asked = questions.RunQuestion.of(address, ["k=v", "empty="])
     wanted = asked.filter(frozenset({"a"}), NOW)
     assert (wanted.namespace, wanted.verdict, wanted.reason, wanted.text) == ("a", "Failed", "R", "x y")
     assert wanted.labels == (("k", "v"), ("empty", ""))
@@ -72,18 +73,18 @@ def test_filters_in_the_address_and_back():
     assert asked.address(cursor="c&d") == (
         "?namespace=a&verdict=Failed&reason=R&text=x%20y&label=k%3Dv&label=empty%3D&since=24h&until=2026-11-20&cursor=c%26d"
     )
-    assert view.RunQuestion.of({}, []).address() == "?"
+    assert questions.RunQuestion.of({}, []).address() == "?"
 
 
 def test_running_is_no_verdict():
-    wanted = view.RunQuestion.of({"verdict": "running"}, []).filter(None, NOW)
+    wanted = questions.RunQuestion.of({"verdict": "running"}, []).filter(None, NOW)
     assert (wanted.verdict, wanted.active) == (None, True)
 
 
 @pytest.mark.parametrize(("given", "labels"), [({"verdict": "Great"}, []), ({}, ["no-value"]), ({}, ["=v"])])
 def test_filters_that_are_none(given, labels):
     with pytest.raises(InvalidError):
-        view.RunQuestion.of(given, labels)
+        questions.RunQuestion.of(given, labels)
 
 
 def hint(**more: object) -> dict[str, object]:
@@ -111,17 +112,17 @@ def hint(**more: object) -> dict[str, object]:
     ],
 )
 def test_hints(body, expected):
-    found = view.hints(json.dumps(body).encode(), {"logs/db.log"})
+    found = evidence.hints(json.dumps(body).encode(), {"logs/db.log"})
     assert [(one.component, one.cause, one.at) for one in found] == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff"])
 def test_hints_that_can_not_be_read(body):
-    assert view.hints(body, ()) == ()
+    assert evidence.hints(body, ()) == ()
 
 
 def test_hints_are_bounded():
-    found = view.hints(json.dumps([hint(line="x" * 10_000)] * 100).encode(), ())
+    found = evidence.hints(json.dumps([hint(line="x" * 10_000)] * 100).encode(), ())
     assert len(found) == 12
     assert len(found[0].line) <= 1_000
 
@@ -132,16 +133,16 @@ def test_hints_are_bounded():
         (Counts(), "no tests"),
         (Counts(total=5), "no test has ended"),
         (Counts(total=3, passed=3), "3 passed"),
-        (Counts(total=10, passed=5, failed=1, errors=2), "1 failed, 2 with errors, 5 passed, 2 not run"),
+        (Counts(total=10, passed=5, failed=1, errors=2), "1 failed, 2 errors, 5 passed, 2 not run"),
         (Counts(total=20_000, passed=20_000), "20\u202f000 passed"),
     ],
 )
 def test_counts_in_words(counts, text):
-    assert view.told(counts) == text
+    assert numbers.counts_in_words(counts) == text
 
 
 def test_shares_fill_the_bar_as_far_as_tests_ran():
-    shares = view.shares(Counts(total=10, passed=4, failed=1))
+    shares = numbers.shares(Counts(total=10, passed=4, failed=1))
     assert [(share.outcome, share.x, share.width) for share in shares] == [("failed", 0, 100), ("passed", 100, 400)]
 
 
@@ -163,20 +164,20 @@ BODY = b"2026-11-21T15:03:50Z start\n# no time\n2026-11-21T15:03:51Z ERROR x\n20
     ],
 )
 def test_pages_of_a_file(asked, numbers, count, found, around):
-    page = view.text_page(BODY, **({"first": 1, "limit": 3} | asked))
+    page = files.text_page(BODY, **({"first": 1, "limit": 3} | asked))
     assert [line.number for line in page.lines] == numbers
     assert (page.count, page.found) == (count, found)
     assert (page.previous, page.next) == around
 
 
 def test_the_line_that_was_asked_for_is_marked():
-    page = view.text_page(BODY, 1, 100, around=NOW.timestamp() + 1)
+    page = files.text_page(BODY, 1, 100, around=NOW.timestamp() + 1)
     assert [line.number for line in page.lines if line.marked] == [3]
     assert [line.tone for line in page.lines] == ["", "", "error", ""]
 
 
 def test_an_empty_file_has_a_page():
-    assert view.text_page(b"", 1, 10) == view.TextPage((), 0, None, None, None)
+    assert files.text_page(b"", 1, 10) == files.TextPage((), 0, None, None, None)
 
 
 def test_files_can_be_read_or_only_downloaded():
@@ -189,7 +190,9 @@ def test_files_can_be_read_or_only_downloaded():
         "artifacts/#?.txt",
     ]
     entries = [{"path": path, "size": 1, "sha256": "0" * 64} for path in paths]
-    rows = view.files("u", 2, "evidence", Manifest.model_validate({"schema": 1, "run": {"uid": "u"}, "files": entries}))
+    rows = files.files(
+        SetKey("u", 2, None), Manifest.model_validate({"schema": 1, "run": {"uid": "u"}, "files": entries})
+    )
     assert {row.path: (row.address, row.picture) for row in rows} == {
         "logs/a b.log": ("files/2/evidence/logs/a%20b.log", False),
         "artifacts/x.png": ("files/2/evidence/artifacts/x.png", True),
@@ -216,7 +219,7 @@ def test_files_can_be_read_or_only_downloaded():
     ],
 )
 def test_only_links_of_the_web_are_links(address, shown):
-    assert view.safe_link(address) == shown
+    assert addresses.safe_link(address) == shown
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,7 @@ def test_only_links_of_the_web_are_links(address, shown):
      (2e6, "2026-10-29"), (-30, "just now")],
 )  # fmt: skip
 def test_how_long_ago(seconds, text):
-    assert view.ago(NOW - timedelta(seconds=seconds), NOW) == text
+    assert words.ago(NOW - timedelta(seconds=seconds), NOW) == text
 
 
 @pytest.mark.parametrize(
@@ -238,12 +241,12 @@ def test_how_long_ago(seconds, text):
     ],
 )
 def test_ids_in_two_parts(node, parts):
-    assert view.split_id(node) == parts
+    assert words.split_id(node) == parts
 
 
 def test_a_moment_in_an_address_is_never_after_the_line():
-    assert view.rfc3339(1_795_273_430.9999985) == "2026-11-21T15:03:50.999998Z"
-    assert view.clock(1_795_273_430.9999985) == "15:03:50.999"
+    assert words.rfc3339(1_795_273_430.9999985) == "2026-11-21T15:03:50.999998Z"
+    assert words.clock(1_795_273_430.9999985) == "15:03:50.999"
 
 
 def point(outcome: str, seconds: float, number: int, flaky: bool = False) -> TestPoint:
@@ -252,7 +255,7 @@ def point(outcome: str, seconds: float, number: int, flaky: bool = False) -> Tes
 
 def test_the_trend_of_a_test():
     points = (point("failed", 4, 0), point("passed", 2, 1, flaky=True), point("passed", 1, 2))
-    drawn = view.trend(TestHistory("a", "t", None, points, 2, 1, 1, 1.5))
+    drawn = trend.trend(TestHistory("a", "t", None, points, 2, 1, 1, 1.5))
     assert [(bar.uid, bar.css, bar.height) for bar in drawn.bars] == [
         ("u2", "good", 25),
         ("u1", "flaky", 50),
@@ -262,12 +265,12 @@ def test_the_trend_of_a_test():
 
 
 def test_the_trend_of_no_runs():
-    assert view.trend(TestHistory("a", "t", None, (), 0, 0, 0, None)).bars == ()
+    assert trend.trend(TestHistory("a", "t", None, (), 0, 0, 0, None)).bars == ()
 
 
 def test_the_manifest_starts_the_same_run_under_a_new_name(detail):
     again = yaml.safe_load(
-        view.manifest_again(detail(name="n" * 60, labels={"a": "b"}, spec={"tests": {"image": "x\n--- y: [z"}}))
+        manifest.manifest_of(detail(name="n" * 60, labels={"a": "b"}, spec={"tests": {"image": "x\n--- y: [z"}}))
     )
     assert again["metadata"] == {"generateName": "n" * 50 + "-", "namespace": "team", "labels": {"a": "b"}}
     assert again["spec"] == {"tests": {"image": "x\n--- y: [z"}}
@@ -275,7 +278,7 @@ def test_the_manifest_starts_the_same_run_under_a_new_name(detail):
 
 
 def test_a_hint_points_to_what_is_stored():
-    found = view.hints(json.dumps([hint(), hint(file="../../secret")]).encode(), {"logs/db.log"})
+    found = evidence.hints(json.dumps([hint(), hint(file="../../secret")]).encode(), {"logs/db.log"})
     assert [one.file for one in found] == ["logs/db.log", ""]
 
 
@@ -283,7 +286,7 @@ def test_a_hint_points_to_what_is_stored():
     ("body", "expected"), [(b'["one", 2, "two"]', ("one", "two")), (b"{}", ()), (b"", ()), (b"[" * 100_000, ())]
 )
 def test_notes_of_what_could_not_be_gathered(body, expected):
-    assert view.notes(body) == expected
+    assert evidence.notes(body) == expected
 
 
 @pytest.mark.parametrize(
@@ -291,7 +294,7 @@ def test_notes_of_what_could_not_be_gathered(body, expected):
     [("Testing", None, True), ("Deleted", None, False), ("CleaningUp", "Passed", False)],
 )
 def test_runs_that_go_on(detail, phase, verdict, expected):
-    assert view.goes_on(detail(phase=phase, verdict=verdict)) is expected
+    assert words.goes_on(detail(phase=phase, verdict=verdict)) is expected
 
 
 @pytest.mark.parametrize(
@@ -312,7 +315,7 @@ def test_what_went_wrong_in_words(outcomes, total, words):
         TestRow("u", 1, 0, "t", None, outcome, 0, None, None, None, None, (), 0, False, False, "")
         for outcome in outcomes
     )
-    assert view.told_bad(TestPage(rows, None, total)) == words
+    assert numbers.bad_in_words(TestPage(rows, None, total)) == words
 
 
 @pytest.mark.parametrize(("taken_up", "seconds"), [(0.7, 9.3), (4.2, 10), (None, 10), (-3, 10)])

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seatrial.archive.model.json import CONFIG
-from seatrial.archive.model.keys import SetKey
+from seatrial.archive.model.keys import SetKey, set_path
 from seatrial.archive.model.manifest import digest_of, parse_manifest
 from seatrial.archive.server.access.routes import ReadableRun
 from seatrial.archive.server.api.common import (
@@ -67,13 +67,11 @@ async def list_files(request: Request, uid: ReadableRun) -> Response:
 
 
 def _stored_set(key: SetKey, manifest: bytes) -> StoredSet:
-    part = "evidence" if key.shard is None else f"shards/{key.shard}"
     files = tuple(
         StoredFile(file.path, file.size, file.sha256, shown_as(file.path) or "application/octet-stream")
         for file in parse_manifest(manifest, key).files
     )
-    path = f"/v1/runs/{key.uid}/attempts/{key.attempt}/{part}"
-    return StoredSet(key.attempt, key.shard, path, digest_of(manifest), files)
+    return StoredSet(key.attempt, key.shard, f"/v1/{set_path(key)}", digest_of(manifest), files)
 
 
 async def get_manifest(request: Request, uid: ReadableRun) -> Response:

@@ -36,12 +36,13 @@ async def list_tests(
     outcome: Annotated[str | None, Query(description="An outcome of pytest, or `bad`, or `flaky`.")] = None,
     text: Annotated[str | None, Query(description="Part of the test's id.")] = None,
     attempt: Annotated[int | None, Query(ge=0, lt=2**31, description="The last one that has results.")] = None,
+    shard: Annotated[int | None, Query(ge=0, lt=2**31, description="All shards, if it is not given.")] = None,
     order: TestOrder = "bad-first",
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
     """The tests of one attempt of a run."""
-    wanted = TestFilter(outcome, text, attempt)
+    wanted = TestFilter(outcome, text, attempt, shard)
     return answer(await asyncio.to_thread(archive_of(request).history.tests.page, uid, wanted, limit, cursor, order))
 
 
@@ -51,9 +52,10 @@ async def get_test(
     uid: ReadableRun,
     attempt: int,
     test_id: Annotated[str, Query(alias="id", description="pytest's node id.")],
+    shard: Annotated[int | None, Query(ge=0, lt=2**31, description="The last one that ran it.")] = None,
 ) -> Response:
     """One test, with the texts of its failures."""
-    test = await asyncio.to_thread(archive_of(request).history.tests.get, uid, attempt, test_id)
+    test = await asyncio.to_thread(archive_of(request).history.tests.get, uid, attempt, test_id, shard)
     if test is None:
         raise NotFoundError(
             "this attempt has no such test", "the id is pytest's node id, as the list of tests gives it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -28,21 +28,22 @@ def count_again(connection: Connection, uid: str) -> None:
         return
     last = max(row.attempt for row in found)
     summaries = [row.summary for row in found if row.attempt == last]
-    connection.execute(update(runs).where(runs.c.uid == uid).values(tests=_counts(summaries)))
+    connection.execute(update(runs).where(runs.c.uid == uid).values(tests=asdict(counts_of(summaries))))
     outcomes = [str(summary.get("outcome")) for summary in summaries]
     worst = next((outcome for outcome in outcomes if outcome not in _VERDICTS), None) or (
         "failed" if "failed" in outcomes else "passed"
     )
     verdict, reason = _VERDICTS.get(worst, ("Errored", worst))
-    told = {"attempt": last, "phase": verdict, "verdict": verdict, "reason": reason}
-    connection.execute(update(runs).where(runs.c.uid == uid, runs.c.recorded.is_(False)).values(**told))
+    judged = {"attempt": last, "phase": verdict, "verdict": verdict, "reason": reason}
+    connection.execute(update(runs).where(runs.c.uid == uid, runs.c.recorded.is_(False)).values(**judged))
 
 
-def _counts(summaries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def counts_of(summaries: Iterable[Mapping[str, Any] | None]) -> Counts:
+    """The counts of several shards together; numbers that no shard can have count for nothing."""
     counted = dict.fromkeys((field.name for field in fields(Counts)), 0)
     for summary in summaries:
-        told = summary.get("tests")
+        tests = (summary or {}).get("tests")
         for name in counted:
-            number = told.get(name) if isinstance(told, dict) else None
+            number = tests.get(name) if isinstance(tests, dict) else None
             counted[name] += number if isinstance(number, int) and 0 <= number < 2**31 else 0
-    return counted
+    return Counts(**counted)

@@ -55,6 +55,8 @@ class Tests:
             wanted.append(tests.c.flaky)
         elif filter.outcome is not None:
             wanted.append(tests.c.outcome == filter.outcome)
+        if filter.shard is not None:
+            wanted.append(sets.c.shard == filter.shard)
         if filter.ended:
             wanted.append(tests.c.ended_at.is_not(None))
         if filter.text:
@@ -78,8 +80,8 @@ class Tests:
         """The tests of an attempt that took longest, of those that ended; None: of the last attempt."""
         return self.page(uid, TestFilter(attempt=attempt, ended=True), limit, order="duration").tests
 
-    def get(self, uid: str, attempt: int, test_id: str) -> TestRow | None:
-        """One test with the texts of its failures; None if it is unknown."""
+    def get(self, uid: str, attempt: int, test_id: str, shard: int | None = None) -> TestRow | None:
+        """One test with the texts of its failures; None if it is unknown. Without `shard`: of the last one that ran it."""
         joined = tests.join(sets).join(runs, runs.c.uid == sets.c.uid).outerjoin(texts)
         query = (
             select(*TEST_COLUMNS, texts.c.failures)
@@ -87,6 +89,8 @@ class Tests:
             .where(NOT_DELETED, sets.c.uid == uid, sets.c.attempt == attempt, tests.c.test_id == bounded_id(test_id))
             .order_by(sets.c.shard.desc(), tests.c.number.desc())
         )
+        if shard is not None:
+            query = query.where(sets.c.shard == shard)
         with self.database.reading() as connection:
             row = connection.execute(query.limit(1)).first()
         return None if row is None else test_row(row)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from seatrial.amounts import duration
-from seatrial.archive.model.runs import Attempt, Component
+from seatrial.archive.model.runs import PHASES, Attempt, Component
 from seatrial.archive.model.tests import TestRow
 
 WIDTH = 1000.0
@@ -20,15 +20,6 @@ _NARROWEST = 2.0  # a bar that can still be seen
 _MARKS = 200  # failed tests shown in a row
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 _ROLES = ("service", "migrations", "app", "tests")
-# What goes on from the moment at which the attempt got so far.
-_PHASES = (
-    ("queued", "waiting for its turn"),
-    ("started", "environment starts"),
-    ("environment_ready", "pytest collects tests"),
-    ("first_test", "tests"),
-    ("last_test", "result is brought out"),
-    ("verdict", "clean-up"),
-)
 _FINE_ENDS = ("", "Completed")
 _PYTEST_ENDS = (*range(1, 6), 75)  # 75: what it waited for did not come
 
@@ -134,7 +125,7 @@ def chart(
     """
     line = attempt.timeline
     began = min([created] if attempt.attempt == 1 else [], default=None) or line.queued or line.started or created
-    known = [(name, at) for name, _ in _PHASES if (at := getattr(line, name)) is not None]
+    known = [(name, at) for name, _ in PHASES if (at := getattr(line, name)) is not None]
     # What ended after the verdict belongs to its time; before the axis there is nothing.
     steps = [(name, max(began, min(at, line.verdict or at))) for name, at in known]
     over = line.verdict is not None
@@ -185,7 +176,7 @@ def _phases(
     verdict: datetime | None,
 ) -> tuple[tuple[Phase, ...], tuple[Bar, ...]]:
     """The phases and their bars: each lasts until the next one that is known."""
-    names = dict(_PHASES)
+    names = dict(PHASES)
     whole = _between(began, verdict or last) or 0.001
     phases, bars = list[Phase](), list[Bar]()
     for number, (step, at) in enumerate(steps):

@@ -75,7 +75,7 @@ def report(history: History, files: Files, run: RunDetail) -> Report:
         return history.tests.page(run.uid, TestFilter(outcome=outcome), limit, order=order)
 
     def whole(page: TestPage) -> tuple[TestRow, ...]:
-        return tuple(history.tests.get(run.uid, row.attempt, row.id) or row for row in page.tests)
+        return tuple(history.tests.get(run.uid, row.attempt, row.id, row.shard) or row for row in page.tests)
 
     bad = those(FAILED, "bad-first", "bad")
     flaky = those(FLAKY, "id", "flaky")

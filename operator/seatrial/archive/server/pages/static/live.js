@@ -11,9 +11,10 @@
   const MOST_ROWS = 200;
   const TONES = { passed: "good", xpassed: "good", failed: "bad", error: "bad" };
   const SIGNS = { passed: "✓", xpassed: "✓", failed: "✗", error: "✗" };
-  const WORDS = { error: "with errors" };
+  const WORDS = { xfailed: "failed as expected", xpassed: "passed unexpectedly" };
   const OUTCOMES = { passed: "passed", failed: "failed", errors: "error", skipped: "skipped", xfailed: "xfailed", xpassed: "xpassed" };
-  const shards = new Map(); // for each attempt and shard: how many tests had which outcome
+  let attempt = 0; // the newest one: an earlier attempt counts no more
+  const shards = new Map(); // for each of its shards: how many tests had which outcome
   const totals = new Map();
   const began = new Map();
   const messages = new Map();
@@ -50,9 +51,9 @@
     for (const shard of shards.values()) for (const [outcome, count] of shard) counts.set(outcome, (counts.get(outcome) || 0) + count);
     const done = [...counts.values()].reduce((sum, count) => sum + count, 0);
     const total = [...totals.values()].reduce((sum, count) => sum + count, 0);
-    const words = [...counts].map(([outcome, count]) => `${count} ${WORDS[outcome] || outcome}`).join(", ");
+    const words = [...counts].map(([outcome, count]) => `${count} ${outcome === "error" && count > 1 ? "errors" : WORDS[outcome] || outcome}`).join(", ");
     const now = [...began.values()].at(-1);
-    status.textContent = (done || total ? `${done} of ${Math.max(total, done)} tests: ${words || "none has ended"}` : "the environment starts")
+    status.textContent = (done || total ? `${done} of ${Math.max(total, done)} tests: ${words || "no test has ended"}` : "the environment starts")
       + (now ? `. Now: ${now}` : "");
     progress.hidden = !total;
     progress.max = Math.max(total, done, 1);
@@ -60,17 +61,22 @@
   };
 
   const take = (message) => {
-    const { attempt, shard, event } = JSON.parse(message.data);
-    const key = `${attempt}/${shard}`;
+    const { attempt: number, shard: key, event } = JSON.parse(message.data);
+    if (number < attempt) return;
+    if (number > attempt) {
+      for (const map of [shards, totals, began, messages]) map.clear();
+      rows.replaceChildren();
+      attempt = number;
+    }
     if (!shards.has(key)) shards.set(key, new Map());
     if (message.type === "collected") totals.set(key, Number(event.count) || 0);
     if (message.type === "progress") { // it tells of all until now; what came before may be forgotten
       totals.set(key, Number(event.total) || 0);
       shards.set(key, new Map(Object.entries(OUTCOMES).map(([name, outcome]) => [outcome, Number(event[name]) || 0]).filter(([, count]) => count)));
     }
-    if (message.type === "start") began.set(`${shard}/${event.id}`, String(event.id));
+    if (message.type === "start") began.set(`${key}/${event.id}`, String(event.id));
     if (message.type === "phase" && event.outcome === "failed") messages.set(event.id, String(event.message || ""));
-    if (message.type === "end") { began.delete(`${shard}/${event.id}`); ended(shards.get(key), event); }
+    if (message.type === "end") { began.delete(`${key}/${event.id}`); ended(shards.get(key), event); }
     if (!due) { due = true; requestAnimationFrame(show); }
   };
 
@@ -93,8 +99,7 @@
 
   const source = new EventSource(box.dataset.live);
   for (const name of ["collected", "progress", "start", "phase", "end"]) source.addEventListener(name, take);
-  source.addEventListener("result", () => {
-    source.close();
+  source.addEventListener("result", () => { // of one shard; after the last one the archive ends the stream for good
     pause = 1000;
     clearTimeout(timer);
     timer = setTimeout(look, 300);
