@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from seatrial.archive.model.questions import TestFilter, TestOrder
 from seatrial.archive.model.report import Report
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.model.tests import TestPage, TestRow
+from seatrial.archive.server.history.counts import counts_of
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.reports.coverage import Coverage
 from seatrial.archive.server.reports.merge import Part
@@ -68,11 +70,11 @@ class Files(Chunks, Protocol):
         ...
 
 
-def report(history: History, files: Files, run: RunDetail) -> Report:
-    """The essence of a run."""
+def report(history: History, files: Files, run: RunDetail, attempt: int | None = None) -> Report:
+    """The essence of a run; its tests are those of an attempt, of the last one that has results if none is given."""
 
     def those(limit: int, order: TestOrder, outcome: str) -> TestPage:
-        return history.tests.page(run.uid, TestFilter(outcome=outcome), limit, order=order)
+        return history.tests.page(run.uid, TestFilter(outcome=outcome, attempt=attempt), limit, order=order)
 
     def whole(page: TestPage) -> tuple[TestRow, ...]:
         return tuple(history.tests.get(run.uid, row.attempt, row.id, row.shard) or row for row in page.tests)
@@ -85,8 +87,29 @@ def report(history: History, files: Files, run: RunDetail) -> Report:
         failed=whole(bad),
         failed_total=bad.total,
         flaky=whole(flaky),
-        slowest=history.tests.slowest(run.uid, None, SLOWEST),
+        slowest=history.tests.slowest(run.uid, attempt, SLOWEST),
         line_rate=line_rate(files, run.uid, run.last),
+    )
+
+
+def as_of(run: RunDetail, number: int) -> RunDetail:
+    """The run as if this attempt were all of it.
+
+    Raises:
+        NotFoundError: it has no such attempt.
+    """
+    attempt = next((attempt for attempt in run.attempts if attempt.attempt == number), None)
+    if attempt is None:
+        raise NotFoundError(f"the run has no attempt {number}", "its page lists its attempts")
+    return replace(
+        run,
+        attempt=number,
+        attempts=(attempt,),
+        verdict=attempt.verdict,
+        reason=attempt.reason,
+        message=attempt.message,
+        ended_at=attempt.timeline.verdict,
+        tests=counts_of(shard.summary for shard in attempt.shards),
     )
 
 
@@ -137,13 +160,13 @@ def coverage(files: Chunks, keys: Iterable[SetKey]) -> Coverage:
     return together
 
 
-def parts(files: Files, uid: str) -> list[Part]:
-    """The results of all shards of all attempts."""
+def parts(files: Files, uid: str, attempt: int | None = None) -> list[Part]:
+    """The results of all shards of an attempt; None: of all attempts."""
     found: list[Result] = files.results(uid)
     return [
         Part(result.key.attempt, result.key.shard, result.summary, partial(_events, files, result.key))
         for result in found
-        if result.key.shard is not None
+        if result.key.shard is not None and attempt in (None, result.key.attempt)
     ]
 
 
