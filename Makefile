@@ -44,13 +44,12 @@ images: .venv ## a cluster if there is none; build what has changed and load it
 	$(CLUSTER) load $$(cat $$archives)
 
 # The tag stays the same while one works on the code: the pods are replaced when the image's contents have changed.
-# helm itself never changes a CRD that is there.
+# The definition of the resource may be there from an installation before it belonged to the release.
 install: images ## the chart, from this checkout
 	@$(IN_CLUSTER)
 	echo "== chart"
-	kubectl apply --server-side --force-conflicts --field-manager=helm -f charts/seatrial/crds >/dev/null
 	build=$$(basename "$$(tests/cluster/images/build operator 2>/dev/null)" .tar)
-	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace \
+	helm upgrade --install seatrial charts/seatrial --namespace seatrial-system --create-namespace --take-ownership \
 	  --set-string "operator.podAnnotations.seatrial\.dev/build=$$build" --set-string "archive.podAnnotations.seatrial\.dev/build=$$build" \
 	  --hide-notes --wait --timeout 3m
 
@@ -66,9 +65,8 @@ check: .venv ## linters, types, import rules, generated files
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PY) -m seatrial.crd --check
+	$(PY) -m seatrial.generate --check
 	$(PY) -m seatrial.metrics --check
-	$(PY) -m seatrial.reference --check
 	.venv/bin/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)')
 
 unit: .venv ## unit and API tests, without a cluster
@@ -94,9 +92,8 @@ e2e: install ## end-to-end tests on the real cluster
 	$(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
 
 generate: .venv ## write the generated files again
-	$(PY) -m seatrial.crd
+	$(PY) -m seatrial.generate
 	$(PY) -m seatrial.metrics
-	$(PY) -m seatrial.reference
 
 lock: .venv ## write the lock files again from pyproject.toml
 	lock="$(PY) -m uv pip compile -q pyproject.toml --generate-hashes --no-annotate --no-header --python-version 3.11 --universal"

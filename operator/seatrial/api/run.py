@@ -20,13 +20,13 @@ from seatrial.api.system import App, Migration, SharedVolume, Tests
 MUTABLE = ("cancel", "retention")
 
 
-_ORDERED = ("env", "migrations")
+_LIST_MAPS = ("env", "migrations")
 
 
 def _immutable(field: str) -> dict[str, str]:
-    """A field that can't change. Two list maps are equal in any order, so where it counts the order is compared too."""
-    order = f".map(m, m.name) == oldSelf.{field}.map(m, m.name)"
-    same = f"self.{field} == oldSelf.{field}" + (f" && self.{field}{order}" if field in _ORDERED else "")
+    """A field that can't change. List maps are equal in any order, and their order counts here: so they become lists."""
+    as_list = ".map(m, m)" if field in _LIST_MAPS else ""
+    same = f"self.{field}{as_list} == oldSelf.{field}{as_list}"
     return cel(
         f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})",
         f"spec.{field} can't change after creation (only {' and '.join(MUTABLE)} can): "

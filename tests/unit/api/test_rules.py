@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from seatrial import crd
 from seatrial.api.run import IntegrationRun
+from seatrial.generate.crd import crd
 from tests.unit.api.admission import ACCEPTED, BASE, LEASE, REFUSED, REFUSED_CHANGES, RESUMED
 
-SCHEMA = crd.crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+SCHEMA = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
 def parts(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seatrial.generate.crd import crd
 from seatrial.settings import Settings
 from tests.unit.chart.rendering import CHART, NAMESPACE, Object, Rendered
 
@@ -471,3 +472,10 @@ def test_too_old_a_kubernetes_is_refused(template: Callable[..., subprocess.Comp
     done = template("--kube-version", "1.29.9")
     assert done.returncode != 0
     assert "1.30" in done.stderr
+
+
+def test_the_definition_of_the_resource_comes_with_the_chart_and_outlives_it(render: Render) -> None:
+    found = render().get("CustomResourceDefinition", "integrationruns.seatrial.dev")
+    assert found["spec"] == crd()["spec"]
+    assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert not render("crds.enabled=false").has("CustomResourceDefinition", "integrationruns.seatrial.dev")

@@ -12,11 +12,11 @@ import pytest
 import typer
 import yaml
 
-from seatrial import reference
 from seatrial.api.run import IntegrationRun
 from seatrial.api.status import Reason
 from seatrial.cli.errors import Exit, exit_of
 from seatrial.cli.main import app
+from seatrial.generate import reference
 
 ROOT = Path(__file__).resolve().parents[3]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

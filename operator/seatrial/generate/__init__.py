@@ -1,0 +1,1 @@
+"""What is written from the models: the definition of the resource, a schema for editors, the reference."""
