@@ -6,11 +6,11 @@ from collections import Counter
 
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from .connect import Session
-from .errors import CliError, Exit
-from .output import Out
-from .progress import plural
-from .results import UID
+from seatrial.cli.connect import Session
+from seatrial.cli.errors import CliError, Exit
+from seatrial.cli.output import Out
+from seatrial.cli.progress import plural
+from seatrial.cli.results import UID
 
 
 async def verify(session: Session, out: Out, name: str | None) -> Exit:

@@ -12,10 +12,9 @@ import httpx
 
 from seatrial.archive.client.client import ArchiveClient
 from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
+from seatrial.cli.errors import CliError
 from seatrial.kube.client import Cluster
 from seatrial.kube.service import Service, ServiceTransport
-
-from .errors import CliError
 
 SYSTEM_NAMESPACE = os.environ.get("SEATRIAL_NAMESPACE", "seatrial-system")
 """Where the operator and the archive are installed."""
@@ -70,7 +69,7 @@ async def connect(target: Target) -> AsyncIterator[Session]:
             yield Session(cluster, archive, target.namespace or cluster.default_namespace, transport)
 
 
-def why(error: ArchiveError) -> str:
+def explain(error: ArchiveError) -> str:
     """What is wrong with the archive, and for a way that is closed, what opens it."""
     if isinstance(error, ArchiveRefusedError) and error.status in (401, 403):
         return (

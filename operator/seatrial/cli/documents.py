@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .errors import CliError
+from seatrial.cli.errors import CliError
 
 Document = dict[str, Any]
 Path_ = tuple[str | int, ...]

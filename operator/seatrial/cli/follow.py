@@ -11,13 +11,12 @@ from typing import Any
 
 from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
 from seatrial.archive.client.live import LiveEvent
+from seatrial.cli.connect import Session, explain
+from seatrial.cli.progress import Mark, Note, Progress
+from seatrial.cli.view import View
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import RUN, Object
 from seatrial.retry import Backoff
-
-from .connect import Session, why
-from .progress import Mark, Note, Progress
-from .view import View
 
 SILENCE_SECONDS = 60.0
 """A watch that told nothing for so long is opened anew: its connection may be dead without anybody having said so."""
@@ -188,4 +187,4 @@ class Follower:
 
 
 def _no_live(error: ArchiveError) -> Note:
-    return Note(Mark.HINT, f"no live progress, only the run's status: {why(error)}")
+    return Note(Mark.HINT, f"no live progress, only the run's status: {explain(error)}")

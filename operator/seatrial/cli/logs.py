@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seatrial.cli.connect import Session
+from seatrial.cli.errors import CliError, Exit
+from seatrial.cli.output import Out
+from seatrial.cli.runs import find
 from seatrial.kube.errors import ForbiddenError, GoneError, InvalidError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import POD, RUN, Object
-
-from .connect import Session
-from .errors import CliError, Exit
-from .output import Out
-from .runs import find
 
 COMPONENT_LABEL = "seatrial.dev/component"
 TESTS = "tests"

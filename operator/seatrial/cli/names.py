@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import PurePath
 
-from .connect import Session, Target
+from seatrial.cli.connect import Session, Target
 
 
 def program() -> str:

@@ -21,14 +21,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from seatrial.cli.connect import Session
+from seatrial.cli.errors import CliError, Exit
+from seatrial.cli.output import Out
+from seatrial.cli.runs import find
 from seatrial.kube.errors import NotFoundError
 from seatrial.kube.kinds import RUN
 from seatrial.kube.service import content_headers
-
-from .connect import Session
-from .errors import Exit
-from .output import Out
-from .runs import find
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _LAST_WORDS_SECONDS = 1
@@ -45,9 +44,8 @@ async def show(session: Session, out: Out, name: str | None, port: int, browse: 
         browse: whether to open a browser.
 
     Raises:
-        CliError: there is no such run.
+        CliError: there is no such run, or the port can't be opened.
         ArchiveError: the archive can't be read.
-        OSError: the port can't be opened.
     """
     path = f"/runs/{await _uid(session, name)}" if name else "/"
     stop = asyncio.Event()
@@ -77,9 +75,13 @@ async def relaying(transport: httpx.AsyncBaseTransport, port: int) -> AsyncItera
     """Serves the archive on this machine while the context is open; gives the address.
 
     Raises:
-        OSError: the port can't be opened.
+        CliError: the port can't be opened.
     """
-    with socket.create_server(("127.0.0.1", port)) as listening:
+    try:
+        listening = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise CliError(f"port {port} can't be opened: {error.strerror}", hint="leave --port out") from error
+    with listening:
         here = f"127.0.0.1:{listening.getsockname()[1]}"
         app = Starlette(routes=[Route("/{path:path}", _Relay(transport, here).answer)])
         config = uvicorn.Config(

@@ -11,9 +11,9 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from .errors import CliError
-from .progress import Mark, Note
-from .terminal import RESET, log_line
+from seatrial.cli.errors import CliError
+from seatrial.cli.progress import Mark, Note
+from seatrial.cli.terminal import RESET, log_line
 
 VERDICT_STYLE = {"Passed": "bold green", "Failed": "bold red", "Errored": "bold yellow", "Cancelled": "bold blue"}
 MARK_STYLE = {

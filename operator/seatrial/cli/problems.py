@@ -14,8 +14,7 @@ from pydantic import BaseModel
 
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scalars import DURATION_PATTERN
-
-from .documents import Path_, format_path, parse_path
+from seatrial.cli.documents import Path_, format_path, parse_path
 
 _OBJECT_METADATA = ("name", "generateName", "namespace", "labels", "annotations", "finalizers")
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"')

@@ -12,8 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from seatrial.amounts import duration
-
-from .terminal import one_line
+from seatrial.cli.terminal import one_line
 
 COUNT_NOTE_SECONDS = 10.0
 """Between two notes on how many tests have ended."""

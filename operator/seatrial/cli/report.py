@@ -11,11 +11,10 @@ from rich.text import Text
 from seatrial.archive.model.json import to_json
 from seatrial.archive.model.report import Report, Span, excerpt, spans, took
 from seatrial.archive.model.tests import FailureText, TestRow
+from seatrial.cli.output import VERDICT_STYLE, Out, verdict_mark
+from seatrial.cli.progress import counts_text, seconds
+from seatrial.cli.terminal import one_line, visible
 from seatrial_protocol.hints import Hint
-
-from .output import VERDICT_STYLE, Out, verdict_mark
-from .progress import counts_text, seconds
-from .terminal import one_line, visible
 
 _SAID_BY_THE_HEADLINE = ("TestsPassed", "TestsFailed")
 _BAR_WIDTH = 24

@@ -21,16 +21,15 @@ from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, by_name
 from seatrial.archive.model.manifest import Manifest, ManifestFile
 from seatrial.archive.model.report import Report, instant
+from seatrial.cli import report
+from seatrial.cli.connect import Session, Target, explain
+from seatrial.cli.errors import CliError, Exit
+from seatrial.cli.names import again
+from seatrial.cli.output import Out
+from seatrial.cli.progress import plural
+from seatrial.cli.runs import find
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import RUN, Object
-
-from . import report
-from .connect import Session, Target, why
-from .errors import CliError, Exit
-from .names import again
-from .output import Out
-from .progress import plural
-from .runs import find
 
 MARKER = "seatrial.json"
 """Says whose results a folder holds."""
@@ -101,9 +100,9 @@ async def show(
         out.console.print()
     if missing is not None:
         if folder is None:
-            out.line((f"  the archive can't be asked for more: {why(missing)}", "dim"))
+            out.line((f"  the archive can't be asked for more: {explain(missing)}", "dim"))
             return Exit.PASSED
-        raise CliError(f"the results can't be fetched: {why(missing)}", code=Exit.INFRASTRUCTURE) from missing
+        raise CliError(f"the results can't be fetched: {explain(missing)}", code=Exit.INFRASTRUCTURE) from missing
     with _trouble():
         parts = await _parts(session, run)
     if folder is not None:
@@ -142,7 +141,7 @@ async def _known(session: Session, name: str) -> tuple[Object, Report | None, Ar
         raise CliError(
             f"the cluster has no run {name}"
             + (" any more" if absent else "")
-            + f", and the archive can't be asked: {why(error)}",
+            + f", and the archive can't be asked: {explain(error)}",
             code=Exit.INFRASTRUCTURE,
         ) from error
     if run is None and told is None:
@@ -202,7 +201,9 @@ def _trouble(hint: str = "") -> Iterator[None]:
     except ArchiveCorruptError as error:
         raise CliError(f"the results are not to be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
-        raise CliError(f"the results can't be fetched: {why(error)}", hint=hint, code=Exit.INFRASTRUCTURE) from error
+        raise CliError(
+            f"the results can't be fetched: {explain(error)}", hint=hint, code=Exit.INFRASTRUCTURE
+        ) from error
 
 
 async def _download(

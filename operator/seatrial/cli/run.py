@@ -13,19 +13,18 @@ from datetime import UTC, datetime
 
 from seatrial.api.names import API_VERSION
 from seatrial.archive.model.report import instant
+from seatrial.cli import documents, problems, report, starter
+from seatrial.cli.connect import Session, Target
+from seatrial.cli.documents import Bundle
+from seatrial.cli.errors import CliError, Exit, exit_of
+from seatrial.cli.follow import Follower, RunDeletedError, WaitedTooLongError
+from seatrial.cli.names import again
+from seatrial.cli.output import Out
+from seatrial.cli.progress import seconds
+from seatrial.cli.runs import find, wait_until_gone
+from seatrial.cli.view import LiveView, PlainView
 from seatrial.kube.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
 from seatrial.kube.kinds import RUN, Object
-
-from . import documents, problems, report, starter
-from .connect import Session, Target
-from .documents import Bundle
-from .errors import CliError, Exit, exit_of
-from .follow import Follower, RunDeletedError, WaitedTooLongError
-from .names import again
-from .output import Out
-from .progress import seconds
-from .runs import find, wait_until_gone
-from .view import LiveView, PlainView
 
 
 @dataclass(frozen=True)

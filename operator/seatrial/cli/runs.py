@@ -13,16 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial.archive.model.report import instant
+from seatrial.cli import report
+from seatrial.cli.connect import Session, Target
+from seatrial.cli.errors import CliError, Exit
+from seatrial.cli.names import again
+from seatrial.cli.output import VERDICT_STYLE, Out
+from seatrial.cli.terminal import one_line
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ConflictError, GoneError, NotFoundError
 from seatrial.kube.kinds import RUN, Object
-
-from . import report
-from .connect import Session, Target
-from .errors import CliError, Exit
-from .names import again
-from .output import VERDICT_STYLE, Out
-from .terminal import one_line
 
 _SILENCE_SECONDS = 30.0
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from seatrial.api.names import GROUP
+from seatrial.cli.connect import SYSTEM_NAMESPACE, Session
+from seatrial.cli.output import Out
+from seatrial.cli.terminal import one_line
 from seatrial.kube.errors import ClusterError, ForbiddenError, NotFoundError
 from seatrial.kube.kinds import DEPLOYMENT
-
-from .connect import SYSTEM_NAMESPACE, Session
-from .output import Out
-from .terminal import one_line
 
 OPERATOR = "seatrial-operator"
 PATIENCE_SECONDS = 5.0

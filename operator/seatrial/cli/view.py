@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .output import VERDICT_STYLE, Glyphs, Out
-from .progress import Mark, Note, Part, Progress, counts_text, seconds
+from seatrial.cli.output import VERDICT_STYLE, Glyphs, Out
+from seatrial.cli.progress import Mark, Note, Part, Progress, counts_text, seconds
 
 _RUNNING_SHOWN = 3
 _BAR_WIDTH = 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
@@ -29,6 +30,12 @@ def archive(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no pod of the archive is ready")
     told = {"X-Asked": f"{request.method} {request.url.raw_path.decode()} {request.headers.get('Range')}"}
     return httpx.Response(206, headers={**told, "Content-Type": "text/x-odd", "Connection": "close"}, stream=Pieces())
+
+
+def test_a_port_that_is_taken(seatrial: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert seatrial("open", "--no-browser", "--port", str(taken.getsockname()[1])) == 4
+    assert "can't be opened: Address already in use" in seatrial.err
 
 
 async def test_requests_and_answers_pass_through() -> None:

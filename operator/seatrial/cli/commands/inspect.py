@@ -1,0 +1,105 @@
+"""What a run left: logs, results, pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.cli.commands.connected import connected
+from seatrial.cli.commands.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    RunArgument,
+    target_of,
+)
+from seatrial.cli.errors import CliError, Exit
+
+if TYPE_CHECKING:
+    from seatrial.cli.connect import Session
+    from seatrial.cli.output import Out
+
+
+def logs(
+    context: typer.Context,
+    run: RunArgument,
+    component: Annotated[
+        str, typer.Argument(metavar="[COMPONENT]", help="tests, a service, migrations or an app.")
+    ] = "tests",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the log ends.")] = False,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Print the log of the tests, a service or an app."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.logs import show
+
+        return await show(session, out, run, component, follow)
+
+    connected(target, work)
+
+
+def results(
+    context: typer.Context,
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="Name of the run, or its uid; also of one that is gone.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Download all files into this folder.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="md|junit|xunit|ctrf|json|coverage",
+            help="Print this report alone. xunit: JUnit with nothing but what the schema of Jenkins' xUnit plugin has.",
+        ),
+    ] = None,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Show the results of a run, and download them."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+    if format_ and output:
+        raise CliError("--format prints one report, --output fetches all", hint="give one of them")
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.results import Format, show
+
+        if format_ not in (None, *Format):
+            raise CliError(f"--format {format_} is not one of {', '.join(Format)}")
+        return await show(session, target, out, run, output, Format(format_) if format_ else None)
+
+    connected(target, work)
+
+
+def open_(
+    context: typer.Context,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Name of the run; the list of all without it.", show_default=False),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print where it is.")] = True,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of this machine; 0: any free one.")] = 0,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Show a run, or all runs, in a browser."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.open import show
+
+        return await show(session, out, run, port, browser)
+
+    connected(target, work)

@@ -1,0 +1,79 @@
+"""Runs that are there: show, cancel, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.cli.commands.connected import connected
+from seatrial.cli.commands.options import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    RunArgument,
+    target_of,
+)
+from seatrial.cli.errors import Exit
+
+if TYPE_CHECKING:
+    from seatrial.cli.connect import Session
+    from seatrial.cli.output import Out
+
+
+def get(
+    context: typer.Context,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Name of the run; all without it.", show_default=False)
+    ] = None,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")] = False,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Show a run, or a table of all."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.runs import get as show
+
+        return await show(session, target, out, run, everywhere)
+
+    connected(target, work)
+
+
+def cancel(
+    context: typer.Context,
+    run: RunArgument,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """End a run early; its verdict is Cancelled."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.runs import cancel as end
+
+        return await end(session, target, out, run)
+
+    connected(target, work)
+
+
+def delete(
+    context: typer.Context,
+    run: RunArgument,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Until its environment is gone.")] = False,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Delete a run and its environment; its results stay in the archive."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.runs import delete as remove
+
+        return await remove(session, out, run, wait)
+
+    connected(target, work)

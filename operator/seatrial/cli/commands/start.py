@@ -1,0 +1,91 @@
+"""Start a run, and wait for its verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.cli.commands.connected import connected
+from seatrial.cli.commands.options import (
+    ContextOption,
+    FollowTests,
+    KubeconfigOption,
+    NamespaceOption,
+    RunArgument,
+    TimeoutOption,
+    seconds_of,
+    target_of,
+)
+from seatrial.cli.errors import CliError, Exit
+
+if TYPE_CHECKING:
+    from seatrial.cli.connect import Session
+    from seatrial.cli.output import Out
+
+
+def run(
+    context: typer.Context,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Manifest with an IntegrationRun; - is standard input.", show_default=False
+        ),
+    ],
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the verdict, showing what happens.")] = False,
+    follow: FollowTests = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Change a field: spec.tests.markers='a and b'. The value is YAML; null removes. Repeatable.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the run, instead of the file's.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Delete a run of this name first.")] = False,
+    timeout: TimeoutOption = None,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Start a run.
+
+    ConfigMaps and other objects in the same file are applied first.
+    """
+    target = target_of(context, namespace, kube_context, kubeconfig)
+    limit = seconds_of(timeout)
+    if limit is not None and not (wait or follow):
+        raise CliError(
+            "--timeout limits waiting", hint="add --wait; how long the tests may take is spec.timeouts.tests"
+        )
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.run import Ask, Waiting, start
+
+        waiting = Waiting(follow, limit) if wait or follow else None
+        return await start(session, target, out, Ask(file, set_ or (), name, replace, waiting))
+
+    connected(target, work)
+
+
+def wait(
+    context: typer.Context,
+    run: RunArgument,
+    follow: FollowTests = False,
+    timeout: TimeoutOption = None,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Wait for the verdict of a run, showing what happens."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+    limit = seconds_of(timeout)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.run import Waiting
+        from seatrial.cli.run import wait as until
+
+        return await until(session, target, out, run, Waiting(follow, limit))
+
+    connected(target, work)
