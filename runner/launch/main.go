@@ -83,7 +83,7 @@ func launch(args []string, started time.Time) int {
 		if len(args) != 3 {
 			return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("%[1]s takes two folders: launch %[1]s SOURCE TARGET", args[0])}, defaultTerminationLog)
 		}
-		copies := map[string]func(source, target string) error{"copy": copyFolder, "workdir": copyWorkdir}
+		copies := map[string]func(source, target string) error{"copy": copyFolder, "workdir": func(source, target string) error { return copyWorkdir(source, target, true) }}
 		if err := copies[args[0]](args[1], args[2]); err != nil {
 			return giveUp(asFailure(err), defaultTerminationLog)
 		}

@@ -139,7 +139,7 @@ func openFiles(o *options) (files runFiles, err error) {
 // prepare does what need not wait for anyone: files, folder, environment, and finding the command.
 func prepare(o *options) error {
 	for _, workdir := range o.workdirs {
-		if err := copyWorkdir(workdir.left, workdir.right); err != nil {
+		if err := copyWorkdir(workdir.left, workdir.right, false); err != nil {
 			return err
 		}
 	}

@@ -16,8 +16,9 @@ const workdirCopiers = 8
 var linkedFolders = map[string]bool{"node_modules": true}
 
 // copyWorkdir makes a folder of an image writable: target, an empty volume where the image has the folder, becomes a copy of source.
-// Symbolic links stay links, times stay as they are, and everything can be written by us. Virtual environments become links to source.
-func copyWorkdir(source, target string) error {
+// Symbolic links stay links, times stay as they are, and everything can be written by us. What is mounted inside target stays as it is.
+// Virtual environments become links to source, unless they are to be copied as well, where source is not seen later.
+func copyWorkdir(source, target string, whole bool) error {
 	info, err := os.Stat(source)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -28,7 +29,7 @@ func copyWorkdir(source, target string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s of the image is not a folder: check workingDir", target)
 	}
-	if err := (&workdirCopy{source: source, target: target}).run(); err != nil {
+	if err := (&workdirCopy{source: source, target: target, whole: whole}).run(); err != nil {
 		return fmt.Errorf("can't copy %s of the image to a writable volume: %w", target, err)
 	}
 	return nil
@@ -36,6 +37,7 @@ func copyWorkdir(source, target string) error {
 
 type workdirCopy struct {
 	source, target string
+	whole          bool
 	folders        []string // relative, in the order of the walk: parents first
 	mutex          sync.Mutex
 	failed         error
@@ -84,14 +86,19 @@ func (c *workdirCopy) visit(relative string, entry fs.DirEntry, files chan<- str
 	switch {
 	case relative == ".":
 		return nil
-	case entry.IsDir() && isLinked(from, entry.Name()):
+	case entry.IsDir() && !c.whole && isLinked(from, entry.Name()):
 		if err := os.Symlink(from, to); err != nil {
 			return err
 		}
 		return fs.SkipDir
 	case entry.IsDir():
+		if err := os.Mkdir(to, 0o755); errors.Is(err, fs.ErrExist) {
+			return fs.SkipDir // the volume was empty, so something is mounted there
+		} else if err != nil {
+			return err
+		}
 		c.folders = append(c.folders, relative)
-		return os.Mkdir(to, 0o755)
+		return nil
 	case entry.Type().IsRegular():
 		files <- relative
 	case entry.Type()&fs.ModeSymlink != 0:

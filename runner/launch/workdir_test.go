@@ -30,7 +30,7 @@ func TestWorkdirIsAWritableCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := copyWorkdir(image, volume); err != nil {
+	if err := copyWorkdir(image, volume, false); err != nil {
 		t.Fatal(err)
 	}
 
@@ -59,13 +59,31 @@ func TestWorkdirIsAWritableCopy(t *testing.T) {
 	}
 }
 
+func TestWorkdirLeavesWhatIsMountedInside(t *testing.T) {
+	image, volume := filepath.Join(t.TempDir(), "app"), t.TempDir()
+	write(t, filepath.Join(image, "data", "of-image.txt"), "", 0o644)
+	write(t, filepath.Join(image, ".venv", "pyvenv.cfg"), "home", 0o644)
+	write(t, filepath.Join(volume, "data", "shared.txt"), "", 0o644)
+
+	if err := copyWorkdir(image, volume, true); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := os.Stat(filepath.Join(volume, "data", "of-image.txt")); !os.IsNotExist(err) {
+		t.Errorf("of-image.txt was copied into the mounted folder: %v", err)
+	}
+	if content := read(t, filepath.Join(volume, ".venv", "pyvenv.cfg")); content != "home" {
+		t.Errorf("pyvenv.cfg: %q", content)
+	}
+}
+
 func TestWorkdirThatTheImageDoesNotHave(t *testing.T) {
 	for name, content := range map[string]string{"absent": "", "file": "x"} {
 		image := filepath.Join(t.TempDir(), "app")
 		if content != "" {
 			write(t, image, content, 0o644)
 		}
-		err := copyWorkdir(image, "/app")
+		err := copyWorkdir(image, "/app", false)
 		if err == nil || !strings.Contains(err.Error(), "/app") || !strings.Contains(err.Error(), "check workingDir") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -87,7 +105,7 @@ func BenchmarkWorkdir(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		if err := copyWorkdir(image, filepath.Join(b.TempDir())); err != nil {
+		if err := copyWorkdir(image, b.TempDir(), false); err != nil {
 			b.Fatal(err)
 		}
 	}

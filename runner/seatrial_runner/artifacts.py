@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -14,6 +15,10 @@ from seatrial_runner.upload import Source
 
 FILES_LIMIT = 10_000
 """Files of one shard at most."""
+CACHES = frozenset(
+    ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".git", ".venv", "node_modules")
+)
+"""Folders that tools keep for themselves: what they write there is no result."""
 EXAMPLES = 20
 """Omitted files that are named; the rest is counted."""
 PATH_LIMIT = 1000
@@ -101,8 +106,13 @@ class Found:
     source: Source
 
 
-def find(base: str, globs: Sequence[str], limit: int, omitted: Omitted) -> Iterator[Found]:
+def find(
+    base: str, globs: Sequence[str], limit: int, omitted: Omitted, since_ns: Optional[int] = None
+) -> Iterator[Found]:
     """The regular files below ``base`` that a glob matches, in the order of their names, ``limit`` bytes in total.
+
+    With ``since_ns`` also those that were written since then (nanoseconds of the epoch), on the volume of ``base``
+    itself, without what tools keep for themselves; they come after those that a glob matches.
 
     A symbolic link to a file below ``base`` counts as that file; one that leads elsewhere is left out: what it
     points at is in this container, not in the one that made the link. Each file is closed when the next is asked for.
@@ -115,9 +125,10 @@ def find(base: str, globs: Sequence[str], limit: int, omitted: Omitted) -> Itera
             omitted.add(glob, str(error))
     root = os.path.realpath(base)
     total = files = 0
-    for path in sorted(_walk(root, omitted)):
-        if not any(each.fullmatch(path) for each in patterns):
-            continue
+    paths = sorted(_walk(root, omitted))
+    asked_for = [path for path in paths if any(each.fullmatch(path) for each in patterns)]
+    written = _written(root, sorted(set(paths).difference(asked_for)), since_ns)
+    for path in (*asked_for, *written):
         name = archived_name(path)
         real = os.path.realpath(os.path.join(root, path))
         if os.path.commonpath((root, real)) != root:
@@ -148,6 +159,20 @@ def find(base: str, globs: Sequence[str], limit: int, omitted: Omitted) -> Itera
                 yield Found(name, source)
         finally:
             os.close(fd)
+
+
+def _written(root: str, paths: Sequence[str], since_ns: Optional[int]) -> Iterator[str]:
+    """Those of the paths below ``root`` that are regular files on its volume, written since then and kept by no tool."""
+    if since_ns is None or not paths:
+        return
+    device = os.lstat(root).st_dev
+    for path in paths:
+        if CACHES.intersection(path.split("/")):
+            continue
+        with contextlib.suppress(OSError):
+            status = os.lstat(os.path.join(root, path))
+            if stat.S_ISREG(status.st_mode) and status.st_dev == device and status.st_mtime_ns >= since_ns:
+                yield path
 
 
 def _walk(root: str, omitted: Omitted) -> Iterator[str]:

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.exit_record import ExitRecord
 from seatrial_protocol.termination import Code, TerminationMessage
 from seatrial_runner.artifacts import Found, Omitted, find
 from seatrial_runner.events import CHUNK, Tail
@@ -193,8 +195,8 @@ class Collector:
             self._send("exit.json", Source.of(follower.record_bytes))
         self._omitted = Omitted()
         self._send_found(settings.results, (COVERAGE,))
-        if settings.artifacts:
-            self._send_found(settings.artifacts_folder, settings.artifacts, "artifacts/")
+        # junit.xml, htmlcov, screenshots and whatever else the tests wrote need not be asked for
+        self._send_found(settings.artifacts_folder, settings.artifacts, "artifacts/", self._tests_started_ns())
         run = {"uid": settings.uid, "name": settings.run, "namespace": settings.namespace}
         summary = summarize(follower.facts, run, settings.attempt, settings.shard)
         omitted = self._omitted.told()
@@ -204,6 +206,14 @@ class Collector:
         self._live.close(LIVE_FAREWELL)  # watchers see the last test before the result
         files = [{"path": path, **self._files[path]} for path in sorted(self._files)]
         return self._archive.put_manifest(encode({"schema": 1, "run": run, "files": files}))
+
+    def _tests_started_ns(self) -> Optional[int]:
+        """When pytest's process started, as the launcher recorded it; None if it did not, or nobody knows."""
+        try:
+            record = ExitRecord.parse(self._follower.record_bytes or b"")
+        except ProtocolError:
+            return None
+        return None if record.started_at is None else int(record.started_at * 1e9)
 
     def _send_reports(self) -> None:
         """What is final when pytest has finished its session."""
@@ -218,8 +228,10 @@ class Collector:
         if tail.present:
             self._send(name, Source(tail.fd, tail.size, tail.sha256))
 
-    def _send_found(self, folder: str, globs: tuple[str, ...], prefix: str = "") -> None:
-        for found in find(folder, globs, self._settings.artifacts_limit, self._omitted):
+    def _send_found(
+        self, folder: str, globs: tuple[str, ...], prefix: str = "", since_ns: Optional[int] = None
+    ) -> None:
+        for found in find(folder, globs, self._settings.artifacts_limit, self._omitted, since_ns):
             try:
                 self._send_masked(found, prefix)
             except Refused as error:

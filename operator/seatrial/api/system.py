@@ -86,7 +86,8 @@ class Tests(Model):
     source: FileSource | None = None
     """Test files. They are copied to `/tests`, which is then the working directory."""
     working_dir: AbsolutePath | None = None
-    """Where pytest runs. Default: `/tests` with `source`, else the image's own."""
+    """Where pytest runs. Default: `/tests` with `source`, else the image's own. Given, it is writable: a copy of what
+    the image has there, made while the services start. What the tests write there belongs to the results."""
     paths: Annotated[tuple[Annotated[str, Field(max_length=1024, min_length=1, pattern=r"^[^-]")], ...],
                      Field(max_length=500)] = ()  # fmt: skip
     """Files, folders or node ids. Default: what pytest finds by itself."""
@@ -104,10 +105,12 @@ class Tests(Model):
     """What pytest asks for and may use at most."""
     per_test_timeout: Duration | None = None
     """Limit of one test: a test that takes longer fails, saying so."""
+    shared_memory: Annotated[str, Field(max_length=32, pattern=r"^[1-9][0-9]{0,6}(Mi|Gi)$")] | None = None
+    """Size of `/dev/shm`, which counts as memory of the tests. Default: the container runtime's 64Mi."""
     coverage: bool = False
     """Measure which lines run in pytest's processes, with the package `coverage` of the image. What runs in apps is not measured."""
     artifacts: Annotated[
         tuple[Annotated[str, Field(max_length=512, pattern=r"^[^/*?\[.][^*?\[]*/.+|^[^/*?\[.][^/*?\[]*$")], ...],
         Field(max_length=20),
     ] = ()
-    """Globs under the working directory, each beginning with a folder's name: `logs/**`. The folder is made writable."""
+    """Globs under the working directory, each beginning with a folder's name: `logs/**`."""

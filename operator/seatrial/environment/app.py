@@ -39,7 +39,7 @@ def workload(
         env=env.container(scope, spec, backings, app.env, shared_volume=True),
         ports=tuple(gates.app_ports(app).values()),
         readiness=_readiness(app),
-        mounts=(pod.TMP, *((pod.tools(settings),) if app.command else ()), *volumes),
+        mounts=(pod.TMP, *pod.USERS, *((pod.tools(settings),) if app.command else ()), *volumes),
     )
     contract = env.entries(env.announcements(scope, spec, backings))
     init = (gates.wait_container(settings, before, timeout, contract),) if before and not app.command else ()

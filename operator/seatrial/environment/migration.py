@@ -34,7 +34,7 @@ def workload(
             working_dir=step.working_dir,
             env=env.container(scope, spec, backings, step.env),
             ports=(gates.beacon_port(index),),
-            mounts=(pod.TMP, pod.tools(settings)),
+            mounts=(pod.TMP, *pod.USERS, pod.tools(settings)),
         )
         for index, step in enumerate(spec.migrations)
     ]

@@ -41,6 +41,31 @@ TMP = Mount("tmp", "/tmp")  # noqa: S108 - the path inside the container
 HOME = {"name": "HOME", "value": TMP.path}
 
 
+_USERS = {
+    "passwd": (
+        "root:x:0:0:root:/root:/bin/sh\n"
+        "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+        "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n"
+        f"nonroot:x:{security.USER}:{security.USER}:nonroot:{TMP.path}:/bin/sh\n"
+        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    ),
+    "group": f"root:x:0:\ndaemon:x:1:\nwww-data:x:33:\nnonroot:x:{security.USER}:\nnogroup:x:65534:\n",
+}
+_USERS_SOURCE = {
+    "downwardAPI": {
+        "items": [
+            {"path": name, "fieldRef": {"fieldPath": f"metadata.annotations['{labels.PREFIX}{name}']"}}
+            for name in _USERS
+        ]
+    }
+}
+USERS = tuple(Mount("users", f"/etc/{name}", _USERS_SOURCE, read_only=True, sub_path=name) for name in _USERS)
+"""The user that we run as has a name and a home in any image: `whoami`, `getpass` and many libraries need that.
+
+The files come from the pod's annotations, so they cost no request and no object.
+"""
+
+
 @dataclass(frozen=True)
 class Container:
     """One container of a pod; what is empty is left out of the manifest."""
@@ -184,7 +209,10 @@ def template(
     spec["containers"] = [c.manifest(settings) for c in containers]
     if volumes:
         spec["volumes"] = list(volumes.values())
-    return {"metadata": {"labels": pod_labels, "annotations": {labels.SAFE_TO_EVICT: "false"}}, "spec": spec}
+    annotations = {labels.SAFE_TO_EVICT: "false"}
+    if any(mount.name == USERS[0].name for mount in mounts):
+        annotations |= {f"{labels.PREFIX}{name}": text for name, text in _USERS.items()}
+    return {"metadata": {"labels": pod_labels, "annotations": annotations}, "spec": spec}
 
 
 def bare(

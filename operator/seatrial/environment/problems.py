@@ -10,7 +10,7 @@ from seatrial.api.container import FileSource, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.api.services import ServiceType
-from seatrial.environment import custom, resources, security, shared, tests, variables
+from seatrial.environment import custom, resources, security, shared, tests, variables, workdir
 from seatrial.environment.paths import is_within, normal
 from seatrial.environment.problem import Problem
 
@@ -18,7 +18,7 @@ MINIO_KEY, MINIO_SECRET = 3, 8
 """Characters that MinIO asks for at least."""
 OUR_NAMES = "seatrial-"
 """Containers of ours are called so."""
-_TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, "/dev", "/proc", "/sys")
+_TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, workdir.IMAGE, "/dev", "/proc", "/sys")
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -172,7 +172,12 @@ def _writable(run: IntegrationRun) -> Iterator[Problem]:
 
 def _artifacts(run: IntegrationRun) -> Iterator[Problem]:
     spec = run.spec.tests
-    if spec.artifacts and tests.working_dir(spec) is None:
+    base = workdir.path(spec)
+    if base in workdir.SYSTEM and spec.artifacts:
+        yield Problem(
+            "spec.tests.workingDir", f"{base} can't be made writable for artifacts; give a folder of the tests"
+        )
+    if spec.artifacts and base is None:
         yield Problem(
             "spec.tests.workingDir",
             "artifacts are looked for under the working directory, and the image's own is not known here: "
@@ -185,7 +190,10 @@ def _artifacts(run: IntegrationRun) -> Iterator[Problem]:
 
 def _mounts(run: IntegrationRun) -> Iterator[Problem]:
     spec = run.spec.tests
-    base = tests.working_dir(spec)
+    base = workdir.path(spec)
+    work_dir = workdir.of(spec, run.spec.shared_volume)
+    if work_dir is not None and work_dir.from_image:
+        yield from _place("spec.tests.workingDir", work_dir.path, has_source=False)
     volume = shared.path(run.spec.shared_volume)
     if volume is not None:
         yield from _place("spec.sharedVolume.mountPath", volume, spec.source is not None)
@@ -195,23 +203,13 @@ def _mounts(run: IntegrationRun) -> Iterator[Problem]:
                 "spec.sharedVolume.mountPath",
                 f"the empty volume would hide the tests in tests.workingDir, {base}; mount it elsewhere",
             )
-    if base is None:
-        return
-    for folder in tests.artifact_paths(spec):
-        yield from _place("spec.tests.artifacts", folder, spec.source is not None)
-        if volume is not None and is_within(folder, volume) and not is_within(volume, base):
-            yield Problem(
-                "spec.tests.artifacts",
-                f"{folder} lies on the shared volume, which begins above tests.workingDir: "
-                f"mount it at {base} or below, or write artifacts elsewhere",
-            )
 
 
 def _place(path: str, place: str, has_source: bool) -> Iterable[Problem]:
     taken = next((t for t in _TAKEN if is_within(place, t)), None)
     if place in ("/", "/tmp") or taken:  # noqa: S108 - the path inside the container
         yield Problem(path, f"{taken or place} is needed as it is in every container; use another folder than {place}")
-    elif has_source and place == tests.SOURCE_TARGET:
+    elif has_source and place == workdir.SOURCE_TARGET:
         yield Problem(path, f"{place} holds the files of tests.source; use another folder")
     elif ":" in place:
         yield Problem(path, f"{place} can't be mounted because of its ':'")

@@ -70,14 +70,9 @@ TABLE = [
     # artifacts
     ("tests: {image: i, artifacts: [logs/**]}", "spec.tests.workingDir", "for example /app"),
     ("tests: {image: i, workingDir: /app, artifacts: [a/**, logs/../../x]}", "spec.tests.artifacts[1]", "without '..'"),
-    ("tests: {image: i, workingDir: /., artifacts: [tmp/**]}", "spec.tests.artifacts", "/tmp is needed as it is"),
-    ("tests: {image: i, workingDir: /results, artifacts: [x/**]}", "spec.tests.artifacts", "/results is needed"),
-    ("tests: {image: i, workingDir: '/a:b', artifacts: [x/**]}", "spec.tests.artifacts", "because of its ':'"),
-    (
-        "sharedVolume: {mountPath: /app}\ntests: {image: i, workingDir: /app/t, paths: [/x], artifacts: [x/**]}",
-        "spec.tests.artifacts",
-        "begins above tests.workingDir",
-    ),
+    ("tests: {image: i, workingDir: /., artifacts: [tmp/**]}", "spec.tests.workingDir", "/ can't be made writable"),
+    ("tests: {image: i, workingDir: /results, artifacts: [x/**]}", "spec.tests.workingDir", "/results is needed"),
+    ("tests: {image: i, workingDir: '/a:b', artifacts: [x/**]}", "spec.tests.workingDir", "because of its ':'"),
     # the shared volume
     ("sharedVolume: {mountPath: /tmp/}", "spec.sharedVolume.mountPath", "/tmp is needed"),
     ("sharedVolume: {mountPath: //}", "spec.sharedVolume.mountPath", "/ is needed"),
@@ -102,6 +97,8 @@ def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> N
     [
         "",
         "sharedVolume: {mountPath: /app/sessions}\ntests: {image: i, workingDir: /app, artifacts: [logs/**, sessions/**]}",
+        "sharedVolume: {mountPath: /app}\ntests: {image: i, workingDir: /app/t, paths: [/x], artifacts: [x/**]}",
+        "tests: {image: i, workingDir: /.}",
         "sharedVolume: {mountPath: /tmp/sessions, env: HOME_OF_ALL}",
         "sharedVolume: {mountPath: /data}\ntests: {image: i, workingDir: /data, paths: [/app/tests]}",
         "sharedVolume: {mountPath: /tests/out}\ntests: {source: {configMapRef: {name: hello}}}",

@@ -206,37 +206,75 @@ def test_source_is_copied_where_it_can_be_written() -> None:
     assert find(case("minimal"), "ConfigMap", "tests-source")["data"].keys() == {"test_hello.py", "conftest.py"}
 
 
-def artifact_mounts(spec: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Volume by path, in the tests' container and in the collector's folder of artifacts."""
+def work_dir_mounts(spec: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Volume and sub path by path, in the tests' container and in the collector's folder of artifacts."""
     job = find(render(make(spec)), "Job", "tests")
     tests, collector = (next(c for c in containers(job) if c["name"] == n) for n in ("tests", "collector"))
-    ours = {m["mountPath"]: m["name"] for m in tests["volumeMounts"] if m["name"].startswith(("artifacts", "shared"))}
-    theirs = {m["mountPath"]: m["name"] for m in collector["volumeMounts"] if m["mountPath"].startswith("/artifacts")}
+    volumes = ("workdir", "tests", "shared", "tests-image")
+
+    def by_path(mounts: list[dict[str, Any]]) -> dict[str, str]:
+        return {m["mountPath"]: "/".join((m["name"], *m.get("subPath", "").split("/"))).rstrip("/") for m in mounts}
+
+    ours = by_path([m for m in tests["volumeMounts"] if m["name"] in volumes])
+    theirs = by_path([m for m in collector["volumeMounts"] if m["mountPath"].startswith("/artifacts")])
     return ours, theirs
 
 
+IMAGE_MOUNT = {"/seatrial-image": "tests-image"}
+SOURCE = "source: {configMapRef: {name: hello}}"
+
+
 @pytest.mark.parametrize(
-    ("artifacts", "shared", "ours", "theirs"),
+    ("tests", "shared", "ours", "theirs"),
     [
-        ("[]", None, {}, {}),
-        ("[logs/**]", None, {"/app/logs": "artifacts-0"}, {"/artifacts/logs": "artifacts-0"}),
-        ("[logs]", None, {"/app/logs": "artifacts-0"}, {"/artifacts/logs": "artifacts-0"}),
-        ("[tests/out/*.png]", None, {"/app/tests/out": "artifacts-0"}, {"/artifacts/tests/out": "artifacts-0"}),
-        ("[logs/a/*.txt, logs/**, logs-2/x]", None, {"/app/logs": "artifacts-0", "/app/logs-2": "artifacts-1"},
-         {"/artifacts/logs": "artifacts-0", "/artifacts/logs-2": "artifacts-1"}),
-        ("[logs/**]", "/app/logs", {"/app/logs": "shared"}, {"/artifacts/logs": "shared"}),
-        ("[logs/a/**]", "/app/logs", {"/app/logs": "shared"}, {"/artifacts/logs": "shared"}),
-        ("[logs/**]", "/app/logs/s", {"/app/logs": "artifacts-0", "/app/logs/s": "shared"},
-         {"/artifacts/logs": "artifacts-0", "/artifacts/logs/s": "shared"}),
-        ("[logs/**]", "/app/other", {"/app/logs": "artifacts-0", "/app/other": "shared"},
-         {"/artifacts/logs": "artifacts-0"}),
+        ("image: i", None, {}, {}),
+        ("image: i, workingDir: /usr", None, {}, {}),
+        ("image: i, workingDir: /app/./x/", None, {"/app/x": "workdir", **IMAGE_MOUNT}, {"/artifacts": "workdir"}),
+        ("image: i, workingDir: /tmp/x", None, {}, {"/artifacts": "tmp/x"}),
+        (SOURCE, None, {"/tests": "tests"}, {"/artifacts": "tests"}),
+        (f"{SOURCE}, workingDir: /tests/unit", None, {"/tests": "tests"}, {"/artifacts": "tests/unit"}),
+        (f"{SOURCE}, workingDir: /app", None, {"/tests": "tests", "/app": "workdir", **IMAGE_MOUNT}, {"/artifacts": "workdir"}),
+        ("image: i, workingDir: /app", "/app/logs", {"/app": "workdir", "/app/logs": "shared", **IMAGE_MOUNT},
+         {"/artifacts": "workdir", "/artifacts/logs": "shared"}),
+        ("image: i, workingDir: /app", "/data", {"/app": "workdir", "/data": "shared", **IMAGE_MOUNT}, {"/artifacts": "workdir"}),
+        ("image: i, workingDir: /data/s, paths: [/x]", "/data", {"/data": "shared"}, {"/artifacts": "shared/s"}),
     ],
 )  # fmt: skip
-def test_artifacts(artifacts: str, shared: str | None, ours: dict[str, str], theirs: dict[str, str]) -> None:
-    spec = f"tests: {{image: i, workingDir: /app, artifacts: {artifacts}}}"
+def test_the_working_directory_is_writable_and_collected(
+    tests: str, shared: str | None, ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    spec = f"tests: {{{tests}}}"
     if shared:
         spec += f"\nsharedVolume: {{mountPath: {shared}}}"
-    assert artifact_mounts(spec) == (ours, theirs)
+    assert work_dir_mounts(spec) == (ours, theirs)
+
+
+def test_the_image_has_what_the_writable_working_directory_begins_with() -> None:
+    command = container(render(make("tests: {image: i, workingDir: /app}")), "Job", "tests")["command"]
+    assert command[command.index("--workdir") + 1] == "/seatrial-image/app:/app"
+
+
+def test_users_of_the_system_have_a_name_in_any_image() -> None:
+    result = case("full")
+    for kind, name, which in (
+        ("Pod", "migrations", "schema"),
+        ("Deployment", "controller", "controller"),
+        ("Job", "tests", "tests"),
+    ):
+        c = container(result, kind, name, which)
+        assert {m["mountPath"] for m in c["volumeMounts"] if m["name"] == "users"} == {"/etc/passwd", "/etc/group"}
+        annotations = (
+            find(result, kind, name)
+            .get("spec", {})
+            .get("template", find(result, kind, name))["metadata"]["annotations"]
+        )
+        assert "nonroot:x:65532:65532:nonroot:/tmp:/bin/sh" in annotations["seatrial.dev/passwd"].splitlines()
+
+
+def test_shared_memory_has_the_size_that_is_asked_for() -> None:
+    job = find(render(make("tests: {image: i, sharedMemory: 1Gi}")), "Job", "tests")
+    (volume,) = (v for v in job["spec"]["template"]["spec"]["volumes"] if v["name"] == "shared-memory")
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Gi"}
 
 
 def test_services_are_reached_before_they_are_called_ready() -> None:

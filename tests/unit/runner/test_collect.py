@@ -167,6 +167,19 @@ def test_artifacts_are_collected_and_what_is_left_out_is_told(pod: Pod, archive:
     assert {each["path"] for each in omitted["examples"]} == {"logs/large", "logs/refused"}
 
 
+def test_what_the_tests_wrote_is_collected_unasked(pod: Pod, archive: FakeArchive) -> None:
+    (pod.artifacts / "reports").mkdir()
+    (pod.artifacts / "reports" / "junit.xml").write_bytes(b"<xml/>")
+    (pod.artifacts / "__pycache__").mkdir()
+    (pod.artifacts / "__pycache__" / "test_it.pyc").write_bytes(b"x")
+    (pod.artifacts / "test_it.py").write_bytes(b"")
+    os.utime(pod.artifacts / "test_it.py", (90, 90))  # the process started at 99
+    (pod.artifacts / "link").symlink_to("reports/junit.xml")
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert [path for path in archive.files if path.startswith("artifacts/")] == ["artifacts/reports/junit.xml"]
+
+
 def test_coverage_arrives_with_the_results(pod: Pod, archive: FakeArchive) -> None:
     folder = pod.results / "coverage"
     (folder / "html").mkdir(parents=True)
