@@ -4,18 +4,23 @@
 
 ==================  ====================================================================================================
 ``session``         ``pytest``, ``python``, ``platform``, ``rootdir``, ``args``
-``collected``       ``count``, ``deselected``, ``errors`` (``id``, ``message``, ``text``), ``errorCount``; may come twice
+``collected``       ``count``, ``deselected``, ``errors`` (``id``, ``message``, ``text``), ``errorCount``, ``skips`` (files
+                    that skip themselves: ``id``, ``message``), ``skipCount``; may come twice
 ``start``           ``id``: a test begins
-``phase``           ``id``, ``when``, ``outcome``, ``seconds``; of a failure ``message``, ``text``, ``stdout``, ``stderr``,
-                    ``log``; maybe ``wasxfail``, ``subtest``, ``timedOut``, ``rerun`` (failed and is run again)
+``phase``           of each that is not just passed: ``id``, ``when``, ``outcome``, ``seconds``; of a failure ``message``,
+                    ``text``, ``stdout``, ``stderr``, ``log``; maybe ``wasxfail``, ``subtest``, ``timedOut``, ``rerun`` (failed and is run again)
 ``end``             ``id``, ``outcome``, ``seconds``, ``catalogueId``, ``file``, ``line``, ``markers``; maybe ``reruns``,
                     ``timedOut``
 ``interrupted``     ``kind`` (the exception's name), ``message``: Ctrl-C, ``pytest.exit()``, a plugin's stop
 ``internal-error``  ``message``, ``text``: pytest itself failed
 ``coverage``        ``lines`` of code that could have run, ``covered``: those that did
 ``plugin-error``    ``message``: something could not be recorded or measured
-``heartbeat``       each second
-``finish``          ``exitStatus``; nothing comes after it
+``worker-lost``     ``worker``, ``message``, ``text``: a worker of pytest-xdist did not start, or crashed
+``no-tests``        before ``finish`` if nothing was collected: ``pythonFiles``, ``markers``, ``keywords``, ``addopts``, and
+                    names of files that are there: ``matching`` (``python_files``), ``others``
+``finish``          ``exitStatus``, ``counts`` (of pytest's last line, by its categories), ``stopped`` (why tests were left
+                    out), ``demands`` (``code``, ``limit``, ``was``: what the project demands and did not get),
+                    ``threads`` (names of those that keep the process); nothing comes after it
 ==================  ====================================================================================================
 """
 

@@ -3,21 +3,21 @@
 # ruff: noqa: D102 - the hooks are documented by pytest
 from __future__ import annotations
 
-import faulthandler
 import signal
-import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
+
+from seatrial_runner.recording.item_facts import attach
+from seatrial_runner.recording.system import MAIN_THREAD, System, elapsed
 
 TIMED_OUT: pytest.StashKey[str] = pytest.StashKey()
 """On an item that ran over its limit: the message of its failure."""
 
-AGAIN = 5.0
+REPEAT_SECONDS = 5.0
 """Seconds until a test that swallowed the failure, or whose clean-up hangs, is failed once more."""
 
 
@@ -42,7 +42,7 @@ class TimeLimit:
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, None]:
-        self._deadline = time.monotonic() + self.seconds
+        self._deadline = elapsed() + self.seconds
         with self._armed(item, "set-up"):
             yield
 
@@ -53,19 +53,31 @@ class TimeLimit:
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, None]:
-        self._deadline = time.monotonic() + self.seconds
+        self._deadline = elapsed() + self.seconds
         with self._armed(item, "teardown"):
             yield
 
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, None]:
+        outcome = yield
+        expired = item.stash.get(TIMED_OUT, None)
+        if expired is None or outcome.excinfo is not None:
+            return
+        del item.stash[TIMED_OUT]
+        report = outcome.get_result()
+        if report.outcome == "passed":  # the test caught the failure and went on
+            report.outcome, report.longrepr = "failed", expired
+        attach(report, {"timedOut": True})
+
     @contextmanager
     def _armed(self, item: pytest.Item, when: str) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
+        if System.get_ident() != MAIN_THREAD:
             yield  # only the main thread can be interrupted by a signal
             return
-        began = time.monotonic()
+        began = elapsed()
         left = max(self._deadline - began, 0.001)
-        theirs, interval = signal.getitimer(signal.ITIMER_REAL)
-        before = signal.getsignal(signal.SIGALRM)
+        theirs, interval = System.getitimer(signal.ITIMER_REAL)
+        before = System.getsignal(signal.SIGALRM)
         if 0 < theirs <= left or (theirs == 0 and callable(before)):
             yield
             return
@@ -76,17 +88,17 @@ class TimeLimit:
                 f"the test ran over its limit of {self.seconds:g} s (the limit for one test), in its {when}"
             )
             if self._stderr is not None:
-                faulthandler.dump_traceback(self._stderr, all_threads=True)
+                System.dump_traceback(self._stderr, all_threads=True)
             pytest.fail(item.stash[TIMED_OUT])
 
-        signal.signal(signal.SIGALRM, expired)
-        signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
+        System.signal(signal.SIGALRM, expired)
+        System.setitimer(signal.ITIMER_REAL, left, REPEAT_SECONDS)
         try:
             yield
         finally:
-            if signal.getitimer(signal.ITIMER_REAL)[1] == AGAIN:  # still ours, whosever the handler is now
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            if signal.getsignal(signal.SIGALRM) is expired:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+            if System.getitimer(signal.ITIMER_REAL)[1] == REPEAT_SECONDS:  # still ours, whosever the handler is now
+                System.setitimer(signal.ITIMER_REAL, 0)
+            if System.getsignal(signal.SIGALRM) is expired:
+                System.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
                 if theirs > 0:
-                    signal.setitimer(signal.ITIMER_REAL, max(theirs - (time.monotonic() - began), 0.001), interval)
+                    System.setitimer(signal.ITIMER_REAL, max(theirs - (elapsed() - began), 0.001), interval)

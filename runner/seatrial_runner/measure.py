@@ -1,8 +1,9 @@
 """Which lines ran in pytest's processes, measured by the ``coverage`` package of the image that the tests run in.
 
-Asked for by ``SEATRIAL_COVERAGE``, the folder for ``data`` (coverage's own), ``coverage.xml`` (Cobertura) and ``html/``:
-the reports are made here, because only here the sources are. The suite's own settings of coverage count. What goes wrong
-becomes a note, and never changes how the user's session ends. A suite that has pytest-cov at work is left to it.
+Asked for by ``SEATRIAL_COVERAGE``, the folder for ``data`` (coverage's own), ``coverage.xml`` (Cobertura) and
+``html/``: the reports are made here, because only here the sources are. The suite's own settings of coverage count.
+What goes wrong becomes a note, and never changes how the user's session ends. A suite that has pytest-cov at work is
+left to it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Optional
-from xml.etree import ElementTree
 
 import pytest
 
@@ -31,7 +31,7 @@ MEASUREMENT: pytest.StashKey[Measurement] = pytest.StashKey()
 
 
 class Measurement:
-    """Measures this process and, in the one that the user started, reports on all; it is also the plugin for the rest."""
+    """Measures this process and, in the one that the user started, reports on all. It is a plugin of pytest."""
 
     def __init__(self, folder: str) -> None:
         self.notes: list[str] = []
@@ -69,11 +69,13 @@ class Measurement:
                 measuring.save()
 
     def report(self) -> Optional[dict[str, int]]:
-        """Combine what all processes wrote and make the reports. Gives the numbers of ``lines`` and of those ``covered``."""
+        """Combine what all processes wrote and make the reports. Gives the numbers ``lines`` and ``covered``."""
         if self._coverage is None:
             return None
         self.end()
         with self._noting("be reported"), _working_in(self._began_in):
+            from xml.etree import ElementTree
+
             from coverage import Coverage
 
             whole = Coverage(data_file=self._data)
@@ -162,9 +164,3 @@ def begin(config: pytest.Config, options: Optional[object] = None) -> Optional[M
         measurement.begin()
     config.stash[MEASUREMENT] = measurement
     return measurement
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Begin before anything of the suite is imported."""
-    begin(early_config, early_config.known_args_namespace)

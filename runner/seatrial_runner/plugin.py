@@ -16,7 +16,10 @@ if int(pytest.__version__.split(".")[0]) < 7:
         "Seatrial needs pytest 7 or newer in the image of the tests; this one has " + pytest.__version__
     )
 
-from seatrial_runner.measure import pytest_load_initial_conftests  # noqa: E402
-from seatrial_runner.record import pytest_configure, pytest_unconfigure  # noqa: E402
+from seatrial_runner.recording.hooks import (  # noqa: E402
+    pytest_configure,
+    pytest_load_initial_conftests,
+    pytest_unconfigure,
+)
 
 __all__ = ["pytest_configure", "pytest_load_initial_conftests", "pytest_unconfigure"]

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.unit.runner.recorded import Recorded
 from tests.unit.runner.support import Event
-from tests.unit.runner.test_plugin import Recorded
 
 pytest_plugins = ["pytester"]
 
