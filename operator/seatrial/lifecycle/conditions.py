@@ -49,3 +49,11 @@ def with_message(status: IntegrationRunStatus, message: str) -> IntegrationRunSt
         c.model_copy(update={"message": new}) if c.message and c.message == repeated else c for c in status.conditions
     )
     return status.model_copy(update={"message": message, "conditions": conditions})
+
+
+def with_generation(status: IntegrationRunStatus, generation: int) -> IntegrationRunStatus:
+    """The status as one about this generation of the spec: `kubectl wait` believes no condition about an older one."""
+    if status.observed_generation == generation:
+        return status
+    conditions = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions)
+    return status.model_copy(update={"observed_generation": generation, "conditions": conditions})

@@ -30,7 +30,7 @@ from seatrial.api.status import (
 )
 from seatrial.api.times import format_time, moment_of, parse_time
 from seatrial.facts.attempt import AttemptFacts
-from seatrial.lifecycle.conditions import is_true, upsert
+from seatrial.lifecycle.conditions import is_true, upsert, with_generation
 from seatrial.verdict.diagnose import (
     Diagnosis,
     archive_silent_since,
@@ -573,7 +573,8 @@ def plan(run: IntegrationRun, facts: AttemptFacts, now: datetime) -> Plan:
             return Plan(status, (CleanUp(),), now + LOOK_AFTER)
         return _await_end(status, facts, facts.namespace.terminating_since, now)
     if status.verdict is not None:
-        return _after_verdict(run, facts, now)
+        status = with_generation(status, run.metadata.generation)
+        return _after_verdict(run.model_copy(update={"status": status}), facts, now)
     started = parse_time(status.timeline.started)
     if run.spec.cancel:
         return _end(run, facts, Diagnosis(Verdict.CANCELLED, Reason.CANCELLED, "cancelled by spec.cancel"), now)

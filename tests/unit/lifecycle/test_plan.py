@@ -315,6 +315,17 @@ def test_until_the_verdict_the_condition_has_the_phase_as_its_reason() -> None:
     assert succeeded(decide(case.run, case.seen).status) == ("Unknown", "Testing", "the tests run")
 
 
+def test_a_change_after_the_verdict_is_observed() -> None:
+    """`kubectl wait` would wait for ever: it believes no condition about an older generation."""
+    first = decide(STARTED, b.facts(b.tests_pod(), result=b.summary())).status
+    metadata = STARTED.metadata.model_copy(update={"generation": 2})
+    changed = STARTED.model_copy(update={"status": first, "metadata": metadata})
+    status = decide(changed, HERE).status
+    assert status.observed_generation == 2
+    assert {c.observed_generation for c in status.conditions} == {2}
+    assert [c.last_transition_time for c in status.conditions] == [c.last_transition_time for c in first.conditions]
+
+
 def test_after_the_burst() -> None:
     status = created(FRESH, b.at(7200), b.NOW).status
     assert (status.phase, status.namespace) == (Phase.STARTING, FRESH.scope.namespace)
