@@ -12,7 +12,7 @@ from typing import Any
 from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
 from seatrial.archive.client.live import LiveEvent
 from seatrial.cli.connect import Session, explain
-from seatrial.cli.progress import Mark, Note, Progress
+from seatrial.cli.progress import Mark, ProgressLine, RunProgress
 from seatrial.cli.view import View
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import RUN, Object
@@ -48,10 +48,10 @@ class _Deleted:
     pass
 
 
-_Item = _Status | _Failed | _Deleted | LiveEvent | Note
+_Item = _Status | _Failed | _Deleted | LiveEvent | ProgressLine
 
 
-class Follower:
+class RunFollower:
     """Follows one run."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Follower:
         self._name, self._namespace, self._uid = metadata["name"], metadata["namespace"], metadata["uid"]
         self._run, self._began = run, clock() - age
         self._items: asyncio.Queue[_Item] = asyncio.Queue()
-        self.progress = Progress.of(run)
+        self.progress = RunProgress.of(run)
 
     async def until_verdict(self, limit: float | None = None) -> Object:
         """Shows what happens, and returns the run once it has its verdict.
@@ -104,20 +104,20 @@ class Follower:
                 async with asyncio.timeout(self._view.refresh_seconds):
                     item = await self._items.get()
             at = max(0.0, self._clock() - self._began)
-            notes: list[Note] = []
+            lines: list[ProgressLine] = []
             match item:
-                case Note():
-                    notes = [item]
+                case ProgressLine():
+                    lines = [item]
                 case LiveEvent():
-                    notes = self.progress.live(item.name, item.attempt, item.shard, item.event, at)
+                    lines = self.progress.live(item.name, item.attempt, item.shard, item.event, at)
                 case _Failed():
                     raise item.error
                 case _Deleted():
                     raise RunDeletedError
                 case _Status():
-                    notes = self.progress.status(item.run, at)
-            for note in [*notes, *self.progress.tick(at)]:
-                self._view.note(note, at)
+                    lines = self.progress.status(item.run, at)
+            for line in [*lines, *self.progress.tick(at)]:
+                self._view.progress(line, at)
             if isinstance(item, _Status) and self.progress.verdict:
                 return item.run
             self._view.refresh(self.progress, at)
@@ -140,7 +140,7 @@ class Follower:
                 continue
             except UnavailableError as error:
                 if not backoff.failures:
-                    self._items.put_nowait(Note(Mark.HINT, f"{error.message}; still trying"))
+                    self._items.put_nowait(ProgressLine(Mark.HINT, f"{error.message}; still trying"))
                 await backoff.wait(error.retry_after)
             except NotFoundError:
                 self._items.put_nowait(_Deleted())
@@ -186,5 +186,5 @@ class Follower:
                 await asyncio.sleep(_LIVE_PAUSE)
 
 
-def _no_live(error: ArchiveError) -> Note:
-    return Note(Mark.HINT, f"no live progress, only the run's status: {explain(error)}")
+def _no_live(error: ArchiveError) -> ProgressLine:
+    return ProgressLine(Mark.HINT, f"no live progress, only the run's status: {explain(error)}")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seatrial.cli.errors import CliError
-from seatrial.cli.progress import Mark, Note
+from seatrial.cli.progress import Mark, ProgressLine
 from seatrial.cli.terminal import RESET, log_line
 
 VERDICT_STYLE = {"Passed": "bold green", "Failed": "bold red", "Errored": "bold yellow", "Cancelled": "bold blue"}
@@ -47,8 +47,8 @@ def verdict_mark(verdict: str, glyphs: Glyphs) -> str:
     )
 
 
-def note_mark(mark: Mark, glyphs: Glyphs) -> str:
-    """The mark before a note."""
+def line_mark(mark: Mark, glyphs: Glyphs) -> str:
+    """The mark before a line."""
     marks = {
         Mark.READY: glyphs.ok,
         Mark.PASSED: glyphs.ok,
@@ -98,10 +98,10 @@ class Out:
             lines.append(Text(" " * indent) + line)
         return lines
 
-    def note(self, note: Note, at: float) -> None:
-        """Prints one note with its time."""
-        style = MARK_STYLE[note.mark]
-        self.line((f"[+{at:.1f}s] ", "dim"), (f"{note_mark(note.mark, self.glyphs)} ", style), (note.text, style if note.mark is Mark.BAD else ""))  # fmt: skip
+    def progress(self, line: ProgressLine, at: float) -> None:
+        """Prints one line with its time."""
+        style = MARK_STYLE[line.mark]
+        self.line((f"[+{at:.1f}s] ", "dim"), (f"{line_mark(line.mark, self.glyphs)} ", style), (line.text, style if line.mark is Mark.BAD else ""))  # fmt: skip
 
     def hint(self, rows: Iterable[tuple[str, str]]) -> None:
         """Prints what can be done next: what for, command."""

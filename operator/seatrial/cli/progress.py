@@ -1,4 +1,4 @@
-"""What is known of a run while it goes on: events in, notes for people out. Pure; the clock is the caller's.
+"""What is known of a run while it goes on: events in, lines for people out. Pure; the clock is the caller's.
 
 Events come from two sources, the run's status and the archive's live stream; both may tell the same, in either order, and
 the live stream may tell things again when it was opened anew. Each thing is noted once.
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from seatrial.amounts import duration
+from seatrial.cli.phrases import counts_text, plural, seconds
 from seatrial.cli.terminal import one_line
 
 COUNT_NOTE_SECONDS = 10.0
-"""Between two notes on how many tests have ended."""
+"""Between two lines on how many tests have ended."""
 UNNOTICED_SECONDS = 10.0
 """After this time without a phase the operator is probably not running."""
 
@@ -25,7 +25,7 @@ _BAD = ("failed", "error")
 
 
 class Mark(StrEnum):
-    """What kind of note it is."""
+    """What kind of line it is."""
 
     STEP = "step"
     READY = "ready"
@@ -38,7 +38,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True)
-class Note:
+class ProgressLine:
     """One thing that happened, in one line."""
 
     mark: Mark
@@ -46,7 +46,7 @@ class Note:
 
 
 @dataclass
-class Part:
+class ComponentState:
     """Something that the tests wait for: a service, the migrations, an app."""
 
     ready_after: float | None = None
@@ -56,10 +56,10 @@ class Part:
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """The state. `at` in all methods: seconds since the run was created."""
 
-    parts: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, ComponentState] = field(default_factory=dict)
     phase: str = ""
     environment: str = ""
     message: str = ""
@@ -82,13 +82,13 @@ class Progress:
     _taken_up: bool = False
 
     @classmethod
-    def of(cls, run: Mapping[str, Any]) -> Progress:
+    def of(cls, run: Mapping[str, Any]) -> RunProgress:
         """The state of a run of which only the spec is known."""
         spec = run.get("spec") or {}
         names = [*(spec.get("services") or {})]
         names += ["migrations"] if spec.get("migrations") else []
         names += [name for name, app in (spec.get("apps") or {}).items() if (app or {}).get("port")]
-        return cls(parts={name: Part() for name in names})
+        return cls(parts={name: ComponentState() for name in names})
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -107,16 +107,16 @@ class Progress:
 
     # --- the run's status --------------------------------------------------------------------------------------------
 
-    def status(self, run: Mapping[str, Any], at: float) -> list[Note]:
+    def status(self, run: Mapping[str, Any], at: float) -> list[ProgressLine]:
         """Takes the run as the API server has it."""
         status = run.get("status") or {}
-        notes: list[Note] = []
-        self._attempt(int(status.get("attempt") or 1), notes)
+        lines: list[ProgressLine] = []
+        self._attempt(int(status.get("attempt") or 1), lines)
         if (environment := status.get("namespace") or "") and environment != self.environment:
             self.environment = environment
             if not status.get("verdict"):
                 early = status.get("phase") in ("Pending", "Starting")
-                notes.append(Note(Mark.STEP, f"environment {environment}" + (" is starting" if early else "")))
+                lines.append(ProgressLine(Mark.STEP, f"environment {environment}" + (" is starting" if early else "")))
         self.phase = status.get("phase") or self.phase
         self._taken_up = self._taken_up or bool(self.phase)
         self.verdict = status.get("verdict") or ""
@@ -124,36 +124,36 @@ class Progress:
         if message != self.message:
             self.message = message
             if message and not self.verdict:
-                notes.append(Note(Mark.HINT, message))
+                lines.append(ProgressLine(Mark.HINT, message))
         if _is_true(status, "EnvironmentReady"):
-            notes += self._opened("")
+            lines += self._opened("")
         tests = status.get("tests") or {}
         self._reported = {name: int(count) for name, count in tests.items() if name != "total" and count}
         self.total = max(self.total or 0, int(tests.get("total") or 0)) or None
         if _is_true(status, "TestsFinished"):
-            notes += self._tests_ended()
-        return notes
+            lines += self._tests_ended()
+        return lines
 
     # --- the live stream ---------------------------------------------------------------------------------------------
 
-    def live(self, name: str, attempt: int, shard: int, event: Mapping[str, Any], at: float) -> list[Note]:
+    def live(self, name: str, attempt: int, shard: int, event: Mapping[str, Any], at: float) -> list[ProgressLine]:
         """Takes one event of a shard."""
-        notes: list[Note] = []
+        lines: list[ProgressLine] = []
         if attempt < self.attempt:
-            return notes
-        self._attempt(attempt, notes)
+            return lines
+        self._attempt(attempt, lines)
         self._taken_up = True
         match name:
             case "waiting":
-                self.parts.setdefault(str(event.get("name")), Part())
+                self.parts.setdefault(str(event.get("name")), ComponentState())
             case "ready":
-                notes += self._ready(str(event.get("name")), event.get("seconds"))
+                lines += self._ready(str(event.get("name")), event.get("seconds"))
             case "open":
-                notes += self._opened(seconds(event.get("seconds")))
+                lines += self._opened(seconds(event.get("seconds")))
             case "timeout":
-                notes += self._not_ready(event.get("notReady") or ())
+                lines += self._not_ready(event.get("notReady") or ())
             case "collected":
-                notes += self._collect(shard, event)
+                lines += self._collect(shard, event)
             case "start":
                 test = one_line(str(event.get("id")))
                 if (shard, test) not in self._ended:
@@ -161,23 +161,23 @@ class Progress:
             case "phase" if event.get("outcome") == "failed":
                 self._failing.setdefault(one_line(str(event.get("id"))), one_line(str(event.get("message") or "")))
             case "end":
-                notes += self._end(shard, event)
+                lines += self._end(shard, event)
             case "finish":
                 self._finished_shards.add(shard)
                 if self._finished_shards >= self._collected.keys():
-                    notes += self._tests_ended()
-        return notes
+                    lines += self._tests_ended()
+        return lines
 
-    def tick(self, at: float) -> list[Note]:
+    def tick(self, at: float) -> list[ProgressLine]:
         """Time has passed."""
         if not self._taken_up and at >= UNNOTICED_SECONDS:
             self._taken_up = True  # said once
-            return [Note(Mark.HINT, "the operator has not taken this run up; is it running? kubectl get pods -A "
+            return [ProgressLine(Mark.HINT, "the operator has not taken this run up; is it running? kubectl get pods -A "
                          "-l app.kubernetes.io/name=seatrial")]  # fmt: skip
         if self.ended == self._counted or self.finished or at - self._counted_at < COUNT_NOTE_SECONDS:
             return []
         self._counted, self._counted_at = self.ended, at
-        return [Note(Mark.COUNT, f"{self.of_total()} tests: {counts_text(self.counts)}")]
+        return [ProgressLine(Mark.COUNT, f"{self.of_total()} tests: {counts_text(self.counts)}")]
 
     def of_total(self) -> str:
         """`3/12`, or `3` while nobody knows how many there are."""
@@ -185,61 +185,61 @@ class Progress:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _attempt(self, attempt: int, notes: list[Note]) -> None:
+    def _attempt(self, attempt: int, lines: list[ProgressLine]) -> None:
         if attempt == self.attempt:
             return
         if self.attempt:
-            notes.append(Note(Mark.STEP, f"attempt {attempt}, in a fresh environment"))
-            fresh = Progress(parts={name: Part() for name in self.parts}, phase=self.phase)
+            lines.append(ProgressLine(Mark.STEP, f"attempt {attempt}, in a fresh environment"))
+            fresh = RunProgress(parts={name: ComponentState() for name in self.parts}, phase=self.phase)
             self.__dict__.update(fresh.__dict__)
         self.attempt = attempt
 
-    def _ready(self, name: str, after: object) -> list[Note]:
-        part = self.parts.setdefault(name, Part())
+    def _ready(self, name: str, after: object) -> list[ProgressLine]:
+        part = self.parts.setdefault(name, ComponentState())
         if part.ready:
             return []
         part.ready, part.ready_after = True, float(after) if isinstance(after, (int, float)) else None
         took = seconds(after)
-        return [Note(Mark.READY, f"{name} ready" + (f" ({took})" if took else ""))]
+        return [ProgressLine(Mark.READY, f"{name} ready" + (f" ({took})" if took else ""))]
 
-    def _opened(self, after: str) -> list[Note]:
+    def _opened(self, after: str) -> list[ProgressLine]:
         if self.open:
             return []
         self.open = True
         for part in self.parts.values():
             part.ready = True
-        return [Note(Mark.STEP, "everything is ready" + (f" ({after})" if after else "") + ", pytest starts")]
+        return [ProgressLine(Mark.STEP, "everything is ready" + (f" ({after})" if after else "") + ", pytest starts")]
 
-    def _not_ready(self, parts: Iterable[Mapping[str, Any]]) -> list[Note]:
-        notes = []
+    def _not_ready(self, parts: Iterable[Mapping[str, Any]]) -> list[ProgressLine]:
+        lines = []
         for told in parts:
-            part = self.parts.setdefault(str(told.get("name")), Part())
+            part = self.parts.setdefault(str(told.get("name")), ComponentState())
             if not part.error:
                 part.error = one_line(str(told.get("error") or "no answer"))
-                notes.append(Note(Mark.BAD, f"{told.get('name')} is not ready: {part.error}"))
-        return notes
+                lines.append(ProgressLine(Mark.BAD, f"{told.get('name')} is not ready: {part.error}"))
+        return lines
 
-    def _collect(self, shard: int, event: Mapping[str, Any]) -> list[Note]:
+    def _collect(self, shard: int, event: Mapping[str, Any]) -> list[ProgressLine]:
         if shard in self._collected:
             return []
-        notes = self._opened("")
+        lines = self._opened("")
         self._collected[shard] = int(event.get("count") or 0)
         self.total = sum(self._collected.values())
         deselected = int(event.get("deselected") or 0)
         text = f"{plural(self._collected[shard], 'test')} collected" + (
             f", {deselected} deselected" if deselected else ""
         )
-        notes.append(Note(Mark.STEP, text))
+        lines.append(ProgressLine(Mark.STEP, text))
         for error in event.get("errors") or ():
-            notes.append(
-                Note(
+            lines.append(
+                ProgressLine(
                     Mark.BAD,
                     f"{one_line(str(error.get('id')))} can't be collected: {one_line(str(error.get('message') or ''))}",
                 )
             )
-        return notes
+        return lines
 
-    def _end(self, shard: int, event: Mapping[str, Any]) -> list[Note]:
+    def _end(self, shard: int, event: Mapping[str, Any]) -> list[ProgressLine]:
         test, outcome = one_line(str(event.get("id"))), str(event.get("outcome"))
         if (shard, test) in self._ended or outcome not in _COUNTED:
             return []
@@ -250,41 +250,18 @@ class Progress:
         took = seconds(event.get("seconds"))
         tail = f" ({took})" if took else ""
         if outcome in _BAD:
-            return [Note(Mark.BAD, f"{test}{tail}" + (f": {why}" if why else ""))]
+            return [ProgressLine(Mark.BAD, f"{test}{tail}" + (f": {why}" if why else ""))]
         mark = Mark.PASSED if outcome in ("passed", "xpassed") else Mark.SKIPPED
-        return [Note(mark, f"{test}{tail}" + ("" if outcome == "passed" else f" {outcome}"))]
+        return [ProgressLine(mark, f"{test}{tail}" + ("" if outcome == "passed" else f" {outcome}"))]
 
-    def _tests_ended(self) -> list[Note]:
+    def _tests_ended(self) -> list[ProgressLine]:
         if self.finished:
             return []
         self.finished = True
         self.running.clear()
         if not self.counts:
-            return [Note(Mark.STEP, "pytest ended")]
-        return [Note(Mark.STEP, f"tests ended: {counts_text(self.counts)}")]
-
-
-# --- words ------------------------------------------------------------------------------------------------------------
-
-_ORDER = ("passed", "failed", "errors", "skipped", "flaky", "xfailed", "xpassed")
-
-
-def counts_text(counts: Mapping[str, Any]) -> str:
-    """`11 passed, 1 failed`; what is 0 is left out."""
-    told = [f"{counts[name]} {'error' if (name, counts[name]) == ('errors', 1) else name}" for name in _ORDER if counts.get(name)]  # fmt: skip
-    return ", ".join(told) or "none"
-
-
-def plural(count: int, thing: str) -> str:
-    """`1 test`, `2 tests`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def seconds(value: object) -> str:
-    """A duration that was told from outside; nothing for what is none."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9:
-        return duration(value)
-    return ""
+            return [ProgressLine(Mark.STEP, "pytest ended")]
+        return [ProgressLine(Mark.STEP, f"tests ended: {counts_text(self.counts)}")]
 
 
 def _is_true(status: Mapping[str, Any], condition: str) -> bool:

@@ -12,7 +12,7 @@ from seatrial.archive.model.json import to_json
 from seatrial.archive.model.report import Report, Span, excerpt, spans, took
 from seatrial.archive.model.tests import FailureText, TestRow
 from seatrial.cli.output import VERDICT_STYLE, Out, verdict_mark
-from seatrial.cli.progress import counts_text, seconds
+from seatrial.cli.phrases import counts_text, seconds
 from seatrial.cli.terminal import one_line, visible
 from seatrial_protocol.hints import Hint
 

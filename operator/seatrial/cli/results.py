@@ -24,9 +24,9 @@ from seatrial.archive.model.report import Report, instant
 from seatrial.cli import report
 from seatrial.cli.connect import Session, Target, explain
 from seatrial.cli.errors import CliError, Exit
-from seatrial.cli.names import again
+from seatrial.cli.invocation import command_line
 from seatrial.cli.output import Out
-from seatrial.cli.progress import plural
+from seatrial.cli.phrases import plural
 from seatrial.cli.runs import find
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import RUN, Object
@@ -61,7 +61,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True)
-class Part:
+class FileSet:
     """The files of one shard of an attempt, or of its evidence."""
 
     key: SetKey
@@ -80,11 +80,11 @@ async def show(
 ) -> Exit:
     """Prints what is known of a run, by its name or uid; with a folder also downloads its files into it."""
     run, told, missing = await _known(session, name)
-    if missing is None and (told := await _settled(session, run, told)) is None and form is not None:
+    if missing is None and (told := await _with_evidence(session, run, told)) is None and form is not None:
         raise CliError(f"the archive knows nothing of run {name}", code=Exit.INFRASTRUCTURE)
     metadata, status = run["metadata"], run.get("status") or {}
     if form is not None:
-        with _trouble():
+        with _archive_errors():
             async for piece in session.archive.report_as(metadata["uid"], form.address):
                 sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
@@ -92,9 +92,9 @@ async def show(
     if told is None and not status.get("verdict"):
         raise CliError(
             f"run {name} has no results yet: it is {status.get('phase') or 'not taken up yet'}",
-            hint=f"wait for them: {again(target, session, 'wait', name)}",
+            hint=f"wait for them: {command_line(target, session, 'wait', name)}",
         )
-    command = again(target, session, "results", name, "-o", "DIR") if folder is None else ""
+    command = command_line(target, session, "results", name, "-o", "DIR") if folder is None else ""
     report.show(out, run, command, told=told)
     if folder is None:
         out.console.print()
@@ -103,7 +103,7 @@ async def show(
             out.line((f"  the archive can't be asked for more: {explain(missing)}", "dim"))
             return Exit.PASSED
         raise CliError(f"the results can't be fetched: {explain(missing)}", code=Exit.INFRASTRUCTURE) from missing
-    with _trouble():
+    with _archive_errors():
         parts = await _parts(session, run)
     if folder is not None:
         if told is None:
@@ -151,7 +151,7 @@ async def _known(session: Session, name: str) -> tuple[Object, Report | None, Ar
     return run or report.of_archive(told), told, None  # type: ignore[arg-type]
 
 
-async def _settled(session: Session, run: Object, told: Report | None) -> Report | None:
+async def _with_evidence(session: Session, run: Object, told: Report | None) -> Report | None:
     """What the archive tells once all has reached it: after a verdict the evidence takes a moment."""
     verdict_at = instant(((run.get("status") or {}).get("timeline") or {}).get("verdict"))
     if verdict_at is None:
@@ -170,7 +170,7 @@ async def _settled(session: Session, run: Object, told: Report | None) -> Report
     return told
 
 
-async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:
+async def _parts(session: Session, run: Mapping[str, Any]) -> list[FileSet]:
     """All complete sets of the run.
 
     Raises:
@@ -182,7 +182,7 @@ async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:
     for key in await session.archive.sets(uid):
         found = await session.archive.manifest(uid, key.attempt, key.shard)
         if found is not None:
-            parts.append(Part(key, *found))
+            parts.append(FileSet(key, *found))
     last = int(status.get("attempt") or 1)
     digests = [part.digest for part in parts if part.key.attempt == last and part.key.shard is not None]
     vouched = (status.get("results") or {}).get("digest") or ""
@@ -194,7 +194,7 @@ async def _parts(session: Session, run: Mapping[str, Any]) -> list[Part]:
 
 
 @contextmanager
-def _trouble(hint: str = "") -> Iterator[None]:
+def _archive_errors(hint: str = "") -> Iterator[None]:
     """Says what went wrong with the archive."""
     try:
         yield
@@ -207,11 +207,11 @@ def _trouble(hint: str = "") -> Iterator[None]:
 
 
 async def _download(
-    session: Session, out: Out, run: Object, parts: Sequence[Part], folder: Path, merged: Sequence[str]
+    session: Session, out: Out, run: Object, parts: Sequence[FileSet], folder: Path, merged: Sequence[str]
 ) -> None:
     files = [(part, file) for part in parts for file in part.manifest.files]
     try:
-        with _trouble("the same command again goes on"):
+        with _archive_errors("the same command again goes on"):
             _claim(folder, run)
             await _fetch(session, out, run["metadata"]["uid"], files, folder)
             for name in merged:
@@ -237,7 +237,7 @@ async def _save(session: Session, uid: str, name: str, folder: Path) -> None:
 
 
 async def _fetch(
-    session: Session, out: Out, uid: str, files: Sequence[tuple[Part, ManifestFile]], folder: Path
+    session: Session, out: Out, uid: str, files: Sequence[tuple[FileSet, ManifestFile]], folder: Path
 ) -> None:
     """Fetches some files at once; raises the first trouble."""
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -245,7 +245,7 @@ async def _fetch(
     with Progress(*columns, console=out.console, transient=True, disable=not out.live) as bar:
         task = bar.add_task("", total=sum(file.size for _, file in files))
 
-        async def one(part: Part, file: ManifestFile) -> None:
+        async def one(part: FileSet, file: ManifestFile) -> None:
             async with gate:
                 await session.archive.download(uid, part.key.attempt, part.key.shard, file, folder / part.folder)
                 bar.advance(task, file.size)
@@ -278,7 +278,7 @@ def _claim(folder: Path, run: Object) -> None:
     marker.write_text(json.dumps({**about, "status": run.get("status")}, indent=2) + "\n", encoding="utf-8")
 
 
-def _list(out: Out, parts: Sequence[Part]) -> None:
+def _list(out: Out, parts: Sequence[FileSet]) -> None:
     """The files, the evidence first."""
     ordered = sorted(parts, key=lambda part: (part.key.shard is not None, part.key.attempt, part.key.shard or 0))
     files = [

@@ -16,7 +16,7 @@ from seatrial.archive.model.report import instant
 from seatrial.cli import report
 from seatrial.cli.connect import Session, Target
 from seatrial.cli.errors import CliError, Exit
-from seatrial.cli.names import again
+from seatrial.cli.invocation import command_line
 from seatrial.cli.output import VERDICT_STYLE, Out
 from seatrial.cli.terminal import one_line
 from seatrial.kube.client import Cluster
@@ -69,7 +69,7 @@ async def get(session: Session, target: Target, out: Out, name: str | None, ever
     """Shows one run, or a table of all."""
     if name:
         run = await find(session, name)
-        report.show(out, run, again(target, session, "results", name, "-o", "DIR"))
+        report.show(out, run, command_line(target, session, "results", name, "-o", "DIR"))
         return Exit.PASSED
     runs = await session.cluster.list(RUN, None if everywhere else session.namespace)
     if not runs:
@@ -115,7 +115,7 @@ async def cancel(session: Session, target: Target, out: Out, name: str) -> Exit:
         raise CliError(f"run {name} is over already: {verdict}")
     await session.cluster.patch(RUN, name, session.namespace, {"spec": {"cancel": True}})
     out.line(f"run {name} is being cancelled")
-    out.hint([("watch it", again(target, session, "wait", name))])
+    out.hint([("watch it", command_line(target, session, "wait", name))])
     return Exit.PASSED
 
 

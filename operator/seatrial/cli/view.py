@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial.cli.output import VERDICT_STYLE, Glyphs, Out
-from seatrial.cli.progress import Mark, Note, Part, Progress, counts_text, seconds
+from seatrial.cli.phrases import counts_text, seconds
+from seatrial.cli.progress import ComponentState, Mark, ProgressLine, RunProgress
 
 _RUNNING_SHOWN = 3
 _BAR_WIDTH = 32
@@ -23,10 +24,10 @@ class View(Protocol):
 
     refresh_seconds: float
 
-    def note(self, note: Note, at: float) -> None:
+    def progress(self, line: ProgressLine, at: float) -> None:
         """Something happened."""
 
-    def refresh(self, progress: Progress, at: float) -> None:
+    def refresh(self, progress: RunProgress, at: float) -> None:
         """Time has passed."""
 
     def close(self) -> None:
@@ -41,15 +42,15 @@ class PlainView:
     def __init__(self, out: Out, *, follow: bool) -> None:
         self._out, self._follow = out, follow
 
-    def note(self, note: Note, at: float) -> None:
-        """Prints the note."""
-        if note.mark in (Mark.PASSED, Mark.SKIPPED) and not self._follow:
+    def progress(self, line: ProgressLine, at: float) -> None:
+        """Prints the line."""
+        if line.mark in (Mark.PASSED, Mark.SKIPPED) and not self._follow:
             return
-        if note.mark is Mark.COUNT and self._follow:
+        if line.mark is Mark.COUNT and self._follow:
             return
-        self._out.note(note, at)
+        self._out.progress(line, at)
 
-    def refresh(self, progress: Progress, at: float) -> None:
+    def refresh(self, progress: RunProgress, at: float) -> None:
         """Nothing moves here."""
 
     def close(self) -> None:
@@ -69,13 +70,13 @@ class LiveView:
         self._drawn = float("-inf")
         self._live.start()
 
-    def note(self, note: Note, at: float) -> None:
-        """Prints the note above the display if it would be lost otherwise."""
-        tests = note.mark in (Mark.PASSED, Mark.SKIPPED) and self._follow
-        if tests or note.mark in (Mark.BAD, Mark.HINT):
-            self._out.note(note, at)
+    def progress(self, line: ProgressLine, at: float) -> None:
+        """Prints the line above the display if it would be lost otherwise."""
+        tests = line.mark in (Mark.PASSED, Mark.SKIPPED) and self._follow
+        if tests or line.mark in (Mark.BAD, Mark.HINT):
+            self._out.progress(line, at)
 
-    def refresh(self, progress: Progress, at: float) -> None:
+    def refresh(self, progress: RunProgress, at: float) -> None:
         """Draws the display anew, unless it was drawn a moment ago."""
         if at - self._drawn < self.refresh_seconds:
             return
@@ -87,7 +88,7 @@ class LiveView:
         self._live.stop()
 
 
-def display(progress: Progress, title: str, at: float, glyphs: Glyphs, width: int) -> RenderableType:
+def display(progress: RunProgress, title: str, at: float, glyphs: Glyphs, width: int) -> RenderableType:
     """The display at one moment."""
     spin = glyphs.spinner[int(at * _SPIN_PER_SECOND) % len(glyphs.spinner)]
     head = Table.grid(expand=True)
@@ -113,7 +114,7 @@ def display(progress: Progress, title: str, at: float, glyphs: Glyphs, width: in
     return Group(*rows)
 
 
-def _parts(parts: dict[str, Part], spin: str, glyphs: Glyphs, width: int) -> RenderableType:
+def _parts(parts: dict[str, ComponentState], spin: str, glyphs: Glyphs, width: int) -> RenderableType:
     cells = []
     for name, part in parts.items():
         took = f" {seconds(part.ready_after)}" if part.ready_after is not None else ""
@@ -136,7 +137,7 @@ def _parts(parts: dict[str, Part], spin: str, glyphs: Glyphs, width: int) -> Ren
     return grid
 
 
-def _bar(progress: Progress, glyphs: Glyphs, width: int) -> Text:
+def _bar(progress: RunProgress, glyphs: Glyphs, width: int) -> Text:
     room = max(8, min(_BAR_WIDTH, width - 40))
     share = min(1.0, progress.ended / progress.total) if progress.total else 0.0
     filled = round(room * share)

@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 
 from seatrial.api.scalars import DURATION_PATTERN
-from seatrial.cli.documents import parse_path
-from seatrial.cli.problems import (
-    MISSING,
-    Problem,
-    cause,
-    invalid_fields,
-    together,
-    unknown_field,
-    unknown_fields,
-    without,
-)
+from seatrial.cli.causes import MISSING, cause
+from seatrial.cli.field_path import parse_path
+from seatrial.cli.problems import FieldProblem, invalid_fields, together, unknown_fields, without
+from seatrial.cli.schema_fields import unknown_field
 
 
 @pytest.mark.parametrize(
@@ -48,8 +41,8 @@ def test_all_unknown_fields_of_one_answer_are_told() -> None:
         'unknown field "spec.tests.marker", unknown field "spec.env[0].valeu"'
     )
     assert unknown_fields(message) == [
-        Problem(("spec", "tests", "marker"), "unknown field; did you mean markers?"),
-        Problem(("spec", "env", 0, "valeu"), "unknown field; did you mean value?"),
+        FieldProblem(("spec", "tests", "marker"), "unknown field; did you mean markers?"),
+        FieldProblem(("spec", "env", 0, "valeu"), "unknown field; did you mean value?"),
     ]
 
 
@@ -93,19 +86,19 @@ def test_causes_have_their_paths_and_come_once() -> None:
         ("spec.services[orders-db]", 'Invalid value: "object": type custom needs an image'),
         ("<nil>", "Invalid value: null: some validation rules were not checked because the object was invalid"),
     ]
-    assert invalid_fields(causes) == [Problem(("spec", "services", "orders-db"), "type custom needs an image")]
+    assert invalid_fields(causes) == [FieldProblem(("spec", "services", "orders-db"), "type custom needs an image")]
 
 
 def test_a_field_that_is_only_misspelt_is_not_also_missing() -> None:
-    unknown = [Problem(("spec", "test"), "unknown field; did you mean tests?")]
-    invalid = [Problem(("spec", "tests"), MISSING), Problem(("spec", "apps", "web", "image"), MISSING)]
+    unknown = [FieldProblem(("spec", "test"), "unknown field; did you mean tests?")]
+    invalid = [FieldProblem(("spec", "tests"), MISSING), FieldProblem(("spec", "apps", "web", "image"), MISSING)]
     assert together(unknown, invalid) == [unknown[0], invalid[1]]
 
 
 def test_what_else_is_wrong_is_asked_without_the_unknown_fields() -> None:
     run = {"spec": {"test": {}, "env": [{"name": "A", "x": 1}], "apps": {"web": {"image": "a"}}}}
     paths = ("spec.test", "spec.env[0].x", "spec.not.there")
-    assert without(run, [Problem(parse_path(path), "") for path in paths]) == {
+    assert without(run, [FieldProblem(parse_path(path), "") for path in paths]) == {
         "spec": {"env": [{"name": "A"}], "apps": {"web": {"image": "a"}}}
     }
     assert run["spec"]["test"] == {}  # type: ignore[comparison-overlap]
@@ -122,4 +115,4 @@ def test_what_else_is_wrong_is_asked_without_the_unknown_fields() -> None:
 )
 def test_a_line_says_where(path: tuple[str, ...], line: str) -> None:
     lines = {("spec",): 5, ("spec", "tests"): 6, ("spec", "tests", "marker"): 7}
-    assert Problem(path, "wrong").line("run.yaml", lines) == line
+    assert FieldProblem(path, "wrong").line("run.yaml", lines) == line

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from seatrial.cli.progress import Mark, Progress, counts_text, seconds
+from seatrial.cli.phrases import counts_text, seconds
+from seatrial.cli.progress import Mark, RunProgress
 
 RUN: dict[str, Any] = {
     "spec": {
@@ -18,7 +19,7 @@ RUN: dict[str, Any] = {
 }
 
 
-def lines(progress: Progress, *events: dict[str, Any], shard: int = 0, attempt: int = 1) -> list[str]:
+def lines(progress: RunProgress, *events: dict[str, Any], shard: int = 0, attempt: int = 1) -> list[str]:
     return [note.text for event in events for note in progress.live(event["event"], attempt, shard, event, 1.0)]
 
 
@@ -35,7 +36,11 @@ FAILED_PHASE = {"event": "phase", "id": "t.py::b", "outcome": "failed", "message
 
 
 def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
-    assert list(Progress.of(RUN).parts) == ["postgres", "migrations", "web"]  # nothing waits for an app without a port
+    assert list(RunProgress.of(RUN).parts) == [
+        "postgres",
+        "migrations",
+        "web",
+    ]  # nothing waits for an app without a port
 
 
 @pytest.mark.parametrize(
@@ -68,11 +73,11 @@ def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
     ],
 )
 def test_events(event: dict[str, Any], expected: list[str]) -> None:
-    assert lines(Progress.of(RUN), event) == expected
+    assert lines(RunProgress.of(RUN), event) == expected
 
 
 def test_a_failing_test_is_told_with_its_reason() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     notes = [note for event in (COLLECTED, FAILED_PHASE, end("t.py::b", "failed"))
              for note in progress.live(event["event"], 1, 0, event, 1.0)]  # fmt: skip
     assert (notes[-1].mark, notes[-1].text) == (Mark.BAD, "t.py::b (200 ms): assert 1 == 2")
@@ -80,7 +85,7 @@ def test_a_failing_test_is_told_with_its_reason() -> None:
 
 
 def test_what_is_told_twice_is_noted_once() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     events: list[dict[str, Any]] = [
         {"event": "ready", "name": "postgres", "seconds": 0.6}, {"event": "open", "seconds": 1.0}, COLLECTED,
         {"event": "start", "id": "t.py::a"}, end("t.py::a"), {"event": "finish", "exitStatus": 0},
@@ -92,7 +97,7 @@ def test_what_is_told_twice_is_noted_once() -> None:
 
 
 def test_both_sources_may_tell_that_everything_is_ready() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     ready = status(phase="Testing", conditions=[{"type": "EnvironmentReady", "status": "True"}])
     assert [note.text for note in progress.status(ready, 1.0)] == ["everything is ready, pytest starts"]
     assert lines(progress, {"event": "open", "seconds": 1.0}) == []
@@ -100,7 +105,7 @@ def test_both_sources_may_tell_that_everything_is_ready() -> None:
 
 
 def test_the_status_alone_is_enough() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     told = [
         note.text
         for step in (
@@ -125,7 +130,7 @@ def test_the_status_alone_is_enough() -> None:
 
 
 def test_tests_are_not_counted_twice_by_two_sources() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     progress.status(status(phase="Testing", tests={"total": 2, "passed": 1}), 1.0)
     lines(progress, COLLECTED, end("t.py::a"))
     assert progress.of_total() == "1/2"
@@ -134,7 +139,7 @@ def test_tests_are_not_counted_twice_by_two_sources() -> None:
 
 
 def test_shards_add_up() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     for shard in (0, 1):
         lines(progress, COLLECTED, end("t.py::a"), shard=shard)
     assert progress.of_total() == "2/4"
@@ -143,7 +148,7 @@ def test_shards_add_up() -> None:
 
 
 def test_a_new_attempt_begins_anew_and_the_old_one_is_over() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     lines(progress, {"event": "ready", "name": "postgres", "seconds": 0.6}, COLLECTED, end("t.py::a"))
     assert lines(progress, {"event": "waiting", "name": "postgres"}, attempt=2) == ["attempt 2, in a fresh environment"]
     assert (progress.ended, progress.total, progress.parts["postgres"].ready) == (0, None, False)
@@ -151,13 +156,13 @@ def test_a_new_attempt_begins_anew_and_the_old_one_is_over() -> None:
 
 
 def test_the_running_test_is_known() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     progress.live("start", 1, 0, {"id": "t.py::a"}, 3.5)
     assert progress.running == {"t.py::a": 3.5}
 
 
 def test_counts_are_told_now_and_then() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     lines(progress, COLLECTED, end("t.py::a"))
     assert progress.tick(5.0) == []
     assert [note.text for note in progress.tick(10.0)] == ["1/2 tests: 1 passed"]
@@ -165,11 +170,11 @@ def test_counts_are_told_now_and_then() -> None:
 
 
 def test_an_operator_that_does_not_run_is_suspected_once() -> None:
-    progress = Progress.of(RUN)
+    progress = RunProgress.of(RUN)
     assert progress.tick(9.0) == []
     assert "is it running?" in progress.tick(10.0)[0].text
     assert progress.tick(11.0) == []
-    taken_up = Progress.of(RUN)
+    taken_up = RunProgress.of(RUN)
     taken_up.status(status(phase="Starting"), 0.1)
     assert taken_up.tick(60.0) == []
 

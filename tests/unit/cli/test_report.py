@@ -12,7 +12,7 @@ from rich.console import Console
 from seatrial.archive.model.report import Span, spans, took
 from seatrial.cli.errors import Exit, exit_of
 from seatrial.cli.output import ASCII, UNICODE, Glyphs, Out
-from seatrial.cli.progress import Mark, Note, Progress
+from seatrial.cli.progress import Mark, ProgressLine, RunProgress
 from seatrial.cli.report import headline, show
 from seatrial.cli.runs import age, table
 from seatrial.cli.version import tag
@@ -234,18 +234,18 @@ def test_tag_of_an_image(image: str, expected: str) -> None:
 def test_plain_lines(mark: Mark, follow: bool, expected: str) -> None:
     buffer = io.BytesIO()
     out = Out(io.TextIOWrapper(buffer, encoding="utf-8", write_through=True))
-    PlainView(out, follow=follow).note(Note(mark, "it"), 1.5)
+    PlainView(out, follow=follow).progress(ProgressLine(mark, "it"), 1.5)
     assert buffer.getvalue().decode() == expected
 
 
-def screen(progress: Progress, width: int, glyphs: Glyphs, at: float = 5.0) -> list[str]:
+def screen(progress: RunProgress, width: int, glyphs: Glyphs, at: float = 5.0) -> list[str]:
     out = io.StringIO()
     Console(file=out, width=width).print(display(progress, "pr-1 in default", at, glyphs, width))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def half_way() -> Progress:
-    progress = Progress.of({"spec": {"services": {"postgres": {}, "minio": {}}, "apps": {"web": {"port": 1}}}})
+def half_way() -> RunProgress:
+    progress = RunProgress.of({"spec": {"services": {"postgres": {}, "minio": {}}, "apps": {"web": {"port": 1}}}})
     progress.status({"status": {"phase": "Testing"}}, 1.0)
     for event in (
         {"event": "ready", "name": "postgres", "seconds": 0.61},

@@ -33,7 +33,7 @@ def verify(
     target = target_of(context, namespace, kube_context, kubeconfig)
 
     async def work(session: Session, out: Out) -> Exit:
-        from seatrial.cli.archive import verify as check
+        from seatrial.cli.verify import verify as check
 
         return await check(session, out, run)
 

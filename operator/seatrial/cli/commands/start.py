@@ -61,10 +61,11 @@ def run(
         )
 
     async def work(session: Session, out: Out) -> Exit:
-        from seatrial.cli.run import Ask, Waiting, start
+        from seatrial.cli.start import StartOptions, start
+        from seatrial.cli.wait import WaitOptions
 
-        waiting = Waiting(follow, limit) if wait or follow else None
-        return await start(session, target, out, Ask(file, set_ or (), name, replace, waiting))
+        waiting = WaitOptions(follow, limit) if wait or follow else None
+        return await start(session, target, out, StartOptions(file, set_ or (), name, replace, waiting))
 
     connected(target, work)
 
@@ -83,9 +84,9 @@ def wait(
     limit = seconds_of(timeout)
 
     async def work(session: Session, out: Out) -> Exit:
-        from seatrial.cli.run import Waiting
-        from seatrial.cli.run import wait as until
+        from seatrial.cli.wait import WaitOptions
+        from seatrial.cli.wait import wait as until
 
-        return await until(session, target, out, run, Waiting(follow, limit))
+        return await until(session, target, out, run, WaitOptions(follow, limit))
 
     connected(target, work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.cli.starter import origin, stamped
+from seatrial.cli.origin import origin, with_origin
 
 BY, LINK = "seatrial.dev/started-by", "seatrial.dev/link"
 GITHUB = {
@@ -30,6 +30,6 @@ def test_who_and_where(env: dict[str, str], expected: dict[str, str]) -> None:
 
 def test_what_the_file_says_stays() -> None:
     run = {"metadata": {"name": "a", "annotations": {BY: "the file", "own": "x"}}, "spec": {}}
-    told = stamped(run, {BY: "me@laptop", LINK: "https://ci/1"})
+    told = with_origin(run, {BY: "me@laptop", LINK: "https://ci/1"})
     assert told["metadata"]["annotations"] == {BY: "the file", LINK: "https://ci/1", "own": "x"}
     assert run["metadata"]["annotations"][BY] == "the file"  # type: ignore[index]

@@ -9,7 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from seatrial.cli.connect import Session
 from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.output import Out
-from seatrial.cli.progress import plural
+from seatrial.cli.phrases import plural
 from seatrial.cli.results import UID
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from seatrial.cli.documents import Bundle, format_path, parse, parse_path, placed, set_value
+from seatrial.cli.assignments import set_value
 from seatrial.cli.errors import CliError
+from seatrial.cli.field_path import format_path, parse_path
+from seatrial.cli.run_file import RunFile, parse, placed
 
 RUN = """\
 apiVersion: seatrial.dev/v1alpha1
@@ -162,8 +164,8 @@ def test_a_set_that_can_not_be_done_is_explained(assignment: str, message: str) 
     assert message in error.value.message
 
 
-def bundle(**metadata: str) -> Bundle:
-    return Bundle("run.yaml", {"metadata": metadata, "spec": {}})
+def bundle(**metadata: str) -> RunFile:
+    return RunFile("run.yaml", {"metadata": metadata, "spec": {}})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def program() -> str:
     return "kubectl seatrial" if PurePath(sys.argv[0]).name.startswith("kubectl-") else "seatrial"
 
 
-def again(target: Target, session: Session, command: str, *words: str, namespace: str | None = None) -> str:
+def command_line(target: Target, session: Session, command: str, *words: str, namespace: str | None = None) -> str:
     """A command line that does this about the same cluster and namespace."""
     place = namespace or session.namespace
     options = ["--namespace", place] if place != session.cluster.default_namespace else []

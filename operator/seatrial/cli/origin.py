@@ -1,4 +1,4 @@
-"""Who starts a run, and from where: told by the CI's variables, else user and machine."""
+"""Who starts a run, and from where: by the CI's variables, else user and machine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def origin(env: Mapping[str, str], user: str, machine: str) -> dict[str, str]:
         by, link = env["GITLAB_USER_LOGIN"], env.get("CI_JOB_URL", "")
     elif env.get("BUILD_URL"):  # Jenkins
         by, link = env.get("BUILD_USER_ID") or env.get("BUILD_TAG") or by, env["BUILD_URL"]
-    told = {STARTED_BY: by[:_LONGEST], LINK: link[:_LONGEST] if link.startswith(("http://", "https://")) else ""}
-    return {name: value for name, value in told.items() if value}
+    found = {STARTED_BY: by[:_LONGEST], LINK: link[:_LONGEST] if link.startswith(("http://", "https://")) else ""}
+    return {name: value for name, value in found.items() if value}
 
 
-def stamped(run: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
+def with_origin(run: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
     """The run with these annotations, where its file has none of the name."""
     metadata = dict(run.get("metadata") or {})
-    metadata["annotations"] = {**told, **(metadata.get("annotations") or {})}
+    metadata["annotations"] = {**annotations, **(metadata.get("annotations") or {})}
     return {**run, "metadata": metadata}

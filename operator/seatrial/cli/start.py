@@ -1,0 +1,59 @@
+"""`seatrial run`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from seatrial.cli import run_file
+from seatrial.cli.assignments import set_value
+from seatrial.cli.connect import Session, Target
+from seatrial.cli.create import create_run
+from seatrial.cli.errors import Exit
+from seatrial.cli.invocation import command_line
+from seatrial.cli.origin import origin, with_origin
+from seatrial.cli.output import Out
+from seatrial.cli.wait import WaitOptions, until_verdict
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """Arguments and options of `seatrial run`."""
+
+    file: str
+    assignments: Sequence[str] = ()
+    name: str | None = None
+    replace: bool = False
+    waiting: WaitOptions | None = None
+
+
+async def start(session: Session, target: Target, out: Out, options: StartOptions) -> Exit:
+    """Creates the run, and waits for its verdict if asked to."""
+    file = run_file.parse(run_file.read(options.file), options.file)
+    run = file.run
+    for assignment in options.assignments:
+        run = set_value(run, assignment)
+    run = with_origin(run, origin(os.environ, _user(), platform.node() or "localhost"))
+    file = run_file.placed(replace(file, run=run), options.name, target.namespace, session.cluster.default_namespace)
+    created, began = await create_run(session, target, out, file, options.replace)
+    metadata = created["metadata"]
+    name, namespace = metadata["name"], metadata["namespace"]
+    out.line("run ", (name, "bold"), f" created in namespace {namespace}")
+    if options.waiting is None:
+        out.hint([
+            ("watch it", command_line(target, session, "wait", name, namespace=namespace)),
+            ("its results", command_line(target, session, "results", name, namespace=namespace)),
+        ])  # fmt: skip
+        return Exit.PASSED
+    return await until_verdict(session, target, out, created, options.waiting, age=time.monotonic() - began)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return f"uid-{os.getuid()}"
