@@ -166,7 +166,9 @@ async def proxy(target: str) -> AsyncIterator[str]:
 def archive(folder: Path) -> Iterator[Site]:
     """A real archive, and a proxy before it."""
     (folder / "key").write_bytes(KEY)
-    settings = Settings(folder / "data", folder / "key", host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=1)
+    settings = Settings(
+        folder=folder / "data", key_file=folder / "key", host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=1
+    )
     ports, stop = in_a_thread(lambda: running(settings, reviewer=Nobody()))
     base, upload = (f"http://127.0.0.1:{port}" for port in (ports.read_port, ports.upload_port))
     prefixed, stop_proxy = in_a_thread(lambda: proxy(base))

@@ -12,7 +12,7 @@ from seatrial import tokens
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.live.limits import Limits
-from seatrial.archive.server.live.messages import slim
+from seatrial.archive.server.live.messages import messages_of, slim
 from seatrial.archive.server.sets.results import Result
 from tests.unit.archive.support import KEY, UID, Serve, Server, summary
 
@@ -38,6 +38,10 @@ async def parsed(messages: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]
             yield fields | {"data": json.loads(fields["data"])}
 
 
+def take(hub: Hub, key: SetKey, events: list[dict[str, Any]]) -> None:
+    hub.events(key, messages_of(key, events))
+
+
 def end(name: str, outcome: str = "passed") -> dict[str, Any]:
     return {"event": "end", "id": name, "outcome": outcome}
 
@@ -47,7 +51,7 @@ def end(name: str, outcome: str = "passed") -> dict[str, Any]:
 
 async def test_people_see_each_event_in_order_and_then_the_result() -> None:
     hub = Hub(Limits())
-    hub.events(SHARD, [{"event": "session"}, {"event": "start", "id": "a"}, end("a")])
+    take(hub, SHARD, [{"event": "session"}, {"event": "start", "id": "a"}, end("a")])
     hub.result(result())
     events = await sent(hub)
     assert [event["event"] for event in events] == ["session", "start", "end", "result"]
@@ -57,7 +61,7 @@ async def test_people_see_each_event_in_order_and_then_the_result() -> None:
 
 async def test_the_last_events_of_a_run_are_kept() -> None:
     hub = Hub(Limits(run_events=3))
-    hub.events(SHARD, [end(f"{n}") for n in range(10)])
+    take(hub, SHARD, [end(f"{n}") for n in range(10)])
     hub.result(result())
     assert [event["data"]["event"].get("id") for event in await sent(hub)] == ["8", "9", None]
 
@@ -65,7 +69,7 @@ async def test_the_last_events_of_a_run_are_kept() -> None:
 async def test_as_many_bytes_of_a_run_are_kept_as_allowed() -> None:
     hub = Hub(Limits(run_bytes=5_000))
     for n in range(100):
-        hub.events(SHARD, [end("x" * 1_000 + str(n))])
+        take(hub, SHARD, [end("x" * 1_000 + str(n))])
         assert hub.kept_bytes <= 5_000
     hub.result(result())
     events = await sent(hub)
@@ -75,7 +79,7 @@ async def test_as_many_bytes_of_a_run_are_kept_as_allowed() -> None:
 async def test_runs_that_were_silent_for_longest_are_forgotten_first() -> None:
     hub = Hub(Limits(runs=2))
     for uid in ("a", "b", "a", "c"):
-        hub.events(SetKey(uid, 1, 0), [end(uid)])
+        take(hub, SetKey(uid, 1, 0), [end(uid)])
     assert hub.kept_runs == 2
     for uid, kept in (("b", 1), ("c", 2), ("a", 1)):  # asking for b made room by forgetting a
         hub.result(result(SetKey(uid, 1, 0)))
@@ -85,7 +89,7 @@ async def test_runs_that_were_silent_for_longest_are_forgotten_first() -> None:
 async def test_all_runs_together_keep_as_many_bytes_as_allowed() -> None:
     hub = Hub(Limits(all_bytes=20_000))
     for n in range(100):
-        hub.events(SetKey(f"{n}", 1, 0), [end("x" * 1_000)])
+        take(hub, SetKey(f"{n}", 1, 0), [end("x" * 1_000)])
         assert hub.kept_bytes <= 20_000
     assert hub.kept_runs > 10
 
@@ -94,13 +98,13 @@ async def test_a_forgotten_run_ends_the_streams_of_those_who_follow_it() -> None
     hub = Hub(Limits(runs=1))
     async with aclosing(hub.follow("a", None, [])) as messages:
         assert await anext(messages) == b"retry: 2000\n\n"
-        hub.events(SetKey("b", 1, 0), [end("x")])
+        take(hub, SetKey("b", 1, 0), [end("x")])
         assert [message async for message in messages] == []
 
 
 async def test_who_comes_late_to_a_long_run_is_told_how_far_it_is() -> None:
     hub = Hub(Limits(run_events=3))
-    hub.events(SHARD, [{"event": "collected", "count": 9}, *(end(f"t{n}") for n in range(6)), end("last", "failed")])
+    take(hub, SHARD, [{"event": "collected", "count": 9}, *(end(f"t{n}") for n in range(6)), end("last", "failed")])
     told = [message async for message in parsed(limited(hub.follow(UID, None, []), 5))]
     assert [event["event"] for event in told] == ["end", "end", "end", "progress"]
     assert told[-1]["id"] == told[-2]["id"]  # who comes back after it has seen all until then
@@ -110,14 +114,14 @@ async def test_who_comes_late_to_a_long_run_is_told_how_far_it_is() -> None:
 
 async def test_heartbeats_are_not_kept() -> None:
     hub = Hub(Limits())
-    hub.events(SHARD, [{"event": "heartbeat"}] * 10)
+    take(hub, SHARD, [{"event": "heartbeat"}] * 10)
     assert hub.kept_bytes == 0
 
 
 @pytest.mark.parametrize("name", ["a\nb", "", "A", 7, None, "x" * 100, "data: x\n\n"])
 async def test_an_event_with_a_strange_name_breaks_no_stream(name: object) -> None:
     hub = Hub(Limits())
-    hub.events(SHARD, [{"event": name, "text": "a\n\nevent: forged\n\n"}])
+    take(hub, SHARD, [{"event": name, "text": "a\n\nevent: forged\n\n"}])
     hub.result(result())
     events = await sent(hub)
     assert [event["event"] for event in events] == ["message", "result"]
@@ -146,7 +150,7 @@ async def test_a_run_is_over_when_each_shard_that_was_heard_of_has_its_result() 
     hub = Hub(Limits())
     shards = [SetKey(UID, 1, n) for n in range(2)]
     for key in shards:
-        hub.events(key, [{"event": "session"}])
+        take(hub, key, [{"event": "session"}])
     async with aclosing(hub.follow(UID, None, [])) as messages:
         events = parsed(messages)
         hub.result(result(shards[0]))
@@ -157,15 +161,15 @@ async def test_a_run_is_over_when_each_shard_that_was_heard_of_has_its_result() 
 
 async def test_a_later_attempt_is_waited_for() -> None:
     hub = Hub(Limits())
-    hub.events(SetKey(UID, 1, 0), [{"event": "session"}])
-    hub.events(SetKey(UID, 2, 0), [{"event": "session"}])
+    take(hub, SetKey(UID, 1, 0), [{"event": "session"}])
+    take(hub, SetKey(UID, 2, 0), [{"event": "session"}])
     hub.result(result(SetKey(UID, 2, 0)))
     assert [event["event"] for event in await sent(hub)] == ["session", "session", "result"]
 
 
 async def test_who_has_seen_all_is_told_that_nothing_comes() -> None:
     hub = Hub(Limits())
-    hub.events(SHARD, [end("a")])
+    take(hub, SHARD, [end("a")])
     first = [message async for message in parsed(limited(hub.follow(UID, None, []), 2))]
     assert not hub.nothing_new(UID, first[0]["id"])
     hub.result(result())
@@ -193,15 +197,16 @@ async def test_a_result_from_before_a_restart_is_told_once() -> None:
 # Those who don't keep up
 
 
-async def test_a_slow_listener_is_dropped_and_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
-    hub = Hub(Limits(queue=10))
+@pytest.mark.parametrize("limits", [Limits(queue=10), Limits(feed_bytes=1_000)])
+async def test_a_slow_listener_is_dropped_and_holds_nobody_up(limits: Limits, caplog: pytest.LogCaptureFixture) -> None:
+    hub = Hub(limits)
     dropped = []
     hub.on_drop = lambda: dropped.append(1)
     slow, quick = hub.feed(), hub.feed()
     assert await anext(slow) == await anext(quick) == b'{"type":"hello"}\n'
-    for n in range(12):
-        hub.events(SHARD, [{"event": "waiting", "name": f"{n}"}])
-        assert json.loads(await anext(quick))["event"]["name"] == f"{n}"
+    for shard in range(12):
+        take(hub, SetKey(UID, 1, shard), [{"event": "open"}])
+        assert json.loads(await anext(quick))["shard"] == shard
     assert hub.feed_subscribers == 1
     assert len(dropped) == 1
     assert "too slow" in caplog.text
@@ -210,15 +215,24 @@ async def test_a_slow_listener_is_dropped_and_holds_nobody_up(caplog: pytest.Log
     assert hub.feed_subscribers == 0
 
 
+async def test_who_follows_a_run_and_does_not_read_is_dropped_at_so_many_bytes() -> None:
+    hub = Hub(Limits(follower_bytes=10_000))
+    async with aclosing(hub.follow(UID, None, [])) as messages:
+        await anext(messages)
+        for n in range(20):
+            take(hub, SHARD, [end("x" * 1_000 + f"{n}")])
+        assert hub.followers == 0
+        assert [message async for message in messages] == []
+
+
+async def test_a_message_that_is_larger_than_the_queue_reaches_a_listener_that_reads() -> None:
+    hub = Hub(Limits(feed_bytes=10))
+    async with feed_of(hub) as told:
+        hub.result(result())
+        assert (await told())["type"] == "result"
+
+
 # The operator's feed
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @asynccontextmanager
@@ -233,78 +247,70 @@ async def feed_of(hub: Hub) -> AsyncIterator[Any]:
         yield told
 
 
-async def test_the_operator_is_told_what_it_acts_upon_and_no_more() -> None:
+async def test_the_operator_is_sent_what_it_acts_upon_and_no_more() -> None:
     hub = Hub(Limits())
     async with feed_of(hub) as told:
-        hub.events(
-            SHARD,
-            [
-                {"event": "waiting", "name": "postgres"},
-                {"event": "open", "seconds": 1.0},
-                {"event": "session", "pytest": "8.4"},
-                {"event": "collected", "count": 2},
-                {"event": "start", "id": "a"},
-                {"event": "phase", "id": "a", "when": "call"},
-                {"event": "heartbeat"},
-                {"event": "start", "id": "b"},
-                {"event": "finish", "exitStatus": 0},
-            ],
-        )
+        events = [
+            {"event": "waiting", "name": "postgres"},
+            {"event": "open", "seconds": 1.0, "t": 1.5, "text": "x" * 100},
+            {"event": "session", "pytest": "8.4"},
+            {"event": "collected", "count": 2},
+            {"event": "start", "id": "a", "t": "soon"},
+            {"event": "phase", "id": "a", "when": "call"},
+            {"event": "start", "id": "b"},
+            {"event": ["open"]},
+            {"event": "finish", "exitStatus": 0},
+        ]
+        take(hub, SHARD, events)
         hub.result(result())
-        messages = [await told() for _ in range(6)]
-    assert [message["event"]["event"] for message in messages[:-1]] == [
-        "waiting",
-        "open",
-        "session",
-        "collected",
-        "start",
+        messages = [await told() for _ in range(3)]
+    where = {"uid": UID, "attempt": 1, "shard": 0}
+    assert messages == [
+        {"type": "live", **where, "event": {"event": "open", "t": 1.5}},
+        {"type": "live", **where, "event": {"event": "start", "t": None}},
+        {"type": "result", **where, "digest": "sha256:1", "summary": result().summary},
     ]
-    assert messages[0] == {
-        "type": "live", "uid": UID, "attempt": 1, "shard": 0, "event": {"event": "waiting", "name": "postgres"}
-    }  # fmt: skip
-    assert messages[-1] == {
-        "type": "result", "uid": UID, "attempt": 1, "shard": 0, "digest": "sha256:1", "summary": result().summary
-    }  # fmt: skip
+
+
+async def test_a_flood_of_one_run_leaves_the_feed_to_the_others() -> None:
+    hub = Hub(Limits(queue=10))
+    dropped = []
+    hub.on_drop = lambda: dropped.append(1)
+    other = SetKey("11111111-2222-4333-8444-555555555555", 1, 0)
+    async with feed_of(hub) as told:
+        for name in ("open", "waiting", "ready", "start", "timeout", "collected"):
+            take(hub, SHARD, [{"event": name, "name": f"{n}"} for n in range(15_000)])
+        take(hub, other, [{"event": "open"}])
+        messages = [await told() for _ in range(3)]
+    assert [(message["uid"], message["event"]["event"]) for message in messages] == [
+        (UID, "open"),
+        (UID, "start"),
+        (other.uid, "open"),
+    ]
+    assert dropped == []
 
 
 async def test_an_operator_that_comes_later_is_told_how_far_running_shards_are() -> None:
     hub, over = Hub(Limits()), SetKey("11111111-2222-4333-8444-555555555555", 1, 0)
     early = [{"event": "waiting", "name": "postgres"}, {"event": "open", "t": 1.5}, {"event": "start", "id": "a"}]
     for key in (SHARD, over):
-        hub.events(key, [*early, end("a"), {"event": "start", "id": "b"}])
+        take(hub, key, [*early, end("a"), {"event": "start", "id": "b"}])
     hub.result(result(over))
     async with feed_of(hub) as told:
         hub.result(result())
         missed = [await told() for _ in range(3)]
-    assert [(message["uid"], message.get("event")) for message in missed[:2]] == [(UID, early[1]), (UID, early[2])]
+    sent_before = [(UID, {"event": "open", "t": 1.5}), (UID, {"event": "start", "t": None})]
+    assert [(message["uid"], message.get("event")) for message in missed[:2]] == sent_before
     assert missed[2]["type"] == "result"
 
 
-async def test_progress_is_told_at_once_then_in_steps_and_nothing_is_missed() -> None:
-    clock = Clock()
-    hub = Hub(Limits(progress_seconds=0.02), clock)
+async def test_after_its_result_nothing_more_of_a_shard_is_taken() -> None:
+    hub = Hub(Limits(ping_seconds=0.05))
     async with feed_of(hub) as told:
-        hub.events(SHARD, [{"event": "collected", "count": 7}])
-        outcomes = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "passed", "unheard-of")
-        hub.events(SHARD, [end(f"{n}", outcome) for n, outcome in enumerate(outcomes)])
-        assert (await told())["event"]["count"] == 7
-        assert (await told())["event"] == {
-            "event": "progress", "passed": 1, "failed": 0, "errors": 0, "skipped": 0, "xfailed": 0, "xpassed": 0, "total": 7
-        }  # fmt: skip
-        assert (await told())["event"] == {
-            "event": "progress", "passed": 2, "failed": 1, "errors": 1, "skipped": 1, "xfailed": 1, "xpassed": 1, "total": 7
-        }  # fmt: skip
-        clock.now += 1
-        hub.events(SHARD, [end("z")])
-        assert (await told())["event"]["passed"] == 3
-
-
-async def test_after_the_result_no_progress_is_told() -> None:
-    hub = Hub(Limits(progress_seconds=0.01, ping_seconds=0.1), Clock())
-    async with feed_of(hub) as told:
-        hub.events(SHARD, [end("a"), end("b")])
         hub.result(result())
-        assert [(await told())["type"] for _ in range(3)] == ["live", "result", "ping"]
+        take(hub, SHARD, [{"event": "open"}, end("a")])
+        assert [(await told())["type"] for _ in range(2)] == ["result", "ping"]
+    assert [event["event"] for event in await sent(hub)] == ["result"]
 
 
 # Over HTTP
@@ -393,7 +399,8 @@ async def test_blank_lines_and_no_events_are_fine(server: Server) -> None:
 async def test_a_reader_that_does_not_read_is_dropped_and_uploads_go_on(serve: Serve) -> None:
     async with serve(Limits(queue=50)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.read_port, limit=1_024)
-        writer.write(f"GET /v1/feed HTTP/1.1\r\nHost: a\r\nAuthorization: {FEED['Authorization']}\r\n\r\n".encode())
+        path = f"/v1/runs/{UID}/live"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: {FEED['Authorization']}\r\n\r\n".encode())
         await reader.readline()
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         dropped = "seatrial_archive_dropped_listeners_total 1.0"

@@ -13,16 +13,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from seatrial import tokens
-from seatrial.archive.model.errors import ArchiveRuleError, ConflictError, TooLargeError, WrongDigestError
+from seatrial.archive.model.errors import ArchiveRuleError, ConflictError, InvalidError, TooLargeError, WrongDigestError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, check_path, check_sha256, set_key
-from seatrial.archive.model.manifest import digest_of, parse_object
+from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import REFUSALS, TooSlowError, authorize, refused
-from seatrial.archive.server.live.messages import Event
+from seatrial.archive.server.live.messages import Message, messages_of
+from seatrial.archive.server.threads import in_thread
+from seatrial_protocol.decode import ProtocolError, load
+from seatrial_protocol.limits import EVENT
 
 log = logging.getLogger(__name__)
 
-_SWALLOWED_OF_STRANGERS = 1024 * 1024  # bytes
+_DISCARDED_BYTES = 1024 * 1024  # read of a refused body whose sender has no right to the set
+_EVENTS_AT_ONCE = 500
 
 
 SHARD_PATH = "/v1/runs/{uid}/attempts/{attempt}/shards/{shard}"
@@ -119,7 +123,7 @@ def _upload(archive: Archive, kind: str, handler: UploadHandler) -> Callable[[Re
         began = time.perf_counter()
         outcome = "error"
         body = _Body(request, archive.settings.idle_seconds)
-        swallow = _SWALLOWED_OF_STRANGERS
+        swallow = _DISCARDED_BYTES
         try:
             key = key_of(request)
             authorize(request, _token(archive.key, key))
@@ -184,12 +188,34 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _
 
 
 async def _post_live(archive: Archive, request: Request, key: SetKey, body: _Body) -> tuple[str, Response]:
-    lines = (await body.whole(archive.settings.max_live_bytes)).splitlines()
-    events: list[Event] = [parse_object(line, "a line") for line in lines if line.strip()]
-    if archive.store.is_sealed(key):
+    received = await body.whole(archive.settings.max_live_bytes)
+    if await in_thread(archive.store.is_sealed, key):
         raise ConflictError(f"{key} is sealed: its manifest is stored", "events come before the manifest")
-    archive.hub.events(key, events)
+    messages = await in_thread(_messages, key, received)
+    for start in range(0, len(messages), _EVENTS_AT_ONCE):
+        archive.hub.events(key, messages[start : start + _EVENTS_AT_ONCE])
+        await asyncio.sleep(0)  # others have their turn
     return "stored", Response(status_code=204)
+
+
+def _messages(key: SetKey, body: bytes) -> list[Message]:
+    """The events in these lines, ready to be sent.
+
+    Raises:
+        InvalidError: a line is none.
+    """
+    events = []
+    for line in body.splitlines():
+        if not line.strip():
+            continue
+        try:
+            event = load(line, "a line", EVENT)
+        except ProtocolError as error:
+            raise InvalidError(f"a line is no event: {error.problem}", "send one JSON object a line") from error
+        if not isinstance(event, dict):
+            raise InvalidError("a line is JSON but no object", "send one JSON object a line")
+        events.append(event)
+    return messages_of(key, events)
 
 
 def _said(created: bool) -> str:

@@ -1,49 +1,43 @@
 """What happens right now: events of running shards, kept in memory for a while and passed on to whoever listens.
 
 Two audiences. People follow one run as server-sent events: what is kept is replayed, then they follow until the run's result.
-The operator reads the feed of all runs: only what it acts upon, as NDJSON. Nobody who listens can slow an upload down: every
-listener has a bounded queue, and one whose queue is full is dropped; it connects again and asks for what it missed.
+The operator reads the feed of all runs, as NDJSON: of each shard when its gates opened, when its first test started, and its
+result, each once, so that no run fills the feed. Nobody who listens can slow an upload down: every listener has a bounded queue,
+and one whose queue is full is dropped; it connects again and asks for what it missed.
 
 All of it runs on the event loop's thread. Results are in the store; losing everything here loses no result.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.live.limits import Limits
 from seatrial.archive.server.live.listener import Listener
-from seatrial.archive.server.live.messages import Event, address, encoded, line, live_message, slim
-from seatrial.archive.server.live.state import COUNTED, LiveRun, LiveShard
+from seatrial.archive.server.live.messages import Event, Message, address, line, live_message, message_of
+from seatrial.archive.server.live.state import LiveRun, LiveShard
 from seatrial.archive.server.sets.results import Result
 
-log = logging.getLogger(__name__)
-
-GATE_EVENTS = frozenset({"waiting", "ready", "open", "timeout"})
 MILESTONES = frozenset({"open", "start"})
-"""Told to the operator once a shard: the gates are open, the first test has started."""
+"""Sent to the operator, each once a shard: the gates are open, the first test has started."""
 RESULT_EVENT = "result"
 PROGRESS_EVENT = "progress"
-"""Counts of tests: told to the operator, and to people who come when the first events are not kept any more."""
-_EVENT_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+"""Counts of tests, for people who come when the first events are not kept any more."""
 
 
 class Hub:
     """Takes events and results in, keeps the last ones, and passes them on."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._clock = clock
         # Ids of events begin with this, so that after a restart nobody's "last seen" is mistaken for ours.
         self._boot = f"{time.time_ns():x}"
         self._number = 0  # of the last event of all runs
-        self._runs: OrderedDict[str, LiveRun] = OrderedDict()  # the one that was heard of last is at the end
+        self._runs: OrderedDict[str, LiveRun] = OrderedDict()  # the one that changed last is at the end
         self._bytes = 0
         self._feed: set[Listener] = set()
         self.on_drop: Callable[[], None] = lambda: None  # called for each listener that is dropped
@@ -51,17 +45,16 @@ class Hub:
 
     # In
 
-    def events(self, key: SetKey, events: list[Event]) -> None:
-        """Takes the events of a shard, in order."""
+    def events(self, key: SetKey, messages: Iterable[Message]) -> None:
+        """Takes what is sent of a shard's events, in order. Of a run that is over, nothing more is taken."""
         run = self._run(key.uid)
+        if key in run.results:
+            return
         shard = run.shards.setdefault(key, LiveShard())
-        for event in events:
-            name = event.get("event")
-            if name == "heartbeat":
-                continue
-            event = slim(event)
-            self._keep(run, name if isinstance(name, str) and _EVENT_NAME.fullmatch(name) else "message", key, event)
-            self._for_operator(key, shard, name, event)
+        for message in messages:
+            self._keep(run, message)
+            shard.count(message.event)
+            self._milestone(key, shard, message.event)
         self._evict(key.uid)
 
     def result(self, result: Result) -> None:
@@ -83,7 +76,7 @@ class Hub:
 
     async def feed(self) -> AsyncIterator[bytes]:
         """The operator's stream: NDJSON lines; the first says hello, the next how far the shards are that run now."""
-        listener = Listener("feed", self._limits.queue)
+        listener = Listener("feed", self._limits.queue, self._limits.feed_bytes)
         self._feed.add(listener)
         if self._closed:
             listener.close()
@@ -113,7 +106,7 @@ class Hub:
         run = self._run(uid)
         for result in stored:
             self._remember_result(run, result)
-        listener = Listener(f"run {uid}", self._limits.queue)
+        listener = Listener(f"run {uid}", self._limits.queue, self._limits.follower_bytes)
         run.listeners.add(listener)
         if run.over or self._closed:
             listener.close()
@@ -164,16 +157,15 @@ class Hub:
         if result.key in run.results:
             return
         run.results.add(result.key)
-        if shard := run.shards.get(result.key):
-            shard.stop()
-        self._keep(run, RESULT_EVENT, result.key, {"digest": result.digest, "summary": result.summary})
+        sealed = {"digest": result.digest, "summary": result.summary}
+        self._keep(run, replace(message_of(result.key, sealed), name=RESULT_EVENT))
         if run.over:
             self._end(run)
 
-    def _keep(self, run: LiveRun, name: str, key: SetKey, event: Event) -> None:
+    def _keep(self, run: LiveRun, sent: Message) -> None:
         self._number += 1
         run.last = self._number
-        message = self._message(run.last, name, key, event)
+        message = self._encoded(run.last, sent)
         run.kept.append((run.last, message))
         self._resize(run, len(message))
         while len(run.kept) > self._limits.run_events or (run.size > self._limits.run_bytes and len(run.kept) > 1):
@@ -185,27 +177,29 @@ class Hub:
 
     def _so_far(self, run: LiveRun, key: SetKey, shard: LiveShard) -> bytes:
         """How many tests of a shard have ended until the run's last event, and how many there are."""
-        return self._message(
-            run.last, PROGRESS_EVENT, key, {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total}
-        )
+        progress = {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total}
+        return self._encoded(run.last, message_of(key, progress))
 
-    def _message(self, number: int, name: str, key: SetKey, event: Event) -> bytes:
-        data = encoded({"attempt": key.attempt, "shard": key.shard, "event": event})
-        return b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (self._boot.encode(), number, name.encode(), data)
+    def _encoded(self, number: int, message: Message) -> bytes:
+        """As a server-sent event."""
+        return b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (
+            self._boot.encode(),
+            number,
+            message.name.encode(),
+            message.data,
+        )
 
     def _resize(self, run: LiveRun, change: int) -> None:
         run.size += change
         self._bytes += change
 
     def _end(self, run: LiveRun) -> None:
-        for shard in run.shards.values():
-            shard.stop()
         for listener in run.listeners:
             listener.close()
         run.listeners.clear()
 
     def _evict(self, but: str) -> None:
-        """Forgets the runs that were heard of least recently until the limits hold again; never the one called `but`."""
+        """Forgets the runs that changed least recently until the limits hold again; never the one called `but`."""
         for uid in list(self._runs):
             if len(self._runs) <= self._limits.runs and self._bytes <= self._limits.all_bytes:
                 return
@@ -222,40 +216,15 @@ class Hub:
         boot, _, number = (last_id or "").partition("-")
         return int(number) if boot == self._boot and number.isdecimal() and len(number) < 16 else 0
 
-    def _for_operator(self, key: SetKey, shard: LiveShard, name: object, event: Event) -> None:
-        if name in MILESTONES:
-            if name in shard.milestones:
-                return
-            shard.milestones[str(name)] = event
-        if name in GATE_EVENTS or name in ("session", "start"):
-            self._live_to_feed(key, event)
-        elif name == "collected":
-            count = event.get("count")
-            shard.total = count if isinstance(count, int) else 0
-            self._live_to_feed(key, event)
-        elif name == "end":
-            outcome = event.get("outcome")
-            if isinstance(outcome, str) and outcome in COUNTED:
-                shard.counts[COUNTED[outcome]] += 1
-                self._progress(key, shard)
-
-    def _progress(self, key: SetKey, shard: LiveShard) -> None:
-        """Tells the counts now, or as soon as it may be told again."""
-        if shard.progress_due is not None:
+    def _milestone(self, key: SetKey, shard: LiveShard, event: Event) -> None:
+        """Sends the operator what it acts upon: two short messages a shard, however many events come."""
+        name = event.get("event")
+        if not isinstance(name, str) or name not in MILESTONES or name in shard.milestones:
             return
-        wait = shard.progress_at + self._limits.progress_seconds - self._clock()
-        if wait > 0:
-            shard.progress_due = asyncio.get_running_loop().call_later(wait, self._tell_progress, key, shard)
-        else:
-            self._tell_progress(key, shard)
-
-    def _tell_progress(self, key: SetKey, shard: LiveShard) -> None:
-        shard.progress_due = None
-        shard.progress_at = self._clock()
-        self._live_to_feed(key, {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total})
-
-    def _live_to_feed(self, key: SetKey, event: Event) -> None:
-        self._to_feed(live_message(key, event))
+        at = event.get("t")
+        milestone = {"event": name, "t": at if isinstance(at, int | float) else None}
+        shard.milestones[name] = milestone
+        self._to_feed(live_message(key, milestone))
 
     def _to_feed(self, message: Event) -> None:
         if not self._feed:

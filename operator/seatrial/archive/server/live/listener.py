@@ -10,22 +10,28 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One open stream. Ends when closed; whoever doesn't keep up is dropped."""
+    """One open stream. Ends when closed; one that doesn't keep up is dropped."""
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str, messages: int, size: int) -> None:
+        """Takes at most so many messages of so many bytes together before it is too slow."""
         self._name = name
-        self._limit = limit
+        self._most_messages = messages
+        self._most_bytes = size
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._waiting_bytes = 0
         self._closed = False
 
     def push(self, message: bytes) -> bool:
         """Queues the message; False if the listener is too slow and has been dropped."""
         if self._closed:
             return False
-        if self._queue.qsize() < self._limit:
+        # One message is taken by an empty queue, whatever its size: a listener that reads is never dropped.
+        fits = self._waiting_bytes + len(message) <= self._most_bytes or not self._waiting_bytes
+        if fits and self._queue.qsize() < self._most_messages:
+            self._waiting_bytes += len(message)
             self._queue.put_nowait(message)
             return True
-        log.warning("a listener is too slow and was dropped; it may connect again", extra={"listener": self._name})
+        log.warning("a listener is too slow and is dropped; it may connect again", extra={"listener": self._name})
         while not self._queue.empty():
             self._queue.get_nowait()
         self.close()
@@ -43,7 +49,9 @@ class Listener:
             try:
                 message = await asyncio.wait_for(self._queue.get(), ping_seconds)
             except TimeoutError:
-                message = ping
+                yield ping
+                continue
             if message is None:
                 return
+            self._waiting_bytes -= len(message)
             yield message

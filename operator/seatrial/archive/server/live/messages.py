@@ -1,16 +1,43 @@
-"""Events as they are sent: NDJSON lines and bounded texts."""
+"""Events as they are sent: bounded, and encoded once. Pure."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from seatrial.archive.model.keys import SetKey
 
 Event = dict[str, Any]
 
-_MAX_TEXT = 8 * 1024  # characters of one text in an event; the whole is in the results
+_MAX_TEXT = 8 * 1024  # characters of one text in an event; the results have the whole
 _MAX_EVENT_BYTES = 64 * 1024
+_EVENT_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event of a shard, ready to be sent."""
+
+    name: str
+    """Of the server-sent event: the event's own, or `message`."""
+    event: Event
+    data: bytes
+    """Attempt, shard and event as JSON."""
+
+
+def messages_of(key: SetKey, events: Iterable[Event]) -> list[Message]:
+    """What is sent of these events: all but heartbeats."""
+    return [message_of(key, slim(event)) for event in events if event.get("event") != "heartbeat"]
+
+
+def message_of(key: SetKey, event: Event) -> Message:
+    """An event that is small enough, ready to be sent."""
+    name = event.get("event")
+    shown = name if isinstance(name, str) and _EVENT_NAME.fullmatch(name) else "message"
+    return Message(shown, event, encoded({"attempt": key.attempt, "shard": key.shard, "event": event}))
 
 
 def slim(event: Event) -> Event:

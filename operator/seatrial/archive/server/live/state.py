@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -27,15 +26,16 @@ class LiveShard:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED.values(), 0))
     total: int = 0
-    milestones: dict[str, Event] = field(default_factory=dict)  # for an operator that comes later
-    progress_at: float = float("-inf")  # monotonic seconds
-    progress_due: asyncio.TimerHandle | None = None
+    milestones: dict[str, Event] = field(default_factory=dict)
+    """What the operator was sent, for one that comes later."""
 
-    def stop(self) -> None:
-        """Sends no more counts."""
-        if self.progress_due is not None:
-            self.progress_due.cancel()
-            self.progress_due = None
+    def count(self, event: Event) -> None:
+        """Counts a test that ended, or takes how many there are."""
+        name, count, outcome = (event.get(field) for field in ("event", "count", "outcome"))
+        if name == "collected":
+            self.total = count if isinstance(count, int) else 0
+        elif name == "end" and isinstance(outcome, str) and outcome in COUNTED:
+            self.counts[COUNTED[outcome]] += 1
 
 
 @dataclass
@@ -52,7 +52,7 @@ class LiveRun:
 
     @property
     def over(self) -> bool:
-        """Whether every shard that was heard of in the newest attempt has its result."""
+        """Whether every known shard of the newest attempt has its result."""
         known = self.results | self.shards.keys()
         newest = max((key.attempt for key in known), default=0)
         return bool(known) and all(key in self.results for key in known if key.attempt == newest)
