@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from seatrial.api.scalars import QUANTITY_PATTERN, Duration
 from seatrial.api.services import ServiceType
 from seatrial.tokens import read_key
 from seatrial.variables import Variables, read
@@ -38,6 +39,30 @@ class Images(Variables):
             ServiceType.TEMPORAL: self.temporal,
             ServiceType.REDIS: self.redis,
         }
+
+
+_Quantity = Annotated[str, Field(pattern=QUANTITY_PATTERN)]
+
+
+class Budget(Variables):
+    """What one run may ask for at most."""
+
+    model_config = SettingsConfigDict(env_prefix="SEATRIAL_BUDGET_")
+
+    replicas: PositiveInt = 100
+    """Pods of all apps."""
+    cpu: _Quantity = "64"
+    """Requested by all pods together."""
+    memory: _Quantity = "256Gi"
+    """The same."""
+    disk: _Quantity = "100Gi"
+    """The `ephemeral-storage` limit of one container."""
+    storage: _Quantity = "1Ti"
+    """Size of the shared volume."""
+    artifacts: _Quantity = "1Gi"
+    """All artifacts of one shard; what is beyond is left out, and named in the results."""
+    lifetime: Duration = timedelta(hours=24)
+    """`retention.maxLifetime`."""
 
 
 Peers = tuple[Mapping[str, Any], ...]
@@ -91,6 +116,7 @@ class Settings(Variables):
     key: bytes = b""
     """Credentials and upload tokens are derived from it (see `seatrial.tokens`). Read from SEATRIAL_KEY_FILE."""
     images: Images = Images()
+    budget: Budget = Budget()
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     tools: Literal["ImageVolume", "Copy"] = "ImageVolume"
     """How the launcher and the plugin reach a pod: mounted from the runner image, or copied by an init container."""
@@ -137,6 +163,6 @@ class Settings(Variables):
         defaults = {"SEATRIAL_ARCHIVE_UPLOAD_URL": f"{archive}:8080", "SEATRIAL_ARCHIVE_READ_URL": f"{archive}:8081"}
         try:
             key = read_key(Path(env.get("SEATRIAL_KEY_FILE", "/var/run/seatrial/key")))
-            return read(cls, {**defaults, **env}, images=read(Images, env), key=key)
+            return read(cls, {**defaults, **env}, images=read(Images, env), budget=read(Budget, env), key=key)
         except ValueError as error:
             raise SystemExit(f"seatrial: {error}") from error

@@ -397,7 +397,7 @@ class Reconciler:
 
     async def _burst(self, run: IntegrationRun, now: datetime) -> Plan:
         config_maps = await self._config_maps(run)
-        if found := await asyncio.to_thread(problems, run, config_maps):
+        if found := await asyncio.to_thread(problems, run, config_maps, self._settings.budget):
             text = "; ".join(f"{p.path}: {p.message}" for p in found)
             raise Unacceptable(Reason.INVALID_SPEC, text)
         inputs = Inputs(config_maps=config_maps, now=now, registry=await self._registry())

@@ -10,9 +10,10 @@ from seatrial.api.container import FileSource, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.api.services import ServiceType
-from seatrial.environment import custom, resources, security, shared, tests, variables, workdir
+from seatrial.environment import budget, custom, resources, security, shared, tests, variables, workdir
 from seatrial.environment.paths import is_within, normal
 from seatrial.environment.problem import Problem
+from seatrial.settings import Budget
 
 MINIO_KEY, MINIO_SECRET = 3, 8
 """Characters that MinIO asks for at least."""
@@ -22,12 +23,13 @@ _TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, workdir.IMAGE, "/dev
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) -> tuple[Problem, ...]:
+def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]], limits: Budget) -> tuple[Problem, ...]:
     """All problems of a run.
 
     Args:
         run: the run.
         config_maps: `data` of those ConfigMaps of `environment.config_map_names` that exist.
+        limits: what a run may ask for here.
     """
     wrong_quantities = tuple(_resources(run))
     return (
@@ -36,6 +38,7 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]]) 
         *_ports(run),
         *wrong_quantities,
         *variables.reserved_names(run.spec),
+        *(() if wrong_quantities else budget.problems(run.spec, limits)),
         *(() if wrong_quantities else variables.problems(run)),  # which needs the services with their quantities
         *_artifacts(run),
         *_mounts(run),

@@ -99,6 +99,7 @@ def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Se
         "SEATRIAL_ARCHIVE_URL": settings.archive_upload_url,
         "SEATRIAL_ARCHIVE_PATIENCE": str(settings.archive_patience_seconds),
         "SEATRIAL_TOKEN_DIR": TOKENS,
+        "SEATRIAL_ARTIFACTS_LIMIT": str(int(resources.quantity(settings.budget.artifacts))),
         "SEATRIAL_ARTIFACTS": literal(json.dumps(artifact_globs(tests))),
     }
     return pod.Container(

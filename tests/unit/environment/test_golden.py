@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from seatrial.environment.problems import problems
+from seatrial.settings import Budget
 from tests.unit.environment.support import CASES, CONFIG_MAPS, HERE, case, inside, load
 
 ROOT = HERE.parents[2]
@@ -53,4 +54,4 @@ def test_no_golden_file_is_left_without_its_run() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_written_runs_are_acceptable(name: str) -> None:
-    assert problems(load(name), CONFIG_MAPS) == ()
+    assert problems(load(name), CONFIG_MAPS, Budget()) == ()

@@ -10,6 +10,7 @@ import pytest
 
 from seatrial.environment.expansion import pieces
 from seatrial.environment.problems import problems
+from seatrial.settings import Budget
 from tests.unit.environment.support import CONFIG_MAPS, container, make, render, seen
 
 POSTGRES = "services: {postgres: {initSQL: {configMapRef: {name: %s}}}}"
@@ -86,7 +87,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("spec", "path", "message"), TABLE)
 def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> None:
-    (found,) = problems(make(spec), CONFIG_MAPS | {"empty": {}})
+    (found,) = problems(make(spec), CONFIG_MAPS | {"empty": {}}, Budget())
     assert found.path == path
     assert message in found.message
     assert str(found) == f"{path}: {found.message}"
@@ -107,11 +108,11 @@ def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> N
         "apps: {redis: {image: i, port: 80}}",
         "apps: {a: {image: i, port: 80, ready: {httpGet: {port: '81'}}}}",
         "services: {x: {type: custom, image: i, ports: {a: 1, b: 2}, ready: {tcpSocket: {port: 2}}}}",
-        "apps: {a: {image: i, resources: {limits: {memory: 1Mi}, requests: {cpu: 64}}}}",
+        "apps: {a: {image: i, resources: {limits: {memory: 1Mi}, requests: {cpu: 60}}}}",
     ],
 )
 def test_nothing_is_found_where_nothing_is_wrong(spec: str) -> None:
-    assert problems(make(spec), CONFIG_MAPS) == ()
+    assert problems(make(spec), CONFIG_MAPS, Budget()) == ()
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -123,7 +124,7 @@ def test_all_problems_are_told_at_once() -> None:
         sharedVolume: {mountPath: /results}
         """
     )
-    assert [problem.path for problem in problems(run, {})] == [
+    assert [problem.path for problem in problems(run, {}, Budget())] == [
         "spec.services.postgres.initSQL.configMapRef.name",
         "spec.apps.redis-2.resources.limits.cpu",
         "spec.env[0].name",
@@ -168,7 +169,7 @@ def test_what_would_grow_too_long_is_refused_before_it_is_made(spec: Any, path: 
     run = make(json.dumps(spec))
     tracemalloc.start()
     try:
-        (found,) = problems(run, CONFIG_MAPS)
+        (found,) = problems(run, CONFIG_MAPS, Budget())
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -190,7 +191,7 @@ def test_what_is_accepted_becomes_no_longer_than_it_was_said() -> None:
         **app(env=[{"name": "EIGHT", "value": "$(EIGHT)$(BIG)"}]),
     }
     run = make(json.dumps(spec))
-    assert problems(run, CONFIG_MAPS) == ()
+    assert problems(run, CONFIG_MAPS, Budget()) == ()
     entries = container(render(run), "Deployment", "a")["env"]
     assert {e["name"]: len(e.get("value", "")) for e in entries}["EIGHT"] == 64_000 + len("$(BIG)")
     assert len(seen(entries)["EIGHT"]) == 64_001

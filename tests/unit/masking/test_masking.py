@@ -12,7 +12,7 @@ from seatrial.environment.problems import problems
 from seatrial.masking.forms import forms
 from seatrial.masking.masker import Masker
 from seatrial.masking.secret_values import secret_values
-from seatrial.settings import Settings
+from seatrial.settings import Budget, Settings
 from seatrial_protocol import limits
 from seatrial_protocol.masks import parse, to_json
 from tests.unit import builders as b
@@ -91,7 +91,7 @@ def test_many_secrets_give_a_bounded_list_in_which_every_value_comes_first() -> 
 
 def test_more_than_can_be_masked_is_refused_with_the_limit() -> None:
     env = [{"name": f"TOKEN_{i}", "value": f"{i:04}" * 5000} for i in range(15)]
-    (problem,) = problems(b.run({"env": env}), {})
+    (problem,) = problems(b.run({"env": env}), {}, Budget())
     assert problem.path == "spec"
     assert "take 293.0 KiB, and at most 256.0 KiB can be masked" in problem.message
 
