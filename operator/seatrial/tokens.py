@@ -59,6 +59,11 @@ def password(key: bytes, scope_id: str, name: str) -> str:
     return "".join(characters)
 
 
+def namespace_signature(key: bytes, scope_id: str, name: str) -> str:
+    """What the operator writes on the namespace called `name` of one attempt (`Scope.id`), and nobody else can."""
+    return _derive(key, f"namespace/{scope_id}/{name}").hex()
+
+
 def same(expected: str, given: str) -> bool:
     """Whether two tokens are equal, in a time that tells nothing about where they differ."""
     return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))

@@ -18,8 +18,9 @@ from seatrial.api.times import format_time
 from seatrial.archive.client.feed import FeedResult
 from seatrial.controller.reconcile import BURSTS
 from seatrial.facts.attempt import ShardRef
+from seatrial.tokens import namespace_signature
 from tests.api.kube import Write, failure
-from tests.api.world import SPEC, World, living
+from tests.api.world import KEY, SPEC, World, living
 from tests.unit import builders
 
 WRITES_OF_A_RUN = 31
@@ -140,14 +141,40 @@ async def test_a_lost_service_ends_the_run(world: World) -> None:
     assert "postgres" in world.run().status.message  # type: ignore[union-attr]
 
 
+def orphan(name: str, uid: str = "gone", key: bytes = KEY) -> dict[str, Any]:
+    """An environment whose run is gone, signed with a key."""
+    labels = {
+        "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": uid, "seatrial.dev/attempt": "1",
+    }  # fmt: skip
+    signature = namespace_signature(key, f"{uid}.1", name)
+    return {"metadata": {"name": name, "labels": labels, "annotations": {"seatrial.dev/signature": signature}}}
+
+
 async def test_an_orphaned_environment_is_deleted_and_nothing_else(world: World) -> None:
-    ours = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": "gone"}
-    await world.kube.put("namespaces", {"metadata": {"name": "st-orphan", "labels": ours}})
+    await world.kube.put("namespaces", orphan("labelled", key=b"x" * 32))
+    await world.kube.put("namespaces", orphan("st-orphan"))
     await world.kube.put(
         "namespaces", {"metadata": {"name": "bystander", "labels": {"app.kubernetes.io/managed-by": "helm"}}}
     )
     await world.until(lambda: world.kube.one("namespaces", "st-orphan") is None, "orphan deleted")
     assert world.kube.one("namespaces", "bystander") is not None
+    assert world.kube.one("namespaces", "labelled") is not None  # it bears our labels, but the operator never made it
+
+
+async def test_no_secret_goes_into_a_namespace_that_only_bears_the_labels_of_the_environment(world: World) -> None:
+    name = environment_namespace("orders", builders.UID, 1)
+    await world.kube.put("namespaces", orphan(name, builders.UID, key=b"x" * 32))
+    await world.kube.put(
+        "integrationruns",
+        {"metadata": {"name": "orders", "namespace": "team-a", "uid": builders.UID}, "spec": copy.deepcopy(SPEC)},
+    )
+    await world.until(lambda: (run := world.run()) is not None and run.status.verdict, "verdict")
+    status = world.run().status  # type: ignore[union-attr]
+    assert (status.reason, status.message) == (
+        "EnvironmentLost",
+        f"namespace {name} belongs to somebody else; rename the run",
+    )
+    assert world.kube.all("secrets") == []
 
 
 async def test_a_foreign_namespace_with_the_name_of_the_environment_is_left_alone(world: World) -> None:
@@ -493,9 +520,7 @@ async def test_many_orphans_cost_one_look_at_the_runs(world: World, monkeypatch:
     await world.until(lambda: app.listed, "ready")
     app._swept = math.inf  # nobody else looks
     for i in range(5):
-        labels = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": f"gone-{i}"}
-        orphan = {"metadata": {"name": f"st-{i}", "labels": labels}}
-        app.store.put_namespace(await world.kube.put("namespaces", orphan))
+        app.store.put_namespace(await world.kube.put("namespaces", orphan(f"st-{i}", f"gone-{i}")))
     listed, ask = [], app.reconciler._cluster.list
 
     async def counted(kind: Any, *of: Any, **options: Any) -> Any:

@@ -16,6 +16,8 @@ SHARED_VOLUME = PREFIX + "shared-volume"
 RUN_NAME = PREFIX + "run-name"
 RUN_NAMESPACE = PREFIX + "run-namespace"
 EXPIRES_AT = PREFIX + "expires-at"
+SIGNATURE = PREFIX + "signature"
+"""Annotation of an environment's namespace: shows that the operator made it (`tokens.namespace_signature`)."""
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 ENVIRONMENT = "environment"

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import kopf
@@ -24,6 +25,7 @@ from seatrial.archive.client.client import ArchiveClient
 from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult
 from seatrial.controller.reconcile import Reconciler
 from seatrial.controller.work_queue import WorkQueue
+from seatrial.environment.namespace import is_signed
 from seatrial.evidence.archive import EvidenceArchive
 from seatrial.evidence.recorder import Recorder
 from seatrial.facts.attempt import ShardRef
@@ -53,7 +55,7 @@ class Application:
         settings: Settings,
         metrics: Metrics,
     ) -> None:
-        self.store = FactsCache(settings.archive_patience)
+        self.store = FactsCache(settings.archive_patience, partial(is_signed, settings.key))
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics, evidence)
         self.recorder = Recorder(evidence, self.store, settings)

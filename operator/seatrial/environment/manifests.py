@@ -95,7 +95,7 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         tests.workload(scope, spec, settings, backings),
     )
     return Environment(
-        namespace=namespace.namespace(scope, inputs.now, spec.retention.max_lifetime),
+        namespace=namespace.namespace(scope, inputs.now, spec.retention.max_lifetime, settings.key),
         role_binding=access.role_binding(scope, settings),
         foundation=tuple(manifest for manifest in foundation if manifest),
         leading=tuple(manifest for manifest in leading if manifest),

@@ -89,6 +89,8 @@ class Namespace:
     expires_at: datetime | None = None
     held_by: str = ""
     """What the namespace controller says still holds a namespace that is being deleted."""
+    signed: bool = True
+    """The operator made it. Labels alone anybody can write who may create a namespace."""
 
 
 @dataclass(frozen=True)

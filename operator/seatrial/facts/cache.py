@@ -7,7 +7,7 @@ attempt's environment is seen as the attempt's. What came from a shard is kept u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,8 +88,18 @@ _NO_SHARD = _Shard()
 class FactsCache:
     """Runs, and the facts of their environments by the run's uid."""
 
-    def __init__(self, archive_patience: timedelta = AttemptFacts.archive_patience) -> None:
-        self._archive_patience = archive_patience
+    def __init__(
+        self,
+        archive_patience: timedelta = AttemptFacts.archive_patience,
+        is_signed: Callable[[Object], bool] = lambda namespace: True,
+    ) -> None:
+        """Knows nothing yet.
+
+        Args:
+            archive_patience: how long a verdict waits for an archive that does not answer.
+            is_signed: whether the operator made this Namespace.
+        """
+        self._archive_patience, self._is_signed = archive_patience, is_signed
         self.runs: dict[Key, Object] = {}
         self._keys: dict[str, Key] = {}
         self._facts: dict[str, _Run] = {}
@@ -154,12 +164,23 @@ class FactsCache:
         return iter(tuple(self._keys))
 
     def put_namespace(self, body: Object) -> str:
-        """Remembers an environment's namespace; returns the uid of its run."""
-        uid = objects.run_uid_of(body)
+        """Remembers an environment's namespace; returns the uid of its run, empty if it only bears our labels."""
+        uid, name = objects.run_uid_of(body), body["metadata"]["name"]
         facts = self._of(uid)
         if self._newer(facts, body):
-            facts.namespaces[body["metadata"]["name"]] = objects.namespace_of(body)
-        return uid
+            facts.namespaces[name] = replace(objects.namespace_of(body), signed=self._is_signed(body))
+        return uid if name in facts.namespaces and self._is_ours(facts.namespaces[name]) else ""
+
+    def _is_ours(self, namespace: Namespace) -> bool:
+        """Whether this namespace is an environment: one that is signed, or that the status of its run names.
+
+        Version 0.1.0 signed none; only the operator writes a status.
+        """
+        if namespace.signed:
+            return True
+        key = self._keys.get(namespace.run_uid)
+        status = (self.runs[key].get("status") or {}) if key is not None else {}
+        return bool(status.get("namespace") == namespace.name)
 
     def remove_namespace(self, body: Object) -> str:
         """Forgets a namespace, and with it all that was in it; returns the uid of its run."""
@@ -214,14 +235,14 @@ class FactsCache:
         """The uids of all objects that are remembered, by kind."""
         return {
             "runs": set(self._keys),
-            "namespaces": {namespace.uid for namespace in self.environments()},
+            "namespaces": {namespace.uid for namespace in self._namespaces()},
             "pods": {uid for facts in self._facts.values() for uid in facts.pods},
         }
 
     def forget_all(self, kind: str, uids: set[str]) -> int:
         """Forgets the objects of a kind that have these uids; returns how many."""
         if kind == "namespaces":
-            for namespace in [n for n in self.environments() if n.uid in uids]:
+            for namespace in [n for n in self._namespaces() if n.uid in uids]:
                 self.forget_environment(namespace.run_uid, namespace.name)
         if kind == "pods":
             for run_uid, facts in list(self._facts.items()):
@@ -233,13 +254,17 @@ class FactsCache:
 
     def environments(self) -> list[Namespace]:
         """All environments there are."""
+        return [namespace for namespace in self._namespaces() if self._is_ours(namespace)]
+
+    def _namespaces(self) -> list[Namespace]:
+        """All namespaces that bear our labels."""
         return [namespace for facts in self._facts.values() for namespace in facts.namespaces.values()]
 
     def abandoned(self, key: Key) -> list[Namespace]:
         """Environments of a run of this key that is gone, as far as they are not being deleted."""
         gone = self._facts.keys() - self._keys.keys()  # asked in each pass, so not by a look at all environments
         found = [namespace for uid in gone for namespace in self._facts[uid].namespaces.values()]
-        return [namespace for namespace in found if namespace.run == key and not namespace.terminating_since]
+        return [each for each in found if each.run == key and each.signed and not each.terminating_since]
 
     def pods(self, scope: Scope) -> tuple[Pod, ...]:
         """The pods of an attempt's environment."""
@@ -312,8 +337,9 @@ class FactsCache:
     def attempt(self, scope: Scope) -> AttemptFacts:
         """All that is known of an attempt now."""
         seen, pods, gone = self._seen(scope.run.uid), self.pods(scope), self._gone_pods(scope)
+        namespace = seen.namespaces.get(scope.namespace)
         return AttemptFacts(
-            namespace=seen.namespaces.get(scope.namespace),
+            namespace=namespace if namespace is not None and self._is_ours(namespace) else None,
             pods=pods,
             shards=tuple(self._facts_of(ref, seen, pods, gone) for ref in shards_of(scope)),
             evidence=seen.evidence.get(scope.attempt),

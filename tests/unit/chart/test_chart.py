@@ -408,7 +408,11 @@ def test_the_service_monitor_finds_both_services(render: Render) -> None:
 def test_every_admission_policy_denies_and_fails_closed(render: Render) -> None:
     objects = render()
     policies = [o for o in objects if o["kind"] == "ValidatingAdmissionPolicy"]
-    assert {p["metadata"]["name"] for p in policies} == {"seatrial-namespaces", "seatrial-rolebindings"}
+    assert {p["metadata"]["name"] for p in policies} == {
+        "seatrial-namespaces",
+        "seatrial-reserved",
+        "seatrial-rolebindings",
+    }
     for policy in policies:
         name = policy["metadata"]["name"]
         assert policy["spec"]["failurePolicy"] == "Fail"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from seatrial.environment.manifests import Environment, Inputs, environment
+from seatrial.environment.namespace import is_signed
 from seatrial.environment.resources import quantity
 from seatrial.settings import Settings
 from tests.unit.environment.support import (
@@ -122,7 +123,26 @@ def test_namespace_is_complete_in_its_first_call(made: Any) -> None:
         "seatrial.dev/run-name",
         "seatrial.dev/run-namespace",
         "seatrial.dev/expires-at",
+        "seatrial.dev/signature",
     }
+
+
+SIGNED = case("minimal").namespace
+FORGED = {
+    "another name": {"name": "st-mine"},
+    "another run": {"labels": SIGNED["metadata"]["labels"] | {"seatrial.dev/run-uid": "mine"}},
+    "another attempt": {"labels": SIGNED["metadata"]["labels"] | {"seatrial.dev/attempt": "2"}},
+    "no labels": {"labels": None},
+    "no signature": {"annotations": None},
+    "another signature": {"annotations": {"seatrial.dev/signature": "0" * 64}},
+}
+
+
+@pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED.keys())
+def test_a_namespace_is_known_by_its_signature(changes: dict[str, Any]) -> None:
+    assert is_signed(KEY, SIGNED)
+    assert not is_signed(KEY, {"metadata": SIGNED["metadata"] | changes})
+    assert not is_signed(b"x" * 32, SIGNED)
 
 
 def test_lease_is_counted_from_now() -> None:

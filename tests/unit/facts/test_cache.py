@@ -38,6 +38,24 @@ def test_an_older_version_never_replaces_a_newer_one() -> None:
     assert [p.phase for p in store.pods(SCOPE)] == ["Failed"]
 
 
+def test_labels_alone_make_no_environment() -> None:
+    store = FactsCache(is_signed=lambda body: "signed" in body["metadata"])
+    store.put_run(b.body(resourceVersion="1"))
+    assert store.put_namespace(namespace(2)) == ""
+    assert (store.attempt(SCOPE).namespace, store.environments()) == (None, [])
+    assert store.names()["namespaces"] == {"n"}  # what the watch has told of is known, so that nobody waits for it
+    assert store.put_namespace(namespace(3, signed=True)) == b.UID
+    assert [found.uid for found in store.environments()] == ["n"]
+
+
+def test_an_environment_of_version_0_1_is_known_by_the_status_of_its_run() -> None:
+    store = FactsCache(is_signed=lambda body: False)
+    store.put_namespace(namespace(2))
+    store.put_run(b.body(status={"phase": "Testing", "namespace": ENVIRONMENT}, resourceVersion="3"))
+    assert store.attempt(SCOPE).namespace is not None
+    assert len(store.environments()) == 1
+
+
 def test_a_new_run_of_an_old_name_is_another_run() -> None:
     store = FactsCache()
     store.put_run(b.body(resourceVersion="50"))
