@@ -25,18 +25,20 @@ type scheme struct {
 	path       bool     // may have a path
 	user       bool     // may have a user
 	parameters []string // its own parameters; nil means that they belong to the URL's path
+	headers    bool     // its #fragment holds headers to send
 	build      func(*url.URL, *connector, string) (probe, error)
 }
 
 var schemes = map[string]scheme{
-	"postgres": {"5432", true, true, []string{"password-env"}, newPostgresProbe},
-	"s3":       {"9000", false, false, []string{}, newS3Probe},
-	"temporal": {"7233", false, false, []string{"namespace"}, newTemporalProbe},
-	"redis":    {"6379", false, true, []string{"password-env"}, newRedisProbe},
-	"http":     {"80", true, false, nil, newHTTPProbe},
-	"dns":      {"0", false, false, []string{}, newDNSProbe},
-	"tcp":      {"", false, false, []string{}, newTCPProbe},
-	"grpc":     {"", true, false, []string{}, newGRPCProbe},
+	"postgres": {"5432", true, true, []string{"password-env"}, false, newPostgresProbe},
+	"s3":       {"9000", false, false, []string{}, false, newS3Probe},
+	"temporal": {"7233", false, false, []string{"namespace"}, false, newTemporalProbe},
+	"redis":    {"6379", false, true, []string{"password-env"}, false, newRedisProbe},
+	"http":     {"80", true, false, nil, true, newHTTPProbe},
+	"https":    {"443", true, false, nil, true, newHTTPProbe},
+	"dns":      {"0", false, false, []string{}, false, newDNSProbe},
+	"tcp":      {"", false, false, []string{}, false, newTCPProbe},
+	"grpc":     {"", true, false, []string{}, false, newGRPCProbe},
 }
 
 // parseDependency reads NAME=URL. Its errors never quote the URL when that could hold a password.
@@ -55,14 +57,14 @@ func parseDependency(value string, env func(string) (string, bool)) (*dependency
 	kind, known := schemes[u.Scheme]
 	switch {
 	case !known:
-		return nil, fmt.Errorf("%s: can't wait for %s://: use postgres, s3, temporal, redis, http, tcp, grpc or dns", name, u.Scheme)
+		return nil, fmt.Errorf("%s: can't wait for %s://: use postgres, s3, temporal, redis, http, https, tcp, grpc or dns", name, u.Scheme)
 	case u.Port() == "" && kind.port == "":
 		return nil, fmt.Errorf("%s: %s:// needs a port", name, u.Scheme)
 	case !kind.path && strings.Trim(u.Path, "/") != "":
 		return nil, fmt.Errorf("%s: %s:// takes no path", name, u.Scheme)
 	case !kind.user && u.User != nil:
 		return nil, fmt.Errorf("%s: %s:// takes no user", name, u.Scheme)
-	case u.Fragment != "":
+	case !kind.headers && u.Fragment != "":
 		return nil, fmt.Errorf("%s: a URL to wait for has no #fragment", name)
 	}
 	password, err := readParameters(u, kind, env)
@@ -78,6 +80,7 @@ func parseDependency(value string, env func(string) (string, bool)) (*dependency
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	shown := *u
+	shown.Fragment, shown.RawFragment = "", "" // headers may be secret
 	if kind.parameters != nil {
 		shown.RawQuery = ""
 	}

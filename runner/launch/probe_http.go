@@ -3,15 +3,22 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 )
 
-// newHTTPProbe: ready when a GET is answered with 2xx or 3xx. Redirects are not followed, proxies not asked.
+// newHTTPProbe: ready when a GET is answered with 2xx or 3xx. Redirects are not followed, proxies not asked. As the kubelet's, it trusts any
+// certificate, and sends the headers that it is given: #Host=orders.example&X-Probe=1, escaped as parameters are.
 func newHTTPProbe(u *url.URL, connector *connector, _ string) (probe, error) {
+	headers, err := url.ParseQuery(u.EscapedFragment())
+	if err != nil {
+		return nil, errors.New("its headers can't be read")
+	}
 	return func(ctx context.Context) error {
-		return get(ctx, connector, u, func(status int) bool { return status < 400 })
+		return get(ctx, connector, u, headers, func(status int) bool { return status < 400 })
 	}, nil
 }
 
@@ -19,7 +26,7 @@ func newHTTPProbe(u *url.URL, connector *connector, _ string) (probe, error) {
 func newS3Probe(u *url.URL, connector *connector, _ string) (probe, error) {
 	root := &url.URL{Scheme: "http", Host: u.Host, Path: "/"}
 	return func(ctx context.Context) error {
-		return get(ctx, connector, root, func(status int) bool { return status < 500 })
+		return get(ctx, connector, root, nil, func(status int) bool { return status < 500 })
 	}, nil
 }
 
@@ -46,18 +53,28 @@ func newDNSProbe(_ *url.URL, connector *connector, _ string) (probe, error) {
 }
 
 // get makes one HTTP/1.1 request on its own connection.
-func get(ctx context.Context, connector *connector, u *url.URL, ready func(status int) bool) error {
+func get(ctx context.Context, connector *connector, u *url.URL, headers url.Values, ready func(status int) bool) error {
 	conn, err := connector.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if u.Scheme == "https" {
+		conn = tls.Client(conn, &tls.Config{ServerName: connector.host, InsecureSkipVerify: true})
+	}
 	request := &http.Request{
 		Method: http.MethodGet,
 		URL:    u,
 		Host:   u.Host,
 		Header: http.Header{"User-Agent": {"seatrial-launch/" + version}, "Accept": {"*/*"}},
 		Close:  true,
+	}
+	for name, values := range headers {
+		if name = http.CanonicalHeaderKey(name); name == "Host" {
+			request.Host = values[0]
+		} else {
+			request.Header[name] = values
+		}
 	}
 	if err := request.Write(conn); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -94,6 +95,27 @@ func TestHTTPAndS3(t *testing.T) {
 		if got := ask(t, server.URL+path, nil); got != want {
 			t.Errorf("http %s: %q, want %q", path, got, want)
 		}
+	}
+
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "orders.example" || r.Header.Get("X-Probe") != "a=b&c d" || r.Header.Get("User-Agent") != "me" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	defer secure.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	headers := "#host=orders.example&x-probe=a%3Db%26c%20d&User-Agent=me"
+	for address, want := range map[string]string{
+		secure.URL + "/" + headers: "",
+		secure.URL + "/":           "HTTP 400",
+		"http://" + secure.Listener.Addr().String() + "/" + headers: "HTTP 400", // Go's answer to plain text
+	} {
+		if got := ask(t, address, nil); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+	if got := ask(t, "https://"+server.Listener.Addr().String()+"/?status=200", nil); !strings.Contains(got, "does not look like a TLS handshake") {
+		t.Errorf("https where none is spoken: %q", got)
 	}
 
 	var status atomic.Int32

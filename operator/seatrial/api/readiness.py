@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from seatrial.api.base import Model, cel, rules
 from seatrial.api.scalars import IntOrString, Word
+
+
+class HttpHeader(Model):
+    """One header of a request."""
+
+    name: Annotated[str, Field(max_length=128, pattern=r"^[-A-Za-z0-9]+$")]
+    """Its name; `Host` is the host that is asked for."""
+    value: Annotated[str, Field(max_length=2048, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    """Its value."""
 
 
 class HttpGet(Model):
@@ -17,6 +26,10 @@ class HttpGet(Model):
     """The path, with a query if one is needed."""
     port: IntOrString | None = None
     """A port's number, or for a service its name in `ports`."""
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
+    """With `HTTPS` any certificate is trusted, as in a Pod's probe."""
+    http_headers: Annotated[tuple[HttpHeader, ...], Field(max_length=20)] = ()
+    """Headers to send."""
 
 
 class TcpSocket(Model):

@@ -88,7 +88,8 @@ def _readiness(app: App) -> objects.Manifest | None:
     port = ports.get("ready", app.port)
     how: objects.Manifest = {"tcpSocket": {"port": port}}
     if app.ready and app.ready.http_get:
-        how = {"httpGet": {"path": app.ready.http_get.path, "port": port}}
+        given = app.ready.http_get.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        how = {"httpGet": {**given, "path": app.ready.http_get.path, "port": port}}
     elif app.ready and app.ready.grpc:
         how = {"grpc": {"port": port, "service": app.ready.grpc.service}}
     return {**how, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": 3}

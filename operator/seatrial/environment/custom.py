@@ -36,7 +36,9 @@ def gate_url(host: str, ready: AppReadiness | None, ports: Mapping[str, int]) ->
         return f"dns://{host}"
     if ready and ready.http_get:
         path = quote(ready.http_get.path, safe="/?&=%:;,+~!@$'()*-._[]")
-        return f"http://{host}:{port}{literal(path)}"
+        headers = "&".join(f"{each.name}={quote(each.value, safe='')}" for each in ready.http_get.http_headers)
+        url = f"{ready.http_get.scheme.lower()}://{host}:{port}{literal(path)}"
+        return f"{url}#{headers}" if headers else url
     if ready and ready.grpc:
         service = quote(ready.grpc.service, safe="")
         return f"grpc://{host}:{port}" + (f"/{service}" if service else "")

@@ -26,7 +26,11 @@ def derived(scope: Scope, spec: IntegrationRunSpec, settings: Settings) -> set[s
 
 
 def own(spec: IntegrationRunSpec) -> set[str]:
-    """What the run's own variables hold under secret names."""
+    """What the run's own variables, and the headers of its readiness, hold under secret names."""
     lists = [spec.env, spec.tests.env, *(m.env for m in spec.migrations), *(a.env for a in spec.apps.values())]
     lists += [service.env or () for service in spec.services.values()]
-    return secret_values({"name": each.name, "value": each.value} for variables in lists for each in variables)
+    asked = [service.ready for service in spec.services.values()] + [app.ready for app in spec.apps.values()]
+    requests = [ready.http_get for ready in asked if ready and ready.http_get]
+    headers = [(each.name.replace("-", "_"), each.value) for request in requests for each in request.http_headers]
+    variables = [(each.name, each.value) for variables in lists for each in variables]
+    return secret_values({"name": name, "value": value} for name, value in (*variables, *headers))

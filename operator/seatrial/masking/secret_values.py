@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _SECRET_NAME = re.compile(
-    r"PASSWORD|PASSWD|PASSPHRASE|PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|(^|_)KEY(_|$)|(^|_)AUTH(_|$)",
+    r"PASSWORD|PASSWD|PASSPHRASE|PWD$|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|(^|_)KEY(_|$)|(^|_)(AUTH|AUTHORIZATION|COOKIE)(_|$)",
     re.IGNORECASE,
 )
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")

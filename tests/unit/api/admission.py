@@ -17,6 +17,20 @@ ACCEPTED: dict[str, dict[str, Any]] = {
             "emulator": {"type": "custom", "image": "i", "ports": {"http": 8080}, "ready": {"httpGet": {"path": "/"}}},
         }
     },
+    "readiness with scheme and headers": {
+        "apps": {
+            "a": {
+                "image": "i",
+                "port": 1,
+                "ready": {
+                    "httpGet": {
+                        "scheme": "HTTPS",
+                        "httpHeaders": [{"name": "Host", "value": "a.example"}, {"name": "X-A", "value": ""}],
+                    }
+                },
+            }
+        }
+    },
     "app with readiness": {"apps": {"api": {"image": "i", "port": 8000, "ready": {"grpc": {}}}}},
     "quantities": {"apps": {"api": {"image": "i", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}}},
     "durations": {"timeouts": {"environment": "1m30s", "tests": "2h"}, "retention": {"passed": "0s"}},
@@ -123,6 +137,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "exactly one of httpGet, tcpSocket, grpc or exec",
     ),
     "readiness in no way": ({"apps": {"a": {"image": "i", "port": 1, "ready": {}}}}, "exactly one of httpGet, tcpSocket or grpc"),
+    "readiness with an unknown scheme": (
+        {"apps": {"a": {"image": "i", "port": 1, "ready": {"httpGet": {"scheme": "https"}}}}}, "scheme",
+    ),
+    "header of no possible name": (
+        {"apps": {"a": {"image": "i", "port": 1, "ready": {"httpGet": {"httpHeaders": [{"name": "a b", "value": ""}]}}}}},
+        "httpHeaders[0].name",
+    ),
+    "header with two lines": (
+        {"apps": {"a": {"image": "i", "port": 1, "ready": {"httpGet": {"httpHeaders": [{"name": "A", "value": "b\nc"}]}}}}},
+        "httpHeaders[0].value",
+    ),
     "readiness without port": ({"apps": {"a": {"image": "i", "ready": {"tcpSocket": {}}}}}, "ready needs a port"),
     "custom readiness without ports": (
         {"services": {"x": {"type": "custom", "image": "i", "ready": {"exec": {"command": ["true"]}}}}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -71,6 +72,35 @@ def test_gates_of_custom_services() -> None:
         "by-tcp": "tcp://by-tcp:5672",
         "portless": "dns://portless",
     }
+
+
+ASKED = """
+apps:
+  api:
+    image: i
+    command: [serve]
+    port: 443
+    replicas: %d
+    ready:
+      httpGet:
+        path: "/ready?a=$(B)"
+        scheme: HTTPS
+        httpHeaders: [{name: Host, value: orders.example}, {name: X-Api-Key, value: "a b&c=$(D)#e"}]
+"""
+
+
+def test_scheme_and_headers_of_readiness_are_asked_with() -> None:
+    gate = waits(container(render(make(ASKED % 1)), "Job", "tests"))["api"]
+    assert gate == "https://api:443/ready?a=$$(B)#Host=orders.example&X-Api-Key=a%20b%26c%3D%24%28D%29%23e"
+    replicated = container(render(make(ASKED % 2)), "Deployment", "api")["readinessProbe"]["httpGet"]
+    headers = [{"name": "Host", "value": "orders.example"}, {"name": "X-Api-Key", "value": "a b&c=$(D)#e"}]
+    assert replicated == {"path": "/ready?a=$(B)", "port": 443, "scheme": "HTTPS", "httpHeaders": headers}
+
+
+def test_a_secret_header_is_masked() -> None:
+    masks = json.loads(secrets(render(make(ASKED % 1)))["seatrial-upload"]["masks"])
+    assert any("a b&c=" in mask for mask in masks)
+    assert not any("orders.example" in mask for mask in masks)
 
 
 def test_command_runs_under_the_launcher_with_its_args() -> None:
