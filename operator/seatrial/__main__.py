@@ -68,14 +68,14 @@ async def run(settings: Settings) -> None:
             EvidenceArchive(settings.archive_upload_url, settings.archive_read_url, settings.key) as evidence,
         ):
             app = Application(cluster, archive, evidence, settings, metrics)
-            async with health.serving(settings.health_port, app.trouble, lambda: app.listed):
+            async with health.serving(settings.health_port, app.failure, lambda: app.listed):
                 await kopf.operator(
                     registry=build_registry(app),
                     clusterwide=True,
                     standalone=True,
                     identity=cast(
                         Any, "seatrial-operator"
-                    ),  # kopf would ask for the user's name, which a container has not
+                    ),  # kopf would ask for a user's name, which a container has not
                 )
     finally:
         server.shutdown()

@@ -20,7 +20,7 @@ from seatrial.facts.attempt import Namespace
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, ConflictError, NotFoundError
 from seatrial.kube.kinds import NAMESPACE, Object
-from seatrial.lifecycle.plan import STUCK_AFTER
+from seatrial.lifecycle.clean_up import STUCK_AFTER
 
 
 @dataclass(frozen=True)

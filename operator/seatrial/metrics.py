@@ -97,6 +97,11 @@ class Metrics:
         self.reconcile_errors = Counter(
             "seatrial_reconcile_errors", "Passes that failed and are tried again.", ["kind"], registry=registry
         )
+        self.internal_errors = Counter(
+            "seatrial_internal_errors",
+            "Errors of the operator itself while it worked on a run; the run ends as InternalError after five.",
+            registry=registry,
+        )
         self.status_refused = Counter(
             "seatrial_status_refused",
             "Status writes that the API server refused as invalid; what matters is written without the details.",

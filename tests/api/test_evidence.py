@@ -42,7 +42,7 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
     world.hold_tests = True
     uid = await world.apply(env=env)
     run = await world.until(lambda: (found := world.run()) and found.status.phase == "Starting" and found, "started")
-    known = secrets.of_run(run, Settings(key=KEY))
+    known = secrets.derived(run.scope, run.spec, Settings(key=KEY)) | secrets.own(run.spec)
     assert len(known) > 3
     world.kube.logs |= {
         "tests": "\n".join([*(f"using {value}" for value in sorted(known)), "KeyError: 'S3_BUCKET'"]),
@@ -107,7 +107,7 @@ async def test_an_archive_that_is_away_holds_nothing_up_for_long_and_that_is_sai
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seatrial.settings.Settings.archive_patience", timedelta(seconds=0.5))
-    monkeypatch.setattr("seatrial.lifecycle.plan.EVIDENCE_RETRY", timedelta(seconds=0.1))
+    monkeypatch.setattr("seatrial.lifecycle.clean_up.EVIDENCE_RETRY", timedelta(seconds=0.1))
     await world.kill()
     await world.start()  # with these settings
     world.summary, world.kept.down = lambda: builders.summary("failed"), True
@@ -166,9 +166,9 @@ async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World)
     await world.until(lambda: world.kube.one("pods", "postgres", environment), "postgres")
     app = world.application
     assert app is not None
-    await world.until(lambda: "postgres" in {pod.component for pod in app.store.pods(scope)}, "known")
+    await world.until(lambda: "postgres" in {pod.component for pod in app.cache.pods(scope)}, "known")
     await world.kube.remove("pods", "postgres", environment)
-    await world.until(lambda: "postgres" not in {pod.component for pod in app.store.pods(scope)}, "missed")
+    await world.until(lambda: "postgres" not in {pod.component for pod in app.cache.pods(scope)}, "missed")
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
     await world.until(world.settled, "cleaned up")
     (postgres,) = [pod for pod in world.kept.json(uid, "pods.json") if pod["metadata"]["name"] == "postgres"]

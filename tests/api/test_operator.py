@@ -16,7 +16,7 @@ from aiohttp import web
 from seatrial.api.names import environment_namespace
 from seatrial.api.times import format_time
 from seatrial.archive.client.feed import FeedResult
-from seatrial.controller.reconcile import BURSTS
+from seatrial.controller.provision import PARALLEL_ENVIRONMENTS
 from seatrial.facts.attempt import ShardRef
 from seatrial.tokens import namespace_signature
 from tests.api.kube import Write, failure
@@ -60,9 +60,9 @@ async def test_a_pass_without_a_change_costs_nothing(world: World) -> None:
     await world.until(world.settled, "cleaned up")
     app, key = world.application, ("team-a", "orders")
     assert app is not None
-    await world.until(lambda: app.store.runs[key]["status"]["timeline"].get("cleanedUp"), "told")
+    await world.until(lambda: app.cache.runs[key]["status"]["timeline"].get("cleanedUp"), "told")
     requests = (len(world.kube.writes), len(world.kube.reads))
-    await app.reconciler(key)
+    await app.run_pass(key)
     assert (len(world.kube.writes), len(world.kube.reads)) == requests
 
 
@@ -208,7 +208,7 @@ async def test_a_pod_of_somebody_else_that_bears_the_labels_of_a_run_ends_nothin
 
 
 async def test_watches_that_must_begin_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seatrial.lifecycle.plan.LOOK_AFTER", timedelta(0))
+    monkeypatch.setattr("seatrial.lifecycle.clean_up.NAMESPACE_CHECK", timedelta(0))
     world.hold_tests = True
     await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
@@ -229,14 +229,14 @@ async def test_what_a_watch_did_not_tell_is_noticed(world: World) -> None:
     handle(
         None, {**ghost, "metadata": {**ghost["metadata"], "labels": {"seatrial.dev/run-uid": world.run().metadata.uid}}}
     )  # type: ignore[union-attr]
-    assert await app.reconciler.resync() == 1
-    assert "ghost" not in {pod.name for pod in app.store.pods(world.run().scope)}  # type: ignore[union-attr]
+    assert await app.housekeeper.resync() == 1
+    assert "ghost" not in {pod.name for pod in app.cache.pods(world.run().scope)}  # type: ignore[union-attr]
 
 
 async def test_pods_of_a_namespace_that_is_going_do_not_take_their_grace_period(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seatrial.lifecycle.plan.LOOK_AFTER", timedelta(0))
+    monkeypatch.setattr("seatrial.lifecycle.clean_up.NAMESPACE_CHECK", timedelta(0))
     world.hold_tests = True
     await world.apply()
     environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
@@ -267,7 +267,7 @@ async def test_a_run_deleted_on_its_way(world: World, phase: str) -> None:
     if phase == "Testing":
         assert world.application is not None
         now = datetime.now(UTC)
-        world.application.store.put_progress(ShardRef(uid, 1, 0), gates_open=now, first_test=now)
+        world.application.cache.put_progress(ShardRef(uid, 1, 0), gates_open=now, first_test=now)
         world.application.wake(uid)
         await world.until(lambda: (run := world.run()) and run.status.phase == "Testing", "testing")
     await world.kube.remove("integrationruns", "orders", "team-a")
@@ -282,7 +282,7 @@ async def test_a_run_that_goes_in_spite_of_its_finalizer_leaves_no_environment(w
     async def nothing() -> int:
         return 0
 
-    world.application.reconciler.sweep = nothing  # type: ignore[method-assign]
+    world.application.housekeeper.sweep = nothing  # type: ignore[method-assign]
     gone = False
 
     async def lose_the_run(write: Write, when: str) -> None:
@@ -407,16 +407,16 @@ async def test_a_verdict_is_told_although_its_environment_can_not_be_deleted_at_
 
 async def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_creates_nothing(world: World) -> None:
     assert await world.until(lambda: world.application, "operator")
-    bursts = world.application.reconciler._bursts  # type: ignore[union-attr]
-    for _ in range(BURSTS):
-        await bursts.acquire()
+    slots = world.application.run_pass.provisioner._slots  # type: ignore[union-attr]
+    for _ in range(PARALLEL_ENVIRONMENTS):
+        await slots.acquire()
     await world.apply()
     await world.until(lambda: (run := world.run()) and run.metadata.finalizers, "finalizer")
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
     key = ("team-a", "orders")
-    await world.until(lambda: world.application.store.runs[key]["spec"].get("cancel"), "told")  # type: ignore[union-attr]
-    for _ in range(BURSTS):
-        bursts.release()
+    await world.until(lambda: world.application.cache.runs[key]["spec"].get("cancel"), "told")  # type: ignore[union-attr]
+    for _ in range(PARALLEL_ENVIRONMENTS):
+        slots.release()
     await world.until(world.settled, "ended")
     assert world.run().status.verdict == "Cancelled"  # type: ignore[union-attr]
     assert not [write for write in world.kube.writes if write.resource == "namespaces"]
@@ -433,12 +433,12 @@ async def test_a_verdict_that_another_operator_has_written_stays(world: World, m
 
     async def slowly(*of: Any) -> Any:
         await world.kube.change("integrationruns", "orders", "team-a", {"status": theirs})
-        await world.until(lambda: app.store.runs[key]["status"].get("verdict"), "told")
+        await world.until(lambda: app.cache.runs[key]["status"].get("verdict"), "told")
         return await ask(*of)
 
     monkeypatch.setattr(world.archive, "result", slowly)
     world.archive.results[uid] = builders.summary()
-    app.store.ask_archive(world.run().scope)  # type: ignore[union-attr]
+    app.cache.ask_archive(world.run().scope)  # type: ignore[union-attr]
     app.wake(uid)
     await world.until(world.settled, "cleaned up")
     assert world.run().status.verdict == "Failed"  # type: ignore[union-attr]
@@ -485,7 +485,7 @@ async def test_a_run_of_which_no_watch_has_told_is_found(world: World) -> None:
     await world.until(lambda: app.listed, "ready")
     body = builders.body(copy.deepcopy(SPEC), finalizers=[], resourceVersion="1")
     world.kube._objects["integrationruns", "team-a", "orders"] = body  # without a word to the watches
-    assert await app.reconciler.resync() == 1
+    assert await app.housekeeper.resync() == 1
     app.wake(builders.UID)
     app.queue.start()
     await world.until(world.settled, "cleaned up")
@@ -500,7 +500,7 @@ async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
     world.archive.tell(FeedResult(uid, 1, 0, "sha256:x", world.archive.results[uid]))
     app = world.application
     assert app is not None
-    await world.until(lambda: app.store.attempt(world.run().scope).shard.result, "told")
+    await world.until(lambda: app.cache.attempt(world.run().scope).shard.result, "told")
     app.wake(uid)
     evicted = {
         "phase": "Failed",
@@ -520,15 +520,15 @@ async def test_many_orphans_cost_one_look_at_the_runs(world: World, monkeypatch:
     await world.until(lambda: app.listed, "ready")
     app._swept = math.inf  # nobody else looks
     for i in range(5):
-        app.store.put_namespace(await world.kube.put("namespaces", orphan(f"st-{i}", f"gone-{i}")))
-    listed, ask = [], app.reconciler._cluster.list
+        app.cache.put_namespace(await world.kube.put("namespaces", orphan(f"st-{i}", f"gone-{i}")))
+    listed, ask = [], app.housekeeper._cluster.list
 
     async def counted(kind: Any, *of: Any, **options: Any) -> Any:
         listed.append(kind.plural)
         return await ask(kind, *of, **options)
 
-    monkeypatch.setattr(app.reconciler._cluster, "list", counted)
-    assert await app.reconciler.sweep() == 5
+    monkeypatch.setattr(app.housekeeper._cluster, "list", counted)
+    assert await app.housekeeper.sweep() == 5
     assert listed == ["integrationruns"]
 
 
@@ -537,8 +537,8 @@ async def test_what_is_counted_for_a_run_is_forgotten_with_it(world: World) -> N
     await world.until(lambda: world.run() is None and world.kube.left_over() == {}, "forgotten")
     app = world.application
     assert app is not None
-    await world.until(lambda: not app.store.runs, "told")
-    app.reconciler.count()
+    await world.until(lambda: not app.cache.runs, "told")
+    app.housekeeper.count()
     assert app.metrics._writes == {}
 
 
@@ -550,8 +550,8 @@ async def test_an_operator_is_ready_when_it_knows_all_that_there_is(world: World
     await world.start()
     app = await world.until(lambda: world.application is not first and world.application, "the next operator")
     await world.until(lambda: app.listed, "ready")
-    assert ("team-a", "orders") in app.store.runs
-    assert app.trouble() == ""
+    assert ("team-a", "orders") in app.cache.runs
+    assert app.failure() == ""
 
 
 async def test_a_failed_run(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from seatrial.facts.attempt import (
     Termination,
     newest_pod_of,
 )
-from seatrial.facts.result import Result
+from seatrial.facts.result import Result, result_of
 from seatrial_protocol.termination import TerminationMessage
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -113,9 +113,14 @@ def summary(outcome: str = "passed", **more: Any) -> dict[str, Any]:
         "signal": None, "oomKilled": False, "running": None, "lost": [], "notReady": [], "tests": counts,
         "failures": [{"id": "t.py::test_b", "catalogueId": None, "message": "assert 1 == 2"}] if outcome == "failed" else [],
         "slowest": [{"id": "t.py::test_a", "seconds": 0.5}], "firstTestAt": at(-5).timestamp(),
-        "lastTestEndedAt": at(-1).timestamp(), "gatesOpenAt": at(-6).timestamp(),
+        "lastTestEndedAt": at(-1).timestamp(), "gatesOpenAt": at(-6).timestamp(), "run": {"uid": UID}, "attempt": 1, "shard": 0,
     }  # fmt: skip
     return {**base, **more}
+
+
+def result_from(summary: dict[str, Any]) -> Result:
+    """A shard's result, read as the operator reads it."""
+    return result_of("sha256:abc", summary, NOW)
 
 
 def facts(
@@ -124,7 +129,7 @@ def facts(
     """An environment that is there, with these pods; its evidence is archived. Fields of its shard are taken too."""
     base: dict[str, Any] = {"namespace": namespace(), "evidence": ARCHIVED}
     of_shard = {name: more.pop(name) for name in tuple(more) if name in {each.name for each in fields(ShardFacts)}}
-    found = Result("sha256:abc", result, received_at) if result is not None else None
+    found = replace(result_from(result), received_at=received_at) if result is not None else None
     shard = ShardFacts(pod=newest_pod_of(0, pods), result=found, **of_shard)
     return AttemptFacts(pods=pods, shards=(shard,), **{**base, **more})
 

@@ -10,9 +10,9 @@ from seatrial.api import labels
 from seatrial.api.status import Reason
 from seatrial.api.times import format_time
 from seatrial.archive.server.metrics import unattached
-from seatrial.controller.reconcile import Reconciler
+from seatrial.controller.housekeeping import Housekeeper
 from seatrial.facts.cache import FactsCache
-from seatrial.lifecycle.plan import STUCK_AFTER
+from seatrial.lifecycle.clean_up import STUCK_AFTER
 from seatrial.metrics import Metrics, programs
 from seatrial.settings import Settings
 from tests.unit.builders import NOW
@@ -71,7 +71,7 @@ def test_environments_are_counted_by_state(
             }
         }
     )
-    Reconciler(None, None, store, settings, metrics, None, lambda: NOW).count()  # type: ignore[arg-type]
+    Housekeeper(None, store, settings, metrics, lambda: NOW).count()  # type: ignore[arg-type]
     shown = {
         s: metrics.registry.get_sample_value("seatrial_environments", {"state": s})
         for s in ("live", "ending", "stuck", "leftover")

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     ENVIRONMENT_LOST = "EnvironmentLost"
     RESULTS_MISSING = "ResultsMissing"
     ARCHIVE_UNAVAILABLE = "ArchiveUnavailable"
+    INTERNAL_ERROR = "InternalError"
     CANCELLED = "Cancelled"
     NAMESPACE_STUCK = "NamespaceStuck"
 

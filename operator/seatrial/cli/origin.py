@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seatrial.evidence.record import LINK, STARTED_BY
+from seatrial.api.labels import LINK, STARTED_BY
 
 _LONGEST = 500
 

@@ -1,4 +1,4 @@
-"""The only module that knows kopf: watches feed the store, the store's changes feed the work queue.
+"""The only module that knows kopf: watches feed the cache, its changes feed the work queue.
 
 kopf is used for its streams (lists, reconnects, back-off, 410) and its life cycle. Its change
 handlers are not: they would add an annotation with the whole spec and two writes to every run; see docs/decisions/.
@@ -20,19 +20,16 @@ import kopf
 
 from seatrial.api import labels
 from seatrial.api.names import GROUP, PLURAL, VERSION
-from seatrial.api.times import moment_of
 from seatrial.archive.client.client import ArchiveClient
-from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult
-from seatrial.controller.reconcile import Reconciler
+from seatrial.controller.housekeeping import Housekeeper
+from seatrial.controller.one_pass import RunPass
 from seatrial.controller.work_queue import WorkQueue
 from seatrial.environment.namespace import is_signed
 from seatrial.evidence.archive import EvidenceArchive
 from seatrial.evidence.recorder import Recorder
-from seatrial.facts.attempt import ShardRef
 from seatrial.facts.cache import FactsCache, Key
-from seatrial.facts.result import Result
 from seatrial.kube.client import Cluster
-from seatrial.kube.errors import ClusterError
+from seatrial.kube.errors import ClusterError, UnavailableError
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 
@@ -44,8 +41,13 @@ PAUSE_SECONDS = 5.0
 """Before background work that ended, which it should not, begins anew."""
 
 
+def is_unanswered(error: Exception) -> bool:
+    """Whether a request failed because the API server could not be reached."""
+    return isinstance(error, UnavailableError) and error.status == 0
+
+
 class Application:
-    """The operator: wires store, queue, reconciler and archive feed to kopf's events."""
+    """The operator: wires cache, queue, pass and the archive's feed to kopf's events."""
 
     def __init__(
         self,
@@ -55,42 +57,39 @@ class Application:
         settings: Settings,
         metrics: Metrics,
     ) -> None:
-        self.store = FactsCache(settings.archive_patience, partial(is_signed, settings.key))
+        self.cache = FactsCache(settings.archive_patience, partial(is_signed, settings.key))
         self.settings, self.metrics, self._archive = settings, metrics, archive
-        self.reconciler = Reconciler(cluster, archive, self.store, settings, metrics, evidence)
-        self.recorder = Recorder(evidence, self.store, settings)
-        self.queue: WorkQueue[Key] = WorkQueue(self.reconciler)
+        self.run_pass = RunPass(cluster, archive, self.cache, settings, metrics, evidence)
+        self.housekeeper = Housekeeper(cluster, self.cache, settings, metrics, lambda: datetime.now(UTC))
+        self.recorder = Recorder(evidence, self.cache, settings)
+        self.queue: WorkQueue[Key] = WorkQueue(self.run_pass, is_unanswered)
         self.listed = False
         """Whether all that was in the cluster at the start is known; from then on the operator is ready."""
         self._tasks: list[asyncio.Task[None]] = []
         self._listing: asyncio.Task[None] | None = None
         self._swept = self._synced = time.monotonic()
 
-    # --- events ------------------------------------------------------------------------------------------------------
-
     def wake(self, uid: str) -> None:
         """The run with this uid, if there is one, wants attention."""
-        if key := self.store.key_of(uid):
+        if key := self.cache.key_of(uid):
             self.queue.add(key)
 
     def on_run(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A run was listed, added, changed or removed."""
         if kind == "DELETED":
             self.recorder.deleted(body)
-            self.queue.add(self.store.remove_run(body))
+            self.queue.add(self.cache.remove_run(body))
             return
-        self.queue.add(self.store.put_run(body))
+        self.queue.add(self.cache.put_run(body))
         self.recorder.changed(body["metadata"]["uid"])
 
     def on_namespace(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """An environment's namespace was listed, added, changed or removed."""
-        self.wake(self.store.remove_namespace(body) if kind == "DELETED" else self.store.put_namespace(body))
+        self.wake(self.cache.remove_namespace(body) if kind == "DELETED" else self.cache.put_namespace(body))
 
     def on_pod(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A pod of an environment was listed, added, changed or removed."""
-        self.wake(self.store.remove_pod(body) if kind == "DELETED" else self.store.put_pod(body))
-
-    # --- background --------------------------------------------------------------------------------------------------
+        self.wake(self.cache.remove_pod(body) if kind == "DELETED" else self.cache.put_pod(body))
 
     def start(self) -> None:
         """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
@@ -100,14 +99,14 @@ class Application:
         ]
         self._listing = asyncio.create_task(self._await_listing())
 
-    def trouble(self) -> str:
+    def failure(self) -> str:
         """Which background work has ended although it never should; empty: all is well."""
         return ", ".join(f"{task.get_name().strip('_')} has ended" for task in self._tasks if task.done())
 
     async def _await_listing(self) -> None:
         while not self.listed:
             try:
-                self.listed = await self.reconciler.knows_all()
+                self.listed = await self.housekeeper.knows_all()
             except ClusterError as error:
                 logger.warning("not ready: %s; asked again", error)
             self.metrics.ready.set(self.listed)
@@ -133,47 +132,22 @@ class Application:
 
     async def _follow_archive(self) -> None:
         async for event in self._archive.feed():
-            match event:
-                case FeedConnected():
-                    self.metrics.feed.set(1)
-                    for uid in self.store.uids():  # what was sent while nobody listened is not sent again
-                        if scope := self.store.scope(uid):
-                            self.store.ask_archive(scope)
-                        self.wake(uid)
-                case FeedLost(reason):
-                    self.metrics.feed.set(0)
-                    logger.warning("archive feed: %s", reason)
-                case FeedResult(uid, attempt, shard, digest, summary) if self.store.key_of(uid):
-                    self.store.put_result(ShardRef(uid, attempt, shard), Result(digest, summary, datetime.now(UTC)))
-                    self.wake(uid)
-                case FeedLive(uid, attempt, shard, event=sent) if self.store.key_of(uid):
-                    if self._progress(ShardRef(uid, attempt, shard), sent):
-                        self.wake(uid)
-
-    def _progress(self, ref: ShardRef, event: Mapping[str, Any]) -> bool:
-        moment = moment_of(event.get("t"))
-        match event.get("event"):
-            case "open":
-                return self.store.put_progress(ref, gates_open=moment)
-            case "start":
-                return self.store.put_progress(ref, first_test=moment)
-        return False
+            for uid in self.run_pass.results.receive(event):
+                self.wake(uid)
 
     async def _look_around(self) -> None:
         while True:
-            await asyncio.sleep(
-                min(5.0, self.settings.sweep_seconds)
-            )  # the pace of housekeeping, not a wait for anything
-            self.reconciler.count()
+            await asyncio.sleep(min(5.0, self.settings.sweep_seconds))  # the pace of housekeeping
+            self.housekeeper.count()
             now = time.monotonic()
             try:
                 if now - self._swept >= self.settings.sweep_seconds:
                     self._swept = now
-                    await self.reconciler.sweep()
+                    await self.housekeeper.sweep()
                 if now - self._synced >= self.settings.resync_seconds:
                     self._synced = now
-                    if await self.reconciler.resync():
-                        for uid in self.store.uids():
+                    if await self.housekeeper.resync():
+                        for uid in self.cache.uids():
                             self.wake(uid)
             except ClusterError as error:
                 logger.warning("housekeeping: %s; again later", error)
@@ -191,6 +165,7 @@ def build_registry(app: Application) -> kopf.OperatorRegistry:
     def register(name: str, resource: tuple[str, str, str], handle: Any) -> None:
         @kopf.index(*resource, id=f"{name}-listed", registry=registry)
         async def listed(body: kopf.Body, **_: Any) -> None:
+            app.queue.answered()  # the watch is there (again)
             handle(None, dict(body))
 
         @kopf.on.event(*resource, id=name, registry=registry)
@@ -230,7 +205,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, 5, 5, 10)
+    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 3, 4, 5, 5)
     settings.queueing.error_delays = (0.5, 1, 2, 5, 10)
     settings.queueing.idle_timeout = 1.0
     settings.execution.default_backoff = 5

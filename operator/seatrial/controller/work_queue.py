@@ -14,15 +14,24 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY = 0.25
 LONGEST_RETRY = 60.0
+LONGEST_UNANSWERED = 4.0
+"""While the server can't be reached: with the jitter less than 5 s."""
 
 
 class WorkQueue(Generic[K]):
     """Calls a handler for keys that are added: never twice at once for the same key, and once more if it was added
     meanwhile. The handler returns in how many seconds it wants to be called again (None: when something happens).
+
+    Keys that failed because nobody answered are tried again within seconds, and at once when there is an answer.
     """
 
-    def __init__(self, handler: Callable[[K], Awaitable[float | None]]) -> None:
-        self._handler = handler
+    def __init__(
+        self,
+        handler: Callable[[K], Awaitable[float | None]],
+        is_unanswered: Callable[[Exception], bool] = lambda _: False,
+    ) -> None:
+        self._handler, self._is_unanswered = handler, is_unanswered
+        self._unanswered: set[K] = set()
         self._running: set[K] = set()
         self._again: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -65,6 +74,18 @@ class WorkQueue(Generic[K]):
         self._cancel_timer(key)
         self._timers[key] = asyncio.get_running_loop().call_later(max(0.0, seconds), self.add, key)
 
+    def _note_answer(self, key: K) -> None:
+        """A key that waited for an answer got one: the others need not wait any longer."""
+        if key in self._unanswered:
+            self._unanswered.discard(key)
+            self.answered()
+
+    def answered(self) -> None:
+        """The server has answered: what waits for that is done now."""
+        waiting, self._unanswered = self._unanswered, set()
+        for key in waiting:
+            self.add(key)
+
     def _cancel_timer(self, key: K) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()
@@ -74,14 +95,11 @@ class WorkQueue(Generic[K]):
             due = await self._handler(key)
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # whatever it is: said, counted by the handler, tried again
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            asked = getattr(error, "retry_after", 0.0)
-            due = varied(pause_after(failures, FIRST_RETRY, LONGEST_RETRY, asked))
-            expected = hasattr(error, "retry_after")
-            logger.warning("%s: failed (%s), again in %.1f s", key, error, due, exc_info=None if expected else error)
+        except Exception as error:  # noqa: BLE001  (logged, counted by the handler, tried again)
+            due = self._failed(key, error)
         else:
             self._failures.pop(key, None)
+            self._note_answer(key)
         finally:
             self._running.discard(key)
         if key in self._again:
@@ -89,3 +107,18 @@ class WorkQueue(Generic[K]):
             self.add(key)
         elif due is not None and self._open:
             self.add_after(key, due)
+
+    def _failed(self, key: K, error: Exception) -> float:
+        """Notes a failure; returns in how many seconds the key is tried again."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        unanswered = self._is_unanswered(error)
+        if unanswered:
+            self._unanswered.add(key)
+        else:
+            self._note_answer(key)
+        retry_after = getattr(error, "retry_after", 0.0)
+        longest = LONGEST_UNANSWERED if unanswered else LONGEST_RETRY
+        due = varied(pause_after(failures, FIRST_RETRY, longest, retry_after))
+        expected = hasattr(error, "retry_after")
+        logger.warning("%s: failed (%s), again in %.1f s", key, error, due, exc_info=None if expected else error)
+        return due

@@ -17,7 +17,7 @@ from seatrial.evidence import connections
 from seatrial.evidence.codes import Code
 from seatrial.evidence.findings import Context, Finding, cut
 from seatrial.evidence.rules import OF_LOGINS, Rule, rules_for
-from seatrial.verdict.diagnose import telling
+from seatrial.verdict.excerpt import last_line_index
 
 _SEARCHED = 4000
 """Characters of a line that are looked at."""
@@ -171,7 +171,7 @@ def _listens(log: _Log, context: Context) -> Finding | None:
 def _last(text: str) -> str:
     """The line at the end that says why."""
     lines = [line for line in text.splitlines() if line[:1] != "#"][-_END:]
-    place = telling([_split(line)[1] for line in lines])
+    place = last_line_index([_split(line)[1] for line in lines])
     return lines[place] if place >= 0 else ""
 
 

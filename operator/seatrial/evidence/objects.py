@@ -9,7 +9,8 @@ from seatrial.api.times import parse_time
 from seatrial.evidence.codes import Code
 from seatrial.evidence.findings import Context, Finding, cut, ended_badly
 from seatrial.facts.attempt import Pod, Termination
-from seatrial.verdict.diagnose import KILLED, last_line
+from seatrial.verdict.diagnosis import KILLED
+from seatrial.verdict.excerpt import last_line
 
 STATES = "pods.json"
 EVENTS = "events.json"

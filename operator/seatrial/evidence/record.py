@@ -13,9 +13,6 @@ from seatrial.archive.model.runs import Component
 from seatrial.facts.attempt import Container, Pod
 from seatrial.masking.masker import Masker
 
-STARTED_BY = "seatrial.dev/started-by"
-LINK = "seatrial.dev/link"
-"""Annotations of a run: who started it, and where more about that is to be read. The `seatrial` command sets both."""
 DELETED = "Deleted"
 """Phase of a run that was deleted before it had a verdict."""
 _NO_CONTAINERS = ("seatrial-tools", "seatrial-wait")
@@ -84,9 +81,9 @@ def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, dele
         "message": status.get("message") or "",
         "labels": metadata.get("labels") or {},
         "startedBy": {
-            "by": annotations.get(STARTED_BY) or "",
+            "by": annotations.get(labels.STARTED_BY) or "",
             "with": creator.get("manager") or "",
-            "link": annotations.get(LINK) or "",
+            "link": annotations.get(labels.LINK) or "",
         },
         "environment": status.get("namespace") or "",
         "specHash": spec_hash(spec),

@@ -38,7 +38,7 @@ class ConflictError(ClusterError):
 
 
 class InvalidError(ClusterError):
-    """400 or 422: the object is not valid; trying again won't help."""
+    """400, 413 or 422: the object is not valid, or too large; trying again won't help."""
 
 
 class ForbiddenError(ClusterError):
@@ -73,7 +73,7 @@ def error_of(status: int, body: str, method: str) -> ClusterError:
             kind = AlreadyExistsError
         case 409:
             kind = ConflictError
-        case 400 | 422:
+        case 400 | 413 | 422:
             kind = InvalidError
         case 401 | 403:
             kind = ForbiddenError

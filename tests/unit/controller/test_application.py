@@ -37,7 +37,7 @@ class Archive:
 async def listening(*lives: list[FeedEvent], until: Callable[[Application], bool]) -> Application:
     app = Application(None, Archive(*lives), Kept().client(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
     app.listed = True
-    app.store.put_run(b.body())
+    app.cache.put_run(b.body())
     app.start()
     try:
         async with asyncio.timeout(5):
@@ -53,7 +53,7 @@ def live(**event: Any) -> FeedLive:
 
 
 def opened(app: Application) -> bool:
-    return app.store.attempt(SCOPE).shard.gates_open == moment_of(7)
+    return app.cache.attempt(SCOPE).shard.gates_open == moment_of(7)
 
 
 STRANGE = {
@@ -84,17 +84,17 @@ async def test_work_that_has_ended_is_told_to_the_probe() -> None:
     app = Application(None, Archive(), Kept().client(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
     app.listed = True
     app.start()
-    assert app.trouble() == ""
+    assert app.failure() == ""
     app._tasks[0].cancel()
     await asyncio.wait(app._tasks[:1])
-    assert app.trouble() == "follow_archive has ended"
+    assert app.failure() == "follow_archive has ended"
     await app.stop()
 
 
 async def test_what_is_told_of_runs_that_are_gone_is_not_kept() -> None:
     gone = [FeedResult("gone", 1, 0, "sha256:x", {}), FeedLive("gone", 1, 0, {"event": "open", "t": 1.0})]
     app = await listening([*gone, live(event="open", t=7.0)], until=opened)
-    assert app.store.attempt(replace(SCOPE, run=replace(SCOPE.run, uid="gone"))).shard == ShardFacts()
+    assert app.cache.attempt(replace(SCOPE, run=replace(SCOPE.run, uid="gone"))).shard == ShardFacts()
 
 
 async def test_a_late_result_of_one_attempt_does_not_judge_the_next() -> None:
@@ -102,10 +102,10 @@ async def test_a_late_result_of_one_attempt_does_not_judge_the_next() -> None:
     second = b.body(status={"attempt": 2})
 
     def received(app: Application) -> bool:
-        app.store.put_run(second)
-        return app.store.attempt(SCOPE).shard.result is not None
+        app.cache.put_run(second)
+        return app.cache.attempt(SCOPE).shard.result is not None
 
     app = await listening([late], until=received)
-    scope = app.store.scope(b.UID)
+    scope = app.cache.scope(b.UID)
     assert scope is not None
-    assert (scope.attempt, app.store.attempt(scope).shard.result) == (2, None)
+    assert (scope.attempt, app.cache.attempt(scope).shard.result) == (2, None)

@@ -16,7 +16,8 @@ from lupa.lua51 import LuaRuntime  # Argo CD's interpreter has this version of L
 from seatrial.api.run import IntegrationRun
 from seatrial.api.status import IntegrationRunStatus, Reason
 from seatrial.api.times import parse_time
-from seatrial.lifecycle.plan import created, plan, rejected
+from seatrial.lifecycle.ending import rejected
+from seatrial.lifecycle.plan import created, plan
 from tests.unit import builders as b
 from tests.unit.verdict.test_recorded import RECORDED, run_of, seen
 

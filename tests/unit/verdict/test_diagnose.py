@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from seatrial.facts.attempt import AttemptFacts
-from seatrial.facts.result import Result
-from seatrial.verdict.diagnose import Diagnosis, from_pods, from_result, last_line, not_started, without_result
+from seatrial.verdict.diagnosis import Diagnosis
+from seatrial.verdict.excerpt import last_line
+from seatrial.verdict.pods import from_pods, not_started
+from seatrial.verdict.result import from_result, without_result
 from tests.unit import builders as b
 
 SPEC: dict[str, Any] = {
@@ -217,7 +219,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
     "memory": (b.summary("died", oomKilled=True, running="t.py::test_c"), "Errored", "OutOfMemory", ("t.py::test_c",)),
     "exit": (b.summary("died", exitCode=0, running="t.py::test_c"), "Errored", "TestProcessDied", ("exit 0", "t.py::test_c")),
     "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied", ("SIGSEGV",)),
-    "unknown outcome": (b.summary("something new"), "Errored", "TestProcessDied", ()),
+    "unknown outcome": (b.summary("something new"), "Errored", "ResultsMissing", ("outcome: 'something new' is none of",)),
 }  # fmt: skip
 
 
@@ -246,12 +248,12 @@ TAKEN: dict[str, tuple[AttemptFacts, dict[str, Any], str]] = {
 def test_what_was_taken_from_the_tests_is_no_failing_test(
     seen: AttemptFacts, told: dict[str, Any], reason: str
 ) -> None:
-    said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), reason, ())
+    said(from_result(b.run(SPEC), seen, b.result_from(told)), reason, ())
 
 
 @pytest.mark.parametrize(("told", "verdict", "reason", "says"), RESULTS.values(), ids=RESULTS.keys())
 def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, says: tuple[str, ...]) -> None:
-    found = from_result(b.run(SPEC), b.facts(POSTGRES, API), Result("sha256:x", told))
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, API), b.result_from(told))
     assert found.verdict == verdict
     said(found, reason, says)
 
@@ -259,31 +261,31 @@ def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, sa
 def test_an_app_whose_pod_was_refused_is_not_told_as_slow() -> None:
     told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}])
     says = ("app api was never created", "app.kubernetes.io/managed-by=seatrial")
-    said(from_result(b.run(SPEC), b.facts(POSTGRES), Result("sha256:x", told)), "AdmissionDenied", says)
+    said(from_result(b.run(SPEC), b.facts(POSTGRES), b.result_from(told)), "AdmissionDenied", says)
 
 
 def test_that_an_app_no_longer_answers_is_not_said_where_its_end_is_known() -> None:
     told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
-    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), Result("sha256:x", told))
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), b.result_from(told))
     assert "no longer answering" not in found.message
 
 
 def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> None:
     dead = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
-    found = from_result(b.run(SPEC), b.facts(dead), Result("sha256:x", b.summary("failed", lost=[REFUSED])))
+    found = from_result(b.run(SPEC), b.facts(dead), b.result_from(b.summary("failed", lost=[REFUSED])))
     said(found, "OutOfMemory", ("postgres", "limits.memory"))
 
 
 def test_what_found_no_node_is_not_told_as_slow() -> None:
     seen = b.facts(POSTGRES, b.pod("api", "app", b.waiting("api", ""), unschedulable="0/1 nodes: Insufficient memory"))
     told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "no address"}])
-    said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), "Unschedulable", ("api", "Insufficient memory"))
+    said(from_result(b.run(SPEC), seen, b.result_from(told)), "Unschedulable", ("api", "Insufficient memory"))
 
 
 def test_a_container_killed_whole_is_told_by_its_pod() -> None:
     seen = b.facts(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
     told = b.summary("no-exit-record", running="t.py::test_c")
-    said(from_result(b.run(SPEC), seen, Result("sha256:x", told)), "OutOfMemory", ("t.py::test_c",))
+    said(from_result(b.run(SPEC), seen, b.result_from(told)), "OutOfMemory", ("t.py::test_c",))
 
 
 MISSING = {
@@ -397,18 +399,18 @@ CRASHED = b.pod(
 
 def test_the_first_cause_wins_over_its_consequences() -> None:
     """Postgres is out of memory, so the app crashes, so tests fail; even if nobody asked Postgres at the end."""
-    failed = Result("sha256:x", b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]))
+    failed = b.result_from(b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]))
     said(from_result(b.run(SPEC), b.facts(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
 
 
 def test_an_app_that_waits_to_be_started_again_is_told_as_crashed_when_the_time_is_over() -> None:
-    told = Result("sha256:x", b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
+    told = b.result_from(b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
     says = ("api", "exit 1", "psycopg.OperationalError: refused", "`seatrial logs orders api`")
     said(from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), told), "AppCrashed", says)
 
 
 def test_an_app_that_ended_meanwhile_is_named_with_the_failures() -> None:
-    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), Result("sha256:x", b.summary("failed")))
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), b.result_from(b.summary("failed")))
     said(
         found,
         "TestsFailed",
@@ -422,7 +424,7 @@ NEXT_STEPS = {
         "`seatrial logs orders migrations`",
     ),
     "TestTimeout": (
-        from_result(b.run(SPEC), b.facts(), Result("sha256:x", b.summary("timeout"))), "tests.perTestTimeout",
+        from_result(b.run(SPEC), b.facts(), b.result_from(b.summary("timeout"))), "tests.perTestTimeout",
     ),
     "AppCrashed": (
         from_pods(
@@ -441,5 +443,5 @@ def test_messages_say_what_to_do_next(reason: str, found: Diagnosis | None, step
 
 
 def test_messages_fit_a_status() -> None:
-    told = b.summary("failed", failures=[{"id": "t" * 5000, "message": "m" * 5000}])
-    assert len(from_result(b.run(SPEC), b.facts(), Result("sha256:x", told)).message) <= 1000
+    told = b.summary("failed", failures=[{"id": "t" * 4000, "message": "m" * 4000}])
+    assert len(from_result(b.run(SPEC), b.facts(), b.result_from(told)).message) <= 1000

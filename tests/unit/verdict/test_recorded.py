@@ -22,6 +22,7 @@ NOT_RECORDED = {
     Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED,  # before there is anything to look at
     Reason.RESULTS_MISSING,  # the collector is broken for it
     Reason.NAMESPACE_STUCK,  # no verdict
+    Reason.INTERNAL_ERROR,  # a bug of the operator
 }  # fmt: skip
 
 
