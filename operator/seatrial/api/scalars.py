@@ -61,6 +61,8 @@ Word = Annotated[str, Field(max_length=16384)]
 DatabaseName = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 BucketName = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 AbsolutePath = Annotated[str, Field(max_length=1024, pattern=r"^/.+")]
+ComponentName = Annotated[str, Field(max_length=40, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")]
+"""The key of a service or app."""
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 IntOrString = Annotated[int | str, WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 63})]
 QUANTITY_PATTERN = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$"

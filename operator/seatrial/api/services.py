@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from seatrial.api.base import LIST_SET, Model, cel, rules
 from seatrial.api.container import Command, Env, FileSource, Resources
 from seatrial.api.readiness import Readiness
-from seatrial.api.scalars import AbsolutePath, BucketName, DatabaseName, Image, PortNumber
+from seatrial.api.scalars import AbsolutePath, BucketName, ComponentName, DatabaseName, Image, PortNumber
 
 
 class ServiceType(StrEnum):
@@ -32,7 +32,7 @@ TYPES_OF_FIELDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("postgres",): ("version", "databases", "extensions", "initSQL", "storage", "settings", "locale"),
     ("minio",): ("buckets",),
     ("temporal",): ("namespaces", "searchAttributes"),
-    ("custom",): ("image", "command", "args", "ports", "env", "ready", "writable"),
+    ("custom",): ("image", "command", "args", "ports", "env", "ready", "writable", "after"),
     ("postgres", "minio"): ("user",),
     ("postgres", "minio", "redis"): ("password",),
 }
@@ -115,6 +115,9 @@ class Service(Model):
     """Custom: how to see that it can be used. Without it: its main port accepts a connection, or it runs if it has none."""
     writable: Annotated[tuple[AbsolutePath, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None
     """Custom: folders that it can write besides `/tmp`, such as `/var/lib/mysql`. Each begins empty."""
+    after: Annotated[tuple[ComponentName, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None
+    """Custom: other services that must be ready before it starts. An init container waits for them, which takes up to a
+    second longer."""
 
     def type_under(self, name: str) -> ServiceType:
         """The type of this service when it is called `name`."""

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from seatrial.api.base import Model, cel, rules
+from seatrial.api.base import LIST_SET, Model, cel, rules
 from seatrial.api.container import Command, Env, FileSource, Resources
 from seatrial.api.readiness import AppReadiness
-from seatrial.api.scalars import AbsolutePath, Duration, Image, ObjectName, PortNumber, Text, Word
+from seatrial.api.scalars import AbsolutePath, ComponentName, Duration, Image, ObjectName, PortNumber, Text, Word
 
 
 class Migration(Model):
@@ -34,7 +34,11 @@ class Migration(Model):
 class App(Model):
     """One part of the system under test. Without a port it is ready when it runs."""
 
-    model_config = ConfigDict(json_schema_extra=rules(cel("!has(self.ready) || has(self.port)", "ready needs a port")))
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("!has(self.ready) || has(self.port) || has(self.ports)", "ready needs a port"),
+        )
+    )
     image: Image
     """The image. It runs as uid 65532 with a read-only root; `/tmp` can be written."""
     command: Command = ()
@@ -45,6 +49,11 @@ class App(Model):
     """Where it runs. Default: the image's own."""
     port: PortNumber | None = None
     """Where it listens. The app's DNS name is its key, and `<KEY>_URL` tells it to all."""
+    ports: Annotated[dict[str, PortNumber], Field(max_length=20, min_length=1)] | None = None
+    """More ports by name; `<KEY>_PORT_<NAME>` tells each to all. Without `port` the main one is called `http`, else it is
+    the first by name."""
+    after: Annotated[tuple[ComponentName, ...], Field(max_length=20, json_schema_extra=LIST_SET)] = ()
+    """Other apps that must be ready before it starts. Services and migrations always are."""
     replicas: Annotated[int, Field(ge=1, le=20)] = 1
     """How many pods of it run. With more than one, only those that are ready are reached."""
     env: Env = ()

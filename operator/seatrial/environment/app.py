@@ -10,6 +10,7 @@ from seatrial.api.scope import Scope
 from seatrial.api.system import App
 from seatrial.environment import env, gates, network, objects, pod, resources, shared
 from seatrial.environment.backing import Backing
+from seatrial.environment.custom import ready_port
 from seatrial.settings import Settings
 
 
@@ -27,7 +28,7 @@ def workload(
     init container waits instead.
     """
     timeout = spec.timeouts.environment
-    before = gates.of_services(backings) + gates.of_migrations(spec.migrations)
+    before = gates.of_services(backings) + gates.of_migrations(spec.migrations) + gates.of_apps(spec.apps, app.after)
     volumes = shared.mounts(spec.shared_volume)
     container = pod.Container(
         name=name,
@@ -80,12 +81,14 @@ def _several(app: App) -> bool:
 
 
 def _readiness(app: App) -> objects.Manifest | None:
-    if app.port is None:
+    main = gates.main_port(app)
+    if main is None:
         return None
     if not _several(app):
-        return pod.tcp_probe(app.port)
-    ports = gates.app_ports(app)
-    port = ports.get("ready", app.port)
+        return pod.tcp_probe(main)
+    how_asked = app.ready and app.ready.asked
+    named = how_asked.port if how_asked else None
+    port = main if named is None else ready_port(named, app.ports or {})
     how: objects.Manifest = {"tcpSocket": {"port": port}}
     if app.ready and app.ready.http_get:
         given = app.ready.http_get.model_dump(mode="json", by_alias=True, exclude_defaults=True)

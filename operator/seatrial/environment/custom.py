@@ -14,9 +14,9 @@ from seatrial.environment.paths import normal
 from seatrial.environment.pod import HOME, TMP, Mount, tcp_probe
 
 
-def ordered_ports(service: Service) -> dict[str, int]:
+def ordered_ports(ports: Mapping[str, int] | None) -> dict[str, int]:
     """The ports, main port first: the one named http, else the first by name (a stored object keeps no order)."""
-    return dict(sorted((service.ports or {}).items(), key=lambda item: (item[0] != "http", item[0])))
+    return dict(sorted((ports or {}).items(), key=lambda item: (item[0] != "http", item[0])))
 
 
 def ready_port(port: int | str | None, ports: Mapping[str, int]) -> int | None:
@@ -50,7 +50,7 @@ def backing(name: str, service: Service) -> Backing:
 
     It is told nothing about the other services: an image that looks for `PGHOST` would take theirs for its own.
     """
-    ports = ordered_ports(service)
+    ports = ordered_ports(service.ports)
     main = next(iter(ports.values()), None)
     by_exec = service.ready.exec if service.ready else None
     readiness: Manifest | None = tcp_probe(main) if main else None

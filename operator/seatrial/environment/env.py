@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from seatrial.api.container import Env
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
-from seatrial.environment import shared
+from seatrial.environment import gates, shared
 from seatrial.environment.backing import Backing
+from seatrial.environment.custom import ordered_ports
 from seatrial.environment.expansion import env_name, merged
 from seatrial.environment.objects import Manifest
 from seatrial.environment.pod import HOME
@@ -67,10 +68,10 @@ def announcements(
         secrets = tuple(credential.env() for credential in backing.credentials)
         parts.append(Announcement(f"spec.services.{name}", secrets + _values(backing.variables)))
     for name, app in sorted(spec.apps.items()):
-        if app.port:
-            parts.append(
-                Announcement(f"spec.apps.{name}", _values({env_name(name, "url"): f"http://{name}:{app.port}"}))
-            )
+        if main := gates.main_port(app):
+            told = {env_name(name, "url"): f"http://{name}:{main}"}
+            told |= {env_name(name, "port", key): str(port) for key, port in ordered_ports(app.ports).items()}
+            parts.append(Announcement(f"spec.apps.{name}", _values(told)))
     volume, where = spec.shared_volume, shared.path(spec.shared_volume)
     if shared_volume and volume and volume.env and where:
         parts.append(Announcement("spec.sharedVolume.env", _values({volume.env: where})))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from seatrial.api.scalars import format_duration
 from seatrial.api.system import App, Migration
 from seatrial.environment import objects, pod, resources, security
 from seatrial.environment.backing import Backing
-from seatrial.environment.custom import gate_url
+from seatrial.environment.custom import gate_url, ordered_ports, ready_port
 from seatrial.settings import Settings
 
 BEACON_PORT = 7070
@@ -26,9 +26,9 @@ class Gate:
     url: str
 
 
-def of_services(backings: Mapping[str, Backing]) -> tuple[Gate, ...]:
-    """One gate for each service."""
-    return tuple(Gate(name, backing.gate) for name, backing in backings.items())
+def of_services(backings: Mapping[str, Backing], names: Container[str] | None = None) -> tuple[Gate, ...]:
+    """One gate for each service, or for each of these."""
+    return tuple(Gate(name, backing.gate) for name, backing in backings.items() if names is None or name in names)
 
 
 def beacon_port(step: int) -> int:
@@ -49,19 +49,31 @@ def of_step(steps: Sequence[Migration], step: int) -> tuple[Gate, ...]:
 
 
 def app_ports(app: App) -> dict[str, int]:
-    """The ports at which an app can be reached: its own, and the one of its readiness if that is another."""
-    if app.port is None:
+    """The ports at which an app can be reached: the main one first, last the one of its readiness if that is another."""
+    named = ordered_ports(app.ports)
+    main = main_port(app)
+    if main is None:
         return {}
+    ports = {"app": main, **{name: port for name, port in named.items() if port != main}}
     how = app.ready and app.ready.asked
-    ports = {"app": app.port}
-    if how and how.port is not None and int(how.port) != app.port:
-        ports["ready"] = int(how.port)
+    asked = ready_port(how.port, named) if how and how.port is not None else None
+    if asked is not None and asked not in ports.values():
+        ports["ready"] = asked
     return ports
 
 
-def of_apps(apps: Mapping[str, App]) -> tuple[Gate, ...]:
-    """One gate for each app."""
-    return tuple(Gate(name, gate_url(name, app.ready, app_ports(app))) for name, app in sorted(apps.items()))
+def main_port(app: App) -> int | None:
+    """Where an app is reached under its URL; None if it has no port."""
+    return app.port if app.port is not None else ready_port(None, ordered_ports(app.ports))
+
+
+def of_apps(apps: Mapping[str, App], names: Container[str] | None = None) -> tuple[Gate, ...]:
+    """One gate for each app, or for each of these."""
+    return tuple(
+        Gate(name, gate_url(name, app.ready, app_ports(app)))
+        for name, app in sorted(apps.items())
+        if names is None or name in names
+    )
 
 
 def _flags(gates: Sequence[Gate], timeout: timedelta) -> list[str]:

@@ -87,7 +87,7 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         *(app.network_service(scope, name, each) for name, each in apps),
     )
     leading = (
-        *(services.workload(scope, spec.services[name], settings, name, backing) for name, backing in backings.items()),
+        *(services.workload(scope, spec, settings, backings, name) for name in backings),
         migration.workload(scope, spec, settings, backings),
     )
     dependents = (

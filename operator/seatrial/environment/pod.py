@@ -222,9 +222,10 @@ def bare(
     role: labels.Role,
     containers: Sequence[Container],
     *,
+    init: Sequence[Container] = (),
     user: int = security.USER,
 ) -> objects.Manifest:
     """A Pod of its own, never restarted and never replaced: its end is seen and ends the run."""
-    pod = template(scope, settings, component, role, containers, user=user)
+    pod = template(scope, settings, component, role, containers, init=init, user=user)
     metadata = {"name": component, "namespace": scope.namespace, **pod["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
 
 from seatrial.api.container import FileSource, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.api.services import ServiceType
-from seatrial.environment import budget, custom, resources, security, shared, tests, variables, workdir
+from seatrial.environment import (
+    budget,
+    custom,
+    gates,
+    resources,
+    security,
+    shared,
+    tests,
+    variables,
+    workdir,
+)
 from seatrial.environment.paths import is_within, normal
 from seatrial.environment.problem import Problem
 from seatrial.settings import Budget
@@ -36,6 +47,7 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]], 
         *_config_maps(run, config_maps),
         *_names(run),
         *_ports(run),
+        *_order(run),
         *wrong_quantities,
         *variables.reserved_names(run.spec),
         *(() if wrong_quantities else budget.problems(run.spec, limits)),
@@ -83,31 +95,75 @@ def _names(run: IntegrationRun) -> Iterator[Problem]:
 
 def _ports(run: IntegrationRun) -> Iterator[Problem]:
     for name, service in sorted(run.spec.services.items()):
-        path, ports = f"spec.services.{name}", custom.ordered_ports(service)
-        seen: dict[int, str] = {}
-        for port_name, port in ports.items():
-            if not _PORT_NAME.fullmatch(port_name):
-                yield Problem(
-                    f"{path}.ports.{port_name}",
-                    "a port's name has lower case letters, digits and '-', at most 63, and begins and ends "
-                    "with a letter or digit",
-                )
-            if port in seen:
-                yield Problem(f"{path}.ports.{port_name}", f"port {port} is already called {seen[port]}; name it once")
-            seen.setdefault(port, port_name)
+        path, ports = f"spec.services.{name}", custom.ordered_ports(service.ports)
+        yield from _port_names(path, ports, {})
         how = service.ready and service.ready.asked
         if how and how.port is not None and custom.ready_port(how.port, ports) not in ports.values():
             known = ", ".join(f"{key} ({port})" for key, port in ports.items())
             yield Problem(f"{path}.ready", f"there is no port {how.port}; ports has {known}")
     for name, app in sorted(run.spec.apps.items()):
+        path, ports = f"spec.apps.{name}", custom.ordered_ports(app.ports)
+        yield from _port_names(
+            path, ports, {"app": app.port, "ready": None} if app.port else {"app": None, "ready": None}
+        )
         ready = app.ready and app.ready.asked
         if ready and ready.port is not None:
-            number = custom.ready_port(ready.port, {})
+            number = custom.ready_port(ready.port, ports)
             if number is None or not 1 <= number <= 65535:
+                main = gates.main_port(app)
                 yield Problem(
-                    f"spec.apps.{name}.ready",
-                    f"{ready.port!r} is not a port: give a number from 1 to 65535, or leave it out for {app.port}",
+                    f"{path}.ready",
+                    f"{ready.port!r} is not a port: give a number from 1 to 65535 or a name in ports, "
+                    f"or leave it out for {main}",
                 )
+
+
+def _port_names(path: str, ports: Mapping[str, int], taken: Mapping[str, int | None]) -> Iterator[Problem]:
+    """`taken`: names that mean another port."""
+    seen: dict[int, str] = {}
+    for name, port in ports.items():
+        if not _PORT_NAME.fullmatch(name):
+            yield Problem(
+                f"{path}.ports.{name}",
+                "a port's name has lower case letters, digits and '-', at most 63, and begins and ends "
+                "with a letter or digit",
+            )
+        if name in taken and taken[name] != port:
+            yield Problem(f"{path}.ports.{name}", f"the name {name} is taken; use another one")
+        if port in seen:
+            yield Problem(f"{path}.ports.{name}", f"port {port} is already called {seen[port]}; name it once")
+        seen.setdefault(port, name)
+
+
+def _order(run: IntegrationRun) -> Iterator[Problem]:
+    """`after`: names of others, and no circle."""
+    parts = (
+        ("services", "service", {name: service.after or () for name, service in run.spec.services.items()}),
+        ("apps", "app", {name: app.after for name, app in run.spec.apps.items()}),
+    )
+    for field, what, after in parts:
+        unknown = False
+        for name, others in sorted(after.items()):
+            for i, other in enumerate(others):
+                if other not in after:
+                    unknown = True
+                    known = ", ".join(sorted(after.keys() - {name})) or "none"
+                    yield Problem(f"spec.{field}.{name}.after[{i}]", f"there is no {what} {other}; there are: {known}")
+        if not unknown and (circle := _circle(after)):
+            yield Problem(
+                f"spec.{field}.{circle[0]}.after", f"they wait for each other: {' after '.join((*circle, circle[0]))}"
+            )
+
+
+def _circle(after: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Names of which each comes after the next and the last after the first; empty if there are none."""
+    sorter = TopologicalSorter(after)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return tuple(reversed(found[1:]))
+    return ()
 
 
 def _resources(run: IntegrationRun) -> Iterator[Problem]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seatrial.api import labels
+from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
 from seatrial.api.services import Service, ServiceType
-from seatrial.environment import custom, minio, network, objects, pod, postgres, redis, resources, temporal
+from seatrial.environment import custom, env, gates, minio, network, objects, pod, postgres, redis, resources, temporal
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import env_name
 from seatrial.settings import Settings
@@ -54,8 +55,14 @@ def network_service(scope: Scope, name: str, backing: Backing) -> objects.Manife
     return network.service(scope, name, labels.Role.SERVICE, ports, only_ready=backing.only_ready)
 
 
-def workload(scope: Scope, service: Service, settings: Settings, name: str, backing: Backing) -> objects.Manifest:
+def workload(
+    scope: Scope, spec: IntegrationRunSpec, settings: Settings, backings: Mapping[str, Backing], name: str
+) -> objects.Manifest:
     """The Pod of a backing service: never restarted, because a restarted database would be an empty one."""
+    service, backing = spec.services[name], backings[name]
+    before = gates.of_services(backings, service.after or ())
+    contract = env.entries(env.announcements(scope, spec, backings))
+    init = (gates.wait_container(settings, before, spec.timeouts.environment, contract),) if before else ()
     container = pod.Container(
         name=name,
         image=backing.image,
@@ -67,4 +74,4 @@ def workload(scope: Scope, service: Service, settings: Settings, name: str, back
         readiness=backing.readiness,
         mounts=backing.mounts,
     )
-    return pod.bare(scope, settings, name, labels.Role.SERVICE, (container,), user=backing.user)
+    return pod.bare(scope, settings, name, labels.Role.SERVICE, (container,), init=init, user=backing.user)

@@ -61,7 +61,8 @@ def context_of(run: IntegrationRun, pods: Iterable[Pod]) -> Context:
     """What findings need to know of a run."""
     roles = dict.fromkeys(run.spec.services, Role.SERVICE) | dict.fromkeys(run.spec.apps, Role.APP)
     ports = {port: name for port, name in _PORTS.items() if name in run.spec.services}
-    ports |= {app.port: name for name, app in run.spec.apps.items() if app.port}
+    for name, app in run.spec.apps.items():
+        ports |= dict.fromkeys((*((app.port,) if app.port else ()), *(app.ports or {}).values()), name)
     broken = {
         pod.component
         for pod in pods

@@ -25,7 +25,7 @@ _EXAMPLE: dict[str, Any] = {
     "metadata": {"name": "<name of the run>", "namespace": "default", "uid": "<uid of the run>"},
     "spec": {
         "services": _EXAMPLE_SERVICES,
-        "apps": {"controller": {"image": "registry.example/app:1", "port": 8000}},
+        "apps": {"controller": {"image": "registry.example/app:1", "port": 8000, "ports": {"metrics": 9090}}},
         "sharedVolume": {"mountPath": "/sessions", "env": "SESSIONS_DIR"},
         "tests": {"image": "registry.example/tests:1"},
     },

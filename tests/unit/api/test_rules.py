@@ -37,8 +37,8 @@ def test_every_list_says_how_it_is_merged() -> None:
         ".spec.tests.env", ".status.conditions",
     }  # fmt: skip
     assert {path for path, kind in lists.items() if kind == "set"} == {
-        f".spec.services[].{name}" for name in ("databases", "extensions", "buckets", "namespaces", "writable")
-    }
+        f".spec.services[].{name}" for name in ("databases", "extensions", "buckets", "namespaces", "writable", "after")
+    } | {".spec.apps[].after"}
 
 
 def test_no_word_of_the_status_is_closed_but_those_of_kubernetes() -> None:

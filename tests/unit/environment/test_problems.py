@@ -37,6 +37,19 @@ TABLE = [
     ("services: {postgres: {password: ''}}", "spec.services.postgres.password", "needs a password"),
     ("services: {db: {type: custom, image: i, writable: [/a, /a/]}}", "spec.services.db.writable[1]", "name it once"),
     ("services: {db: {type: custom, image: i, writable: [/proc/x]}}", "spec.services.db.writable[0]", "/proc is needed"),
+    ("apps: {a: {image: i, port: 80, ports: {http: 80, Grpc: 90}}}", "spec.apps.a.ports.Grpc", "lower case"),
+    ("apps: {a: {image: i, port: 80, ports: {x: 90, y: 90}}}", "spec.apps.a.ports.y", "port 90 is already called x"),
+    ("apps: {a: {image: i, port: 80, ports: {app: 90}}}", "spec.apps.a.ports.app", "the name app is taken"),
+    ("apps: {a: {image: i, ports: {x: 90}, ready: {grpc: {port: y}}}}", "spec.apps.a.ready", "'y' is not a port"),
+    # order
+    ("apps: {a: {image: i, after: [b]}}", "spec.apps.a.after[0]", "there is no app b; there are: none"),
+    ("apps: {a: {image: i, after: [b]}, b: {image: i, after: [a]}}", "spec.apps.a.after", "a after b after a"),
+    ("apps: {a: {image: i, after: [a]}}", "spec.apps.a.after", "a after a"),
+    (
+        "services: {redis: {}, x: {type: custom, image: i, after: [redis, nats]}}",
+        "spec.services.x.after[1]",
+        "there is no service nats; there are: redis",
+    ),
     # resources
     ("apps: {a: {image: i, resources: {limits: {memory: 1GB}}}}", "spec.apps.a.resources.limits.memory", "'1GB' is not"),
     (

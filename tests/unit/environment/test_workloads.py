@@ -307,6 +307,32 @@ def test_shared_memory_has_the_size_that_is_asked_for() -> None:
     assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Gi"}
 
 
+def test_apps_have_several_ports_and_an_order() -> None:
+    run = make(
+        "apps: {auth: {image: i, port: 8000, ports: {metrics: 9100, grpc: 50051}, ready: {grpc: {port: grpc}}, command: [a]}, "
+        "gateway: {image: i, ports: {admin: 81, http: 80}, after: [auth], command: [g]}}"
+    )
+    result = render(run)
+    assert {p["name"]: p["port"] for p in find(result, "Service", "auth")["spec"]["ports"]} == {
+        "app": 8000, "metrics": 9100, "grpc": 50051,
+    }  # fmt: skip
+    gateway = container(result, "Deployment", "gateway")
+    assert "auth=grpc://auth:50051" in gateway["command"]
+    told = {e["name"]: e.get("value") for e in gateway["env"]}
+    assert (told["AUTH_URL"], told["AUTH_PORT_METRICS"]) == ("http://auth:8000", "9100")
+    assert (told["GATEWAY_URL"], told["GATEWAY_PORT_ADMIN"]) == ("http://gateway:80", "81")
+    assert not any(word.startswith("gateway=") for word in container(result, "Deployment", "auth")["command"])
+
+
+def test_a_custom_service_waits_for_others_in_an_init_container() -> None:
+    run = make("services: {postgres: {}, x: {type: custom, image: i, after: [postgres], ports: {http: 80}}}")
+    pod = find(render(run), "Pod", "x")["spec"]
+    (wait,) = pod["initContainers"]
+    assert wait["command"][:2] == ["/seatrial/launch", "wait"]
+    assert any(word.startswith("postgres=postgres://") for word in wait["command"])
+    assert [e["name"] for e in pod["containers"][0]["env"]] == ["HOME"]
+
+
 def test_services_are_reached_before_they_are_called_ready() -> None:
     result = case("readiness")
     published = {
