@@ -93,6 +93,12 @@ class Metrics:
             registry=self.registry,
         )
         hub.on_drop = dropped.inc
+        self._refused_connections = Counter(
+            "seatrial_archive_refused_connections",
+            "Connections that were ended: too many of one peer (peer), too many (all), a request whose head did not come (slow).",
+            ["why"],
+            registry=self.registry,
+        )
 
     def result(self, summary: dict[str, Any]) -> None:
         """Counts a complete result."""
@@ -107,6 +113,10 @@ class Metrics:
     def deleted(self, limit: str) -> None:
         """Counts a run that was removed."""
         self._deleted.labels(limit).inc()
+
+    def refused_connection(self, why: str) -> None:
+        """Counts a connection that was ended."""
+        self._refused_connections.labels(why).inc()
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(value)

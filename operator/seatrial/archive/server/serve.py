@@ -17,6 +17,7 @@ from seatrial import tokens
 from seatrial.archive.server.access.kubernetes import Kubernetes, Reviewer
 from seatrial.archive.server.access.readers import Access
 from seatrial.archive.server.app import read_app, upload_app
+from seatrial.archive.server.connections import Guard, guarded_by
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.history.database import database_url
 from seatrial.archive.server.history.history import History
@@ -79,7 +80,8 @@ async def running(
             upload = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.upload_port)))
             read = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.read_port)))
             for app, listening in ((upload_app(archive), upload), (read_app(archive), read)):
-                server = _Server(_config(app, settings))
+                guard = Guard(settings.connections, metrics.refused_connection)
+                server = _Server(_config(app, settings, guard))
                 servers.append(server)
                 tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
             try:
@@ -134,11 +136,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def _config(app: ASGIApp, settings: Settings, guard: Guard) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
-        http="h11",
+        http=guarded_by(guard),
         ws="none",
         log_config=None,
         access_log=False,

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from seatrial.api.scalars import Duration
+from seatrial.archive.server.connections import ConnectionLimits
 from seatrial.archive.server.live.limits import Limits
 from seatrial.variables import Variables, read
 
@@ -78,8 +79,11 @@ class Settings(Variables):
     max_file_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_MAX_FILE", ge=1)] = 2 * 2**30
     max_manifest_bytes: int = 16 * 2**20
     max_live_bytes: int = 4 * 2**20
-    idle_seconds: float = 60.0
+    idle_seconds: float = 20.0
     """An upload that sends nothing for so long is ended."""
+    least_bytes_per_second: int = 1_024
+    """An upload that is slower on average than this, but for its first `idle_seconds`, is ended."""
+    connections: ConnectionLimits = ConnectionLimits()
     stop_seconds: int = 20
     """For uploads under way when the archive is stopped."""
     live: Limits = Limits()

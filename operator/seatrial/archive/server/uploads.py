@@ -26,6 +26,7 @@ from seatrial_protocol.limits import EVENT
 log = logging.getLogger(__name__)
 
 _DISCARDED_BYTES = 1024 * 1024  # read of a refused body whose sender has no right to the set
+_DISCARDING_SECONDS = 30.0
 _EVENTS_AT_ONCE = 500
 
 
@@ -57,9 +58,12 @@ def upload_routes(archive: Archive) -> list[BaseRoute]:
 class _Body:
     """The body of a request, in pieces, and each piece only once."""
 
-    def __init__(self, request: Request, idle_seconds: float) -> None:
+    def __init__(self, request: Request, idle_seconds: float, least_bytes_per_second: int) -> None:
         self._request = request
         self._idle_seconds = idle_seconds
+        self._least_bytes_per_second = least_bytes_per_second
+        self._waited = 0.0  # seconds, for the sender alone
+        self._received = 0
         self._ended = False  # nothing more is to be read
         self.complete = False  # all of it was read
 
@@ -87,29 +91,34 @@ class _Body:
                 raise TooLargeError(f"the body is larger than {limit} bytes", "send less at once")
         return bytes(body)
 
-    async def swallow(self, limit: int) -> None:
-        """Reads what is left of a refused body, and forgets it.
+    async def discard(self, limit: int) -> None:
+        """Reads what is left of a refused body, at most so many bytes for a few seconds.
 
         Else the connection would be reset while the sender still writes, and many senders would never see why.
         """
         try:
-            while not self._ended and limit > 0:
-                limit -= len(await self._next())
-        except (TooSlowError, ClientDisconnect):
+            async with asyncio.timeout(_DISCARDING_SECONDS):
+                while not self._ended and limit > 0:
+                    limit -= len(await self._next())
+        except (TimeoutError, TooSlowError, ClientDisconnect):
             return  # it was refused anyway
 
     async def _next(self) -> bytes:
+        patience = self._idle_seconds + self._received / self._least_bytes_per_second - self._waited
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            async with asyncio.timeout(min(self._idle_seconds, patience)):
                 message = await self._request.receive()
+            self._waited += time.monotonic() - began
         except TimeoutError as error:
             self._ended = True
-            raise TooSlowError(f"nothing came for {self._idle_seconds:.0f} s", "send it again") from error
+            raise TooSlowError(f"too little came within {self._idle_seconds:.0f} s", "send it again") from error
         if message["type"] == "http.disconnect":
             self._ended = True
             raise ClientDisconnect
         self._ended = self.complete = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
+        self._received += len(piece)
         return piece
 
 
@@ -122,17 +131,17 @@ def _upload(archive: Archive, kind: str, handler: UploadHandler) -> Callable[[Re
     async def call(request: Request) -> Response:
         began = time.perf_counter()
         outcome = "error"
-        body = _Body(request, archive.settings.idle_seconds)
-        swallow = _DISCARDED_BYTES
+        body = _Body(request, archive.settings.idle_seconds, archive.settings.least_bytes_per_second)
+        rest = _DISCARDED_BYTES
         try:
             key = key_of(request)
             authorize(request, _token(archive.key, key))
-            swallow = archive.settings.max_file_bytes
+            rest = archive.settings.max_file_bytes
             outcome, response = await handler(archive, request, key, body)
             return response
         except ArchiveRuleError as error:
             outcome = REFUSALS[type(error)][1]
-            await body.swallow(swallow)
+            await body.discard(rest)
             response = await refused(request, error)
             if not body.complete:  # else the connection would stay open for the rest
                 response.headers["Connection"] = "close"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -9,11 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.server.access.readers import COOKIE
+from seatrial.archive.server.errors import TooSlowError
 from seatrial.archive.server.pages.addresses import query, root
 from seatrial.archive.server.pages.site import Site
 from seatrial.archive.server.pages.views import SignInView
 
 _FORM = 64 * 2**10  # bytes of a form
+_FORM_SECONDS = 10.0
 
 
 async def form(site: Site, request: Request) -> Response:
@@ -57,12 +60,17 @@ async def _fields(request: Request) -> dict[str, str]:
 
     Raises:
         InvalidError: it comes from a page of somebody else, or is far too large.
+        TooSlowError: it does not come.
     """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise InvalidError("the form was sent from another site", "use the archive's own page")
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _FORM:
-            raise InvalidError("the form is too large", "a token has a few thousand characters")
+    try:
+        async with asyncio.timeout(_FORM_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > _FORM:
+                    raise InvalidError("the form is too large", "a token has a few thousand characters")
+    except TimeoutError as error:
+        raise TooSlowError(f"the form did not come within {_FORM_SECONDS:.0f} s", "send it again") from error
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
