@@ -23,7 +23,7 @@ _SENTENCES = {
 
 
 class Variables(BaseSettings):
-    """Base of all settings. A value that is made in code comes from its arguments alone; `read` asks the environment."""
+    """Base of all settings. One that is made in code comes from its arguments alone; `read` asks the environment."""
 
     model_config = SettingsConfigDict(
         env_prefix="SEATRIAL_", frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True

@@ -6,8 +6,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // newHTTPProbe: ready when a GET is answered with 2xx or 3xx. Redirects are not followed, proxies not asked. As the kubelet's, it trusts any
@@ -85,13 +89,37 @@ func get(ctx context.Context, connector *connector, u *url.URL, headers url.Valu
 		if err != nil {
 			return err
 		}
-		response.Body.Close()
 		if response.StatusCode < 200 { // 103 Early Hints: the answer is still to come
+			response.Body.Close()
 			continue
 		}
-		if !ready(response.StatusCode) {
-			return fmt.Errorf("HTTP %d", response.StatusCode)
+		defer response.Body.Close()
+		if ready(response.StatusCode) {
+			return nil
 		}
-		return nil
+		if text := excerpt(response.Body); text != "" {
+			return fmt.Errorf("HTTP %d: %s", response.StatusCode, text)
+		}
+		return fmt.Errorf("HTTP %d", response.StatusCode)
 	}
+}
+
+// bodyLimit is how many bytes of an answer are shown: a health check names in few words what it misses.
+const bodyLimit = 200
+
+// excerpt is the beginning of an answer, on one line; empty for what is no text, and for pages and other markup.
+func excerpt(body io.Reader) string {
+	data, _ := io.ReadAll(io.LimitReader(body, bodyLimit+1)) // what came before an error is worth showing
+	rest := ""
+	if len(data) > bodyLimit {
+		data, rest = data[:bodyLimit], "…"
+		for len(data) > 0 && !utf8.Valid(data) && len(data) > bodyLimit-utf8.UTFMax {
+			data = data[:len(data)-1] // within a character
+		}
+	}
+	text := strings.Join(strings.Fields(string(data)), " ")
+	if text == "" || text[0] == '<' || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return ""
+	}
+	return text + rest
 }

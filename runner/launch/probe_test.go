@@ -133,6 +133,31 @@ func TestHTTPAndS3(t *testing.T) {
 	}
 }
 
+func TestWhatAnUnreadyServerSays(t *testing.T) {
+	var body atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, body.Load().(string))
+	}))
+	defer server.Close()
+	for said, want := range map[string]string{
+		"":                                  "HTTP 503",
+		"{\n  \"database\": \"down\"\n}\n":  `HTTP 503: { "database": "down" }`,
+		"<html><h1>Unavailable</h1></html>": "HTTP 503",
+		"\x00\x01\x02":                      "HTTP 503",
+		"\xff\xfe":                          "HTTP 503",
+		"\x1b[31mred":                       "HTTP 503",
+		strings.Repeat("x", 10_000):         "HTTP 503: " + strings.Repeat("x", 200) + "…",
+		strings.Repeat("ä", 10_000):         "HTTP 503: " + strings.Repeat("ä", 100) + "…",
+		"x" + strings.Repeat("ä", 10_000):   "HTTP 503: x" + strings.Repeat("ä", 99) + "…",
+	} {
+		body.Store(said)
+		if got := ask(t, server.URL+"/", nil); got != want {
+			t.Errorf("%.20q: %q, want %q", said, got, want)
+		}
+	}
+}
+
 func TestNothingThereOrSomethingElse(t *testing.T) {
 	t.Parallel()
 	closed := closedPort(t)

@@ -172,7 +172,7 @@ async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World)
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
     await world.until(world.settled, "cleaned up")
     (postgres,) = [pod for pod in world.kept.json(uid, "pods.json") if pod["metadata"]["name"] == "postgres"]
-    assert postgres["metadata"]["annotations"] == {"seatrial.dev/gone": "as it was known last"}
+    assert postgres["metadata"]["annotations"] == {"seatrial.dev/gone": "as it was last seen"}
     assert any("postgres" in note for note in world.kept.json(uid, "notes.json"))
 
 

@@ -1,4 +1,4 @@
-"""How the operator brings evidence and records to the archive."""
+"""Uploads evidence and records to the archive."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from seatrial.archive.model.keys import EVIDENCE
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.model.record import Record
 
-# Not for a free connection: to wait for that tells nothing of the archive.
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0, pool=None)
+"""None for a free connection: waiting for one does not mean that the archive is silent."""
 
 
 def encode(value: Any) -> bytes:

@@ -113,7 +113,7 @@ class Gatherer:
             if usage:
                 await self._store(gathered, "usage.json", [states.kept(pod) for pod in usage])
         elif gathered.run.status.timeline.started:
-            gathered.notes.append("the environment was gone: its pods are told as they were known last, without logs")
+            gathered.notes.append("the environment was gone: its pods are as they were last seen, without logs")
         present = {pod["metadata"]["uid"] for pod in bodies}
         gone = [states.last_known(pod) for pod in pods if pod.uid not in present]
         everything = logs.in_order([*(states.kept(pod) for pod in bodies), *gone])

@@ -1,4 +1,4 @@
-"""Objects of the environment as they are kept: as Kubernetes gave them, without what tells nothing. Pure."""
+"""Objects of the environment as they are kept: as Kubernetes gave them, without managed fields. Pure."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def nodes_of(pods: Iterable[Object]) -> list[str]:
 
 
 def _terminated(end: Termination) -> dict[str, Any]:
-    told = {"exitCode": end.exit_code, "reason": end.reason, "message": end.message}
+    ended = {"exitCode": end.exit_code, "reason": end.reason, "message": end.message}
     times = {"startedAt": end.started_at, "finishedAt": end.finished_at}
-    return told | {k: format_time(v) for k, v in times.items() if v is not None}
+    return ended | {k: format_time(v) for k, v in times.items() if v is not None}
 
 
 def _status(container: Container) -> dict[str, Any]:
@@ -65,14 +65,14 @@ def _status(container: Container) -> dict[str, Any]:
 
 
 def last_known(pod: Pod) -> dict[str, Any]:
-    """A pod that is gone, as the watch told of it last: the same shape, with what is remembered of it."""
+    """A pod that is gone, as it was last seen: the same shape, with what is known of it."""
     return {
         "metadata": {
             "name": pod.name,
             "namespace": pod.namespace,
             "uid": pod.uid,
             "labels": {labels.COMPONENT: pod.component, labels.ROLE: pod.role},
-            "annotations": {labels.PREFIX + "gone": "as it was known last"},
+            "annotations": {labels.PREFIX + "gone": "as it was last seen"},
             **({"creationTimestamp": format_time(pod.created)} if pod.created else {}),
         },
         "spec": {"nodeName": pod.node},
