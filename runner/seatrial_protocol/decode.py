@@ -3,7 +3,7 @@
     @contract("exit record", limits.EXIT_RECORD)
     class ExitRecord(Contract):
         ended_at: float = moment()
-        error: Optional[str] = text(limits.MESSAGE, default=None)
+        error: Optional[str] = string(limits.MESSAGE, default=None)
 
 reads and writes ``{"endedAt": 1.5, "error": null}``. A field without a default must be there; with one, ``null`` and
 nothing mean the default.
@@ -175,7 +175,7 @@ def kind_of(value: object) -> str:
     return next(name for kind, name in kinds if isinstance(value, kind))
 
 
-def text(limit: int, *, default: Any = _REQUIRED, name: str = "", omit: bool = False) -> Any:
+def string(limit: int, *, default: Any = _REQUIRED, name: str = "", omit: bool = False) -> Any:
     """A text of at most so many characters."""
 
     def read(value: Any) -> str:
@@ -260,7 +260,7 @@ def items(of: type[Contract], count: int, *, default: Any = _REQUIRED, name: str
     return field(read, default=default, name=name, omit=omit, write=write)
 
 
-def texts(count: int, limit: int, *, default: Any = _REQUIRED, name: str = "", omit: bool = False) -> Any:
+def strings(count: int, limit: int, *, default: Any = _REQUIRED, name: str = "", omit: bool = False) -> Any:
     """A list of at most so many texts; a tuple in Python."""
 
     def read_one(value: Any) -> str:
@@ -294,6 +294,26 @@ def anything(*, default: Any = _REQUIRED, name: str = "") -> Any:
         return value
 
     return field(read, default=default, name=name)
+
+
+def integers(count: int, limit: int, *, default: Any = _REQUIRED, name: str = "", omit: bool = False) -> Any:
+    """An object of at most so many whole numbers, their names at most so many characters long."""
+
+    def read(value: Any) -> dict[str, int]:
+        if not isinstance(value, dict):
+            raise wrong(f"expected an object, found {kind_of(value)}")
+        if len(value) > count:
+            raise wrong(f"more than {count} entries")
+        for key, entry in value.items():
+            if len(key) > limit:
+                raise _WrongError(f"longer than {limit} characters", key[: limits.CODE])
+            if not isinstance(entry, int) or isinstance(entry, bool):
+                raise _WrongError(f"expected a whole number, found {kind_of(entry)}", key[: limits.CODE])
+            if not 0 <= entry <= limits.COUNT:
+                raise _WrongError(f"not from 0 to {limits.COUNT}", key[: limits.CODE])
+        return value
+
+    return field(read, default=default, name=name, omit=omit)
 
 
 def mapping(count: int, limit: int, *, default: Any = _REQUIRED, name: str = "") -> Any:
@@ -381,7 +401,21 @@ class Contract:
 
 @dataclass_transform(
     frozen_default=True,
-    field_specifiers=(text, one_of, integer, number, moment, flag, items, texts, part, anything, mapping, field),
+    field_specifiers=(
+        string,
+        one_of,
+        integer,
+        integers,
+        number,
+        moment,
+        flag,
+        items,
+        strings,
+        part,
+        anything,
+        mapping,
+        field,
+    ),
 )
 def contract(document: str, bounds: Bounds = limits.EVENT) -> Callable[[type[T]], type[T]]:
     """Makes a class a frozen dataclass and a contract.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Optional
 
 from seatrial_protocol import limits
-from seatrial_protocol.decode import Contract, contract, flag, integer, items, moment, text
+from seatrial_protocol.decode import Contract, contract, flag, integer, items, moment, string
 
 
 @contract("unready part")
 class Unready(Contract):
     """Something that the tests wait for or need, and that does not answer."""
 
-    name: str = text(limits.LABEL)
+    name: str = string(limits.LABEL)
     """Of the service or app, or ``migrations``."""
-    error: str = text(limits.LABEL, default="")
+    error: str = string(limits.LABEL, default="")
     """Why, for people."""
 
 
@@ -25,7 +25,7 @@ class ExitRecord(Contract):
     ended_at: float = moment()
     exit_code: Optional[int] = integer(high=255, default=None)
     """None: a signal ended it, or it never started."""
-    signal: Optional[str] = text(limits.CODE, default=None)
+    signal: Optional[str] = string(limits.CODE, default=None)
     """For example ``SIGKILL``."""
     timed_out: bool = flag(default=False)
     """It ran longer than the limit for all tests and was stopped."""
@@ -36,9 +36,9 @@ class ExitRecord(Contract):
     not_ready: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
     started_at: Optional[float] = moment(default=None)
     """None: it never started."""
-    code: Optional[str] = text(limits.CODE, default=None)
+    code: Optional[str] = string(limits.CODE, default=None)
     """Why it never started: one of ``termination.Code``."""
-    error: Optional[str] = text(limits.MESSAGE, default=None)
+    error: Optional[str] = string(limits.MESSAGE, default=None)
     """The same for people."""
     lost: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
     """What no longer answered after it had ended badly."""

@@ -10,7 +10,18 @@ from datetime import datetime
 from typing import Any, Optional, Union
 
 from seatrial_protocol import limits
-from seatrial_protocol.decode import Contract, ProtocolError, contract, field, flag, kind_of, load, mapping, text, wrong
+from seatrial_protocol.decode import (
+    Contract,
+    ProtocolError,
+    contract,
+    field,
+    flag,
+    kind_of,
+    load,
+    mapping,
+    string,
+    wrong,
+)
 from seatrial_protocol.limits import Bounds
 from seatrial_protocol.times import parse_time
 
@@ -40,15 +51,15 @@ def _write_time(value: datetime) -> str:
 class Hint(Contract):
     """One line of the evidence, what it shows, and what to do about it."""
 
-    component: str = text(limits.NAME)
-    file: str = text(limits.PATH)
+    component: str = string(limits.NAME)
+    file: str = string(limits.PATH)
     """Of the evidence, such as logs/orders.log."""
-    line: str = text(_TEXT)
-    title: str = text(_TEXT)
+    line: str = string(_TEXT)
+    title: str = string(_TEXT)
     """For people."""
-    advice: str = text(_TEXT)
+    advice: str = string(_TEXT)
     """For people."""
-    code: str = text(limits.CODE, default="")
+    code: str = string(limits.CODE, default="")
     """What the line shows. Open: a newer operator may write others."""
     data: Optional[dict[str, str]] = mapping(_DATA, _TEXT, default=None)
     """What it is about, such as the name of a table."""

@@ -60,9 +60,11 @@ COLLECTION_ERRORS = 100
 """Of one event."""
 MARKERS = 1000
 """Of one test."""
-ARGUMENTS = 1000
-"""Of pytest."""
+NAMES = 100
+"""Of files, threads, categories in one event."""
 PARTS = 1000
 """Services, apps and migrations that a gate waits for."""
+FILES = 50_000
+"""Of one manifest."""
 ENTRIES = 100
 """Of a list in a summary."""

@@ -15,10 +15,11 @@ from seatrial_protocol.decode import (
     number,
     one_of,
     part,
-    text,
-    texts,
+    string,
+    strings,
 )
 from seatrial_protocol.exit_record import Unready
+from seatrial_protocol.identity import RunIdentity
 
 _LINE = 4096
 _SENTENCES = 16 * 1024
@@ -51,15 +52,6 @@ class Outcome:
 OUTCOMES = tuple(value for name, value in vars(Outcome).items() if name.isupper())
 
 
-@contract("run")
-class RunIdentity(Contract):
-    """The run that a document belongs to."""
-
-    uid: str = text(limits.NAME)
-    name: str = text(limits.NAME, default="")
-    namespace: str = text(limits.NAME, default="")
-
-
 @contract("counts")
 class Counts(Contract):
     """How many tests did what. ``flaky`` ones are also among the passed."""
@@ -84,24 +76,24 @@ class Counts(Contract):
 class FailedTest(Contract):
     """A test that failed, or a file that could not be collected."""
 
-    id: str = text(_LINE)
-    catalogue_id: Optional[str] = text(_LINE, default=None)
-    message: str = text(_LINE, default="")
+    id: str = string(_LINE)
+    catalogue_id: Optional[str] = string(_LINE, default=None)
+    message: str = string(_LINE, default="")
 
 
 @contract("collection error")
 class FailedFile(Contract):
     """A file that could not be collected."""
 
-    id: str = text(_LINE)
-    message: str = text(_LINE, default="")
+    id: str = string(_LINE)
+    message: str = string(_LINE, default="")
 
 
 @contract("slow test")
 class SlowTest(Contract):
     """One of the tests that took longest."""
 
-    id: str = text(_LINE)
+    id: str = string(_LINE)
     seconds: float = number()
 
 
@@ -117,8 +109,8 @@ class LineCoverage(Contract):
 class OmittedFile(Contract):
     """A file that was not uploaded."""
 
-    path: str = text(limits.PATH)
-    reason: str = text(_LINE, default="")
+    path: str = string(limits.PATH)
+    reason: str = string(_LINE, default="")
 
 
 @contract("omitted artifacts")
@@ -143,16 +135,16 @@ class Summary(Contract):
     complete: bool = flag(default=False)
     """pytest finished its session, and its process ended with the same status."""
     exit_code: Optional[int] = integer(high=255, default=None)
-    signal: Optional[str] = text(limits.CODE, default=None)
+    signal: Optional[str] = string(limits.CODE, default=None)
     timed_out: bool = flag(default=False)
     oom_killed: bool = flag(default=False)
     gate_timeout: bool = flag(default=False)
     not_ready: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
     lost: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
     """What no longer answered when the process had ended badly."""
-    error: Optional[str] = text(_SENTENCES, default=None)
+    error: Optional[str] = string(_SENTENCES, default=None)
     """How it ended, for people; None if the numbers say it all."""
-    running: Optional[str] = text(_LINE, default=None)
+    running: Optional[str] = string(_LINE, default=None)
     """The test that ran when the process ended."""
     tests: Counts = part(Counts, default=Counts())
     failures: tuple[FailedTest, ...] = items(FailedTest, limits.ENTRIES, default=())
@@ -169,12 +161,12 @@ class Summary(Contract):
     first_test_at: Optional[float] = moment(default=None)
     last_test_ended_at: Optional[float] = moment(default=None)
     ended_at: Optional[float] = moment(default=None)
-    pytest: Optional[str] = text(limits.LABEL, default=None)
+    pytest: Optional[str] = string(limits.LABEL, default=None)
     """Its version."""
-    python: Optional[str] = text(limits.LABEL, default=None)
-    notes: tuple[str, ...] = texts(limits.ENTRIES, _LINE, default=())
+    python: Optional[str] = string(limits.LABEL, default=None)
+    notes: tuple[str, ...] = strings(limits.ENTRIES, _LINE, default=())
     """Oddities that people should know of."""
     coverage: Optional[LineCoverage] = part(LineCoverage, default=None, omit=True)
     artifacts_omitted: Optional[OmittedFiles] = part(OmittedFiles, default=None, omit=True)
-    output_tail: str = text(_SENTENCES, default="", omit=True)
+    output_tail: str = string(_SENTENCES, default="", omit=True)
     """The end of pytest's output, if not all tests passed."""

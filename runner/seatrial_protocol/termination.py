@@ -11,7 +11,7 @@ import re
 from typing import Optional
 
 from seatrial_protocol import limits
-from seatrial_protocol.decode import Contract, ProtocolError, contract, dump, text
+from seatrial_protocol.decode import Contract, ProtocolError, contract, dump, string
 
 _MESSAGE = 1000
 """Bytes of a message that is written: of each container of a pod with many, Kubernetes keeps less."""
@@ -50,10 +50,10 @@ class Code:
 class TerminationMessage(Contract):
     """What a program of ours says when it ends."""
 
-    code: str = text(limits.CODE)
-    message: str = text(limits.MESSAGE, default="")
+    code: str = string(limits.CODE)
+    message: str = string(limits.MESSAGE, default="")
     """For people."""
-    digest: str = text(limits.LABEL, default="", omit=True)
+    digest: str = string(limits.LABEL, default="", omit=True)
     """Of the manifest that the collector delivered."""
 
     def encode(self) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
+from seatrial_protocol.summary import OmittedFile, OmittedFiles
 from seatrial_runner.upload import Source
 
 FILES_LIMIT = 10_000
@@ -33,18 +34,18 @@ class Omitted:
 
     files: int = 0
     bytes: int = 0
-    examples: list[dict[str, object]] = field(default_factory=list)
+    examples: list[OmittedFile] = field(default_factory=list)
 
     def add(self, path: str, reason: str, size: int = 0) -> None:
         """Count one more."""
         self.files += 1
         self.bytes += size
         if len(self.examples) < EXAMPLES:
-            self.examples.append({"path": path[:PATH_LIMIT], "reason": reason})
+            self.examples.append(OmittedFile(path[:PATH_LIMIT], reason))
 
-    def told(self) -> Optional[dict[str, object]]:
+    def in_summary(self) -> Optional[OmittedFiles]:
         """For the summary; None if nothing was left out."""
-        return {"files": self.files, "bytes": self.bytes, "examples": self.examples} if self.files else None
+        return OmittedFiles(self.files, self.bytes, tuple(self.examples)) if self.files else None
 
 
 def pattern(glob: str) -> re.Pattern[str]:

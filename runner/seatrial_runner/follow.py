@@ -6,14 +6,19 @@ import os
 import stat
 from typing import Callable, Optional
 
-from seatrial_runner.events import Event, Lines, Tail, parse
+from seatrial_protocol import limits
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.events import Event
+from seatrial_protocol.exit_record import ExitRecord
+from seatrial_runner.lines import Lines
 from seatrial_runner.mask import Mask
-from seatrial_runner.report import Assembly, Case
+from seatrial_runner.report.assembly import Assembly
+from seatrial_runner.report.cases import Case
 from seatrial_runner.report.ctrf import Ctrf
+from seatrial_runner.report.facts import Facts
 from seatrial_runner.report.junit import JUnit
-from seatrial_runner.report.summary import Facts
+from seatrial_runner.tail import Tail
 
-RECORD_LIMIT = 1024 * 1024
 OUTPUT_END = 32 * 1024
 """Bytes kept of the end of pytest's output."""
 
@@ -81,9 +86,9 @@ class Follower:
         for tail in (self.gates, self.events, self.output):
             if tail.damage:
                 self.facts.note(tail.damage)
-        bad = self._event_lines.bad + self._gate_lines.bad
-        if bad:
-            self.facts.note(f"{bad} lines of events could not be read")
+        for lines in (self._event_lines, self._gate_lines):
+            if lines.bad:
+                self.facts.note(f"{lines.bad} lines of events could not be read, the first: {lines.problem}")
         self.facts.output_tail = self._output_end.decode("utf-8", "replace")
         self._report()
 
@@ -103,33 +108,22 @@ class Follower:
         with open(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return False
-            self.record_bytes = self._mask(file.read(RECORD_LIMIT))
+            self.record_bytes = self._mask(file.read(limits.EXIT_RECORD.size + 1))
         try:
-            record = parse(self.record_bytes)
-        except ValueError:
-            record = None
-        if isinstance(record, dict):
-            self.facts.record = record
-        else:
-            self.facts.note("the exit record could not be read")
+            self.facts.record = ExitRecord.parse(self.record_bytes)
+        except ProtocolError as error:
+            self.facts.record_problem = str(error)
         return True
 
     def _gate(self, event: Event) -> None:
-        try:
-            self.facts.add_gate_event(event)
-            self._tell(event)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self.facts.note(f"a gate event could not be understood: {error!r}"[:500])
+        self.facts.add_gate_event(event)
+        self._tell(event)
 
     def _event(self, event: Event) -> None:
         if self.finished:
             return
-        try:
-            self.facts.add_event(event)
-            cases = self._assembly.add(event)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self.facts.note(f"an event could not be understood: {error!r}"[:500])
-            return
+        self.facts.add_event(event)
+        cases = self._assembly.add(event)
         self._tell(event)
         for case in cases:
             self._case(case)
@@ -151,7 +145,8 @@ class Follower:
             self._case(case)
         started = self.facts.first_at or self.facts.gates_began or 0.0
         ended = self.facts.last_event or started
-        session = self.facts.session or {}
-        properties = {name: session[name] for name in ("pytest", "python", "platform") if session.get(name)}
+        session = self.facts.session
+        known = {} if session is None else {name: getattr(session, name) for name in ("pytest", "python", "platform")}
+        properties = {name: value for name, value in known.items() if value}
         self._junit.close(self._title, started, properties)
-        self._ctrf.close(started, ended, session.get("pytest"), dict(properties))
+        self._ctrf.close(started, ended, properties.get("pytest"), dict(properties))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from typing import Optional
+from typing import Any, Optional
 
-from seatrial_runner.events import Event
-from seatrial_runner.report.summary import encode
-from seatrial_runner.upload import Archive, Damaged, Refused, Unavailable
+from seatrial_protocol.decode import dump
+from seatrial_protocol.events import Collected, Dropped, Event, Other, Phase
+from seatrial_runner.upload import DamagedError, RefusedError, UnavailableError, Uploader
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +23,13 @@ TEXT = 4096
 """Characters of a text in a live event."""
 
 
-def live_form(event: Event) -> Optional[Event]:
+def live_form(event: Event) -> Optional[dict[str, Any]]:
     """What is told live of an event; None if it tells nothing that others don't."""
-    kind = event["event"]
-    if kind == "heartbeat" or (kind == "phase" and event.get("outcome") != "failed"):
+    if isinstance(event, Other) or (isinstance(event, Phase) and event.outcome != "failed"):
         return None
-    short = {name: value for name, value in event.items() if name not in ("stdout", "stderr", "log")}
-    if kind == "collected":
-        errors = [error for error in (event.get("errors") or ())[:5] if isinstance(error, dict)]
-        short["errors"] = [{"id": error.get("id"), "message": error.get("message")} for error in errors]
+    short = {name: value for name, value in event.to_json().items() if name not in ("stdout", "stderr", "log")}
+    if isinstance(event, Collected):
+        short["errors"] = [{"id": error.id[:TEXT], "message": error.message[:TEXT]} for error in event.errors[:5]]
     for name, value in short.items():
         if isinstance(value, str) and len(value) > TEXT:
             short[name] = value[:TEXT]
@@ -44,7 +42,7 @@ class Live:
     They are for people who watch; the results don't depend on them. What doesn't fit the backlog is dropped and counted.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Uploader) -> None:
         self._archive = archive
         self._lines: deque[bytes] = deque()
         self._bytes = 0
@@ -61,7 +59,7 @@ class Live:
         short = live_form(event)
         if short is None:
             return
-        line = encode(short) + b"\n"
+        line = dump(short) + b"\n"
         with self._changed:
             if self.refused is not None:
                 return
@@ -69,7 +67,7 @@ class Live:
                 self._dropped += 1
                 return
             if self._dropped:
-                gap = encode({"t": event.get("t"), "event": "dropped", "count": self._dropped}) + b"\n"
+                gap = dump(Dropped(event.t, self._dropped).to_json()) + b"\n"
                 self._append(gap)
                 self._dropped = 0
             self._append(line)
@@ -103,13 +101,13 @@ class Live:
                 delay = EVERY
                 with self._changed:
                     self._bytes -= size
-            except (Unavailable, Damaged):
+            except (UnavailableError, DamagedError):
                 with self._changed:
                     self._lines.extendleft(reversed(batch))
                     if self._closing:
                         break
                 delay = min(delay * 2, 5.0)
-            except Refused as error:
+            except RefusedError as error:
                 with self._changed:
                     self.refused = str(error)
                     self._lines.clear()

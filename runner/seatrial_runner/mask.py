@@ -19,7 +19,7 @@ COPY_LIMIT = 256 * 1024**2
 """Bytes of a file of which a copy is made."""
 
 
-class TooLarge(Exception):  # noqa: N818 - reads as what is wrong
+class TooLargeError(Exception):
     """A file can't be masked."""
 
 
@@ -146,7 +146,7 @@ def masked_file(source: Source, mask: Mask) -> Optional[Spool]:
     """A copy of an open file without the secrets in it; None if it holds none.
 
     Raises:
-        TooLarge: it holds some, and a copy would be too large for the collector's disk.
+        TooLargeError: it holds some, and a copy would be too large for the collector's disk.
     """
     assert isinstance(source.content, int)
     if not mask.longest:
@@ -159,7 +159,7 @@ def masked_file(source: Source, mask: Mask) -> Optional[Spool]:
     if not stream.hit:
         return None
     if source.size > COPY_LIMIT:
-        raise TooLarge(f"it holds a secret, and more than {COPY_LIMIT} bytes are not masked")
+        raise TooLargeError(f"it holds a secret, and more than {COPY_LIMIT} bytes are not masked")
     stream, spool = Masked(mask, same_size=binary), Spool()
     for chunk in _chunks(source.content, source.size):
         spool.add(stream.feed(chunk))

@@ -18,11 +18,11 @@ CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 30.0
 
 
-class Unavailable(Exception):  # noqa: N818 - the names read as what is wrong
+class UnavailableError(Exception):
     """The archive did not answer, or said that it can't take anything now: try again later."""
 
 
-class Refused(Exception):  # noqa: N818
+class RefusedError(Exception):
     """The archive answered that it will not take this; trying the same again changes nothing.
 
     ``status`` is its HTTP status.
@@ -33,7 +33,7 @@ class Refused(Exception):  # noqa: N818
         self.status = status
 
 
-class Damaged(Exception):  # noqa: N818
+class DamagedError(Exception):
     """The bytes that arrived were not those that were announced, or not all are there: send them again."""
 
 
@@ -63,12 +63,12 @@ class Source:
         while sent < self.size:
             data = os.pread(fd, min(CHUNK, self.size - sent), sent)
             if not data:  # cut short since it was hashed; what arrives will not have the digest announced
-                raise Damaged("a file was cut short while it was sent")
+                raise DamagedError("a file was cut short while it was sent")
             sent += len(data)
             yield data
 
 
-class Archive:
+class Uploader:
     """Writes the files of one shard.
 
     Args:
@@ -96,7 +96,7 @@ class Archive:
         """Store a file; that the same bytes are there already is fine.
 
         Raises:
-            Unavailable, Refused, Damaged: see there.
+            UnavailableError, RefusedError, DamagedError: see there.
         """
         self._request("PUT", f"/files/{quote(path)}", source, {"Content-SHA256": source.sha256})
 
@@ -104,7 +104,7 @@ class Archive:
         """Seal the shard. Gives the manifest's digest, ``sha256:<hex>``.
 
         Raises:
-            Unavailable, Refused, Damaged: see there; Damaged names files that are missing.
+            UnavailableError, RefusedError, DamagedError: see there; DamagedError names files that are missing.
         """
         source = Source.of(manifest)
         answer = self._request("PUT", "/manifest", source, {"Content-SHA256": source.sha256})
@@ -112,16 +112,16 @@ class Archive:
         try:
             digest = json.loads(answer)["digest"]
         except (ValueError, KeyError, TypeError):
-            raise Damaged(f"the archive's answer to the manifest was not understood: {answer[:200]!r}") from None
+            raise DamagedError(f"the archive's answer to the manifest was not understood: {answer[:200]!r}") from None
         if digest != expected:
-            raise Damaged(f"the archive has a manifest with digest {digest}, sent was {expected}")
+            raise DamagedError(f"the archive has a manifest with digest {digest}, sent was {expected}")
         return expected
 
     def post_live(self, lines: bytes) -> None:
         """Tell what happens now, as JSON lines.
 
         Raises:
-            Unavailable, Refused, Damaged: see there.
+            UnavailableError, RefusedError, DamagedError: see there.
         """
         self._request("POST", "/live", Source.of(lines), {"Content-Type": "application/x-ndjson"})
 
@@ -136,24 +136,24 @@ class Archive:
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             if not reused or isinstance(error, socket.timeout):
-                raise Unavailable(f"{self._where}: {_said(error)}") from error
+                raise UnavailableError(f"{self._where}: {_cause(error)}") from error
             # a connection that was idle may have been closed by the other side; that says nothing about the archive
             try:
                 status, answer = self._exchange(method, path, source, headers)
-            except (OSError, http.client.HTTPException) as again:
+            except (OSError, http.client.HTTPException) as second:
                 self._connection.close()
-                raise Unavailable(f"{self._where}: {_said(again)}") from again
-        except Damaged:
+                raise UnavailableError(f"{self._where}: {_cause(second)}") from second
+        except DamagedError:
             self._connection.close()
             raise
         if status in (200, 201, 204):
             return answer
         message = f"{method} {path}: HTTP {status}{_detail(answer)}"
         if status == 422:
-            raise Damaged(message)
+            raise DamagedError(message)
         if status >= 500 or status in (408, 425, 429):
-            raise Unavailable(f"{self._where}: {message}")
-        raise Refused(status, message)
+            raise UnavailableError(f"{self._where}: {message}")
+        raise RefusedError(status, message)
 
     def _exchange(self, method: str, path: str, source: Source, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = self._connection
@@ -193,7 +193,7 @@ def _answer_left(connection: http.client.HTTPConnection) -> Optional[tuple[int, 
     return answer
 
 
-def _said(error: Exception) -> str:
+def _cause(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(error).__name__
 
 
@@ -201,8 +201,8 @@ def _detail(answer: bytes) -> str:
     """What the archive said: its errors are JSON objects with ``error`` and ``hint``."""
     text = answer[:1000].decode("utf-8", "replace").strip()
     try:
-        told = json.loads(answer)
-        text = str(told["error"]) + (f" ({told['hint']})" if told.get("hint") else "")
+        refusal = json.loads(answer)
+        text = str(refusal["error"]) + (f" ({refusal['hint']})" if refusal.get("hint") else "")
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
     return f": {text[:500]}" if text else ""

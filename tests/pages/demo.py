@@ -19,8 +19,12 @@ from seatrial.archive.model.record import parse_record
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import ingest
 from seatrial.archive.server.sets.results import Result
-from seatrial_runner.report import Assembly
-from seatrial_runner.report.summary import Facts, summarize
+from seatrial_protocol.events import parse_event
+from seatrial_protocol.exit_record import ExitRecord
+from seatrial_protocol.identity import RunIdentity
+from seatrial_runner.report.assembly import Assembly
+from seatrial_runner.report.facts import Facts
+from seatrial_runner.report.summary import summarize
 
 HOSTILE = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>\"'><svg onload=window.pwned=1>"
 SPEC = {
@@ -130,12 +134,13 @@ def results(run: dict[str, str], tests: list[Test], first: float, files: Mapping
     facts, assembly = Facts(), Assembly()
     events = list(events_of(tests, first))
     for event in events:
-        facts.add_event(event)
-        for case in assembly.add(event):
+        typed = parse_event(event)
+        facts.add_event(typed)
+        for case in assembly.add(typed):
             facts.add_case(case)
     code = int(facts.bad > 0)
-    facts.record = {"exitCode": code, "startedAt": first - 2, "endedAt": events[-1]["t"] + 0.1}
-    summary = summarize(facts, run, 1, 0)
+    facts.record = ExitRecord(events[-1]["t"] + 0.1, exit_code=code, started_at=first - 2)
+    summary = summarize(facts, RunIdentity(**run), 1, 0).to_json()
     output = "".join(f"{test.id} {test.outcome.upper()}\n" for test in tests)
     return {
         "summary.json": json.dumps(summary).encode(),

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Optional, TextIO
 
 from seatrial_runner import __version__
-from seatrial_runner.report import FAILED, Case
+from seatrial_runner.report.cases import FAILED, Case
 
 SPEC_VERSION = "0.0.0"
 _STATUS = {"passed": "passed", "xpassed": "passed", "skipped": "skipped", "xfailed": "skipped"}

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
-from seatrial_runner.report import FAILED, Case, Failure
+from seatrial_runner.report.cases import FAILED, Case, Failure
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -21,9 +21,15 @@ def lines(*events: dict[str, Any]) -> bytes:
 
 def test_events_become_rows() -> None:
     data = lines(
-        {"event": "collected", "count": 3, "errors": [{"id": "bad.py", "message": "no module", "text": "trace"}]},
-        {"event": "start", "id": "a.py::a"},
         {
+            "t": 1.0,
+            "event": "collected",
+            "count": 3,
+            "errors": [{"id": "bad.py", "message": "no module", "text": "trace"}],
+        },
+        {"t": 1.0, "event": "start", "id": "a.py::a"},
+        {
+            "t": 1.0,
             "event": "phase",
             "id": "a.py::a",
             "when": "call",
@@ -33,8 +39,16 @@ def test_events_become_rows() -> None:
             "text": "t",
         },
         {"event": "end", "id": "a.py::a", "outcome": "failed", "seconds": 1.5, "file": "a.py", "line": 3, "t": 101.5},
-        {"event": "end", "id": "a.py::b", "outcome": "passed", "seconds": 1, "reruns": 1, "catalogueId": "INT-1"},
-        {"event": "start", "id": "a.py::hangs"},
+        {
+            "t": 1.0,
+            "event": "end",
+            "id": "a.py::b",
+            "outcome": "passed",
+            "seconds": 1,
+            "reruns": 1,
+            "catalogueId": "INT-1",
+        },
+        {"t": 1.0, "event": "start", "id": "a.py::hangs"},
     )
     half = len(data) // 2
     ((tests, texts),) = rows(of_events([data[:half], data[half:]]))
@@ -50,20 +64,18 @@ def test_events_become_rows() -> None:
 
 
 def test_what_makes_no_sense_is_left_out() -> None:
+    end = {"event": "end", "id": "x", "outcome": "passed", "seconds": 1, "t": 1}
+    odd = ({"seconds": "long"}, {"outcome": "o" * 99}, {"outcome": []}, {"seconds": 1e300}, {"line": 2**70}, {"id": 3})
     data = b"".join(
         [
             b"no json\n",
-            lines({"event": "end"}, {"event": "end", "id": "x", "outcome": "passed", "seconds": "long"}),
-            lines({"event": "phase", "id": 3, "outcome": []}, {"event": "collected", "errors": 7}),
-            b'{"event": "end", "t": 1e400, "id": "y"}\n',
-            lines({"event": "end", "id": "odd", "outcome": "o" * 99, "seconds": -1e99, "line": 2**70, "t": 1e300}),
-            lines({"event": "end", "id": "nul\0\ud800", "outcome": "passed", "seconds": 1, "reruns": 10**30}),
+            lines({"event": "end"}, {"event": "collected", "errors": 7}, *({**end, **wrong} for wrong in odd)),
+            b'{"event": "end", "t": 1e400, "id": "y", "outcome": "passed"}\n',
+            lines({**end, "id": "nul\0\ud800"}, {**end, "id": "clock turned back", "seconds": -5}),
         ]
     )
     ((tests, _),) = rows(of_events([data]))
-    odd, nul = (row for row in tests if row["test_id"] != "3")
-    assert (odd["seconds"], odd["line"], odd["ended_at"], len(odd["outcome"])) == (0.0, None, None, 32)
-    assert (nul["test_id"], nul["reruns"]) == ("nul\ufffd?", 2**31 - 1)
+    assert [(row["test_id"], row["seconds"]) for row in tests] == [("nul\ufffd?", 1.0), ("clock turned back", 0.0)]
 
 
 def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -72,8 +84,11 @@ def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     events: Told = []
     for number in range(9):
         name = f"t{number}"
-        failed = {"event": "phase", "id": name, "when": "call", "outcome": "failed", "text": "x" * 100_000}
-        events += [failed, {"event": "end", "id": name, "outcome": "failed", "seconds": 1, "markers": ["m"] * 1000}]
+        failed = {"event": "phase", "id": name, "when": "call", "outcome": "failed", "text": "x" * 90_000, "t": 1}
+        events += [
+            failed,
+            {"event": "end", "id": name, "outcome": "failed", "seconds": 1, "markers": ["m"] * 1000, "t": 1},
+        ]
     with caplog.at_level(logging.WARNING):
         ((tests, texts),) = rows(of_events([lines(*events)]))
     assert len(tests) == 5

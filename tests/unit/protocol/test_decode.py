@@ -21,8 +21,8 @@ from seatrial_protocol.decode import (
     number,
     one_of,
     part,
-    text,
-    texts,
+    string,
+    strings,
 )
 from seatrial_protocol.limits import Bounds
 
@@ -33,14 +33,14 @@ SMALL = Bounds(size=1000, depth=4, entries=1000)
 class Inner(Contract):
     """A part."""
 
-    name: str = text(5)
+    name: str = string(5)
 
 
 @contract("sample", SMALL)
 class Sample(Contract):
     """A field of each kind."""
 
-    first_name: str = text(5)
+    first_name: str = string(5)
     kind: str = one_of(("a", "b"), default="a")
     count: int = integer(high=10, default=0)
     rate: float = number(high=1, default=0.5)
@@ -48,7 +48,7 @@ class Sample(Contract):
     on: bool = flag(default=False)
     inner: Inner | None = part(Inner, default=None, omit=True)
     inners: tuple[Inner, ...] = items(Inner, 2, default=())
-    words: tuple[str, ...] = texts(2, 5, default=(), omit=True)
+    words: tuple[str, ...] = strings(2, 5, default=(), omit=True)
     labels: dict[str, str] = mapping(1, 10, default=None)
 
 

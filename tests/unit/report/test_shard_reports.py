@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from seatrial_runner.report import Assembly, Case
+from seatrial_protocol.events import parse_event
+from seatrial_runner.report.assembly import Assembly
+from seatrial_runner.report.cases import Case
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit, legal
 from tests.unit.report.rules import CTRF, OURS, junit_problems
@@ -47,7 +49,7 @@ EVENTS: list[Event] = [
 
 def cases(events: list[Event]) -> list[Case]:
     assembly = Assembly()
-    return [case for event in events for case in assembly.add(event)] + assembly.abandon()
+    return [case for event in events for case in assembly.add(parse_event(event))] + assembly.abandon()
 
 
 def junit(path: Path, *, strict: bool = False) -> ElementTree.Element:

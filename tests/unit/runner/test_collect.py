@@ -15,12 +15,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from seatrial_protocol.events import parse_event
 from seatrial_protocol.termination import Code, TerminationMessage
 from seatrial_runner import live as live_events
-from seatrial_runner.collect import Settings, collect
+from seatrial_runner.collect import collect
 from seatrial_runner.follow import Follower
 from seatrial_runner.live import Live, live_form
-from seatrial_runner.upload import Archive
+from seatrial_runner.settings import Settings
+from seatrial_runner.upload import Uploader
 from tests.unit.runner.support import (
     RUNNER,
     TOKEN,
@@ -297,12 +299,14 @@ def test_gates_that_stayed_shut(pod: Pod, archive: FakeArchive) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "note"),
     [
-        ("exit.json", b"{", "the exit record could not be read"),
-        ("exit.json", b"[]", "the exit record could not be read"),
-        ("events.jsonl", b"garbage\n" + lines(EVENTS), "1 lines of events could not be read"),
-        ("events.jsonl", lines([{"t": 1.0, "event": "end"}, *EVENTS]), "an event could not be understood"),
-        ("events.jsonl", lines([{"t": "x", "event": "start", "id": 5}, *EVENTS]), "an event could not be understood"),
-        ("gates.jsonl", lines([{"event": "open"}]), "a gate event could not be understood"),
+        ("events.jsonl", b"garbage\n" + lines(EVENTS), "event: no JSON: Expecting value"),
+        ("events.jsonl", lines([{"t": 1.0, "event": "end"}, *EVENTS]), "end event: id: missing"),
+        (
+            "events.jsonl",
+            lines([{"t": "x", "event": "start"}, *EVENTS]),
+            "start event: t: expected a number, found text",
+        ),
+        ("gates.jsonl", lines([{"event": "open"}]), "open event: t: missing"),
     ],
 )
 def test_files_with_nonsense_lose_nothing_else(
@@ -312,8 +316,30 @@ def test_files_with_nonsense_lose_nothing_else(
     (pod.results / name).write_bytes(content)
     status = pod.collect()[0]
     assert status == 0
-    assert any(note in each for each in archive.summary["notes"])
-    assert archive.summary["outcome"] == ("no-exit-record" if name == "exit.json" else "failed")
+    assert f"1 lines of events could not be read, the first: {note}" in archive.summary["notes"][0]
+    assert archive.summary["outcome"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"{", "exit record: no JSON"),
+        (b"[]", "exit record: expected an object, found a list"),
+        (json.dumps(record(0, lost=["x"])).encode(), "exit record: lost[0]: expected an object, found text"),
+        (json.dumps(record(0, endedAt="soon")).encode(), "exit record: endedAt: expected a number, found text"),
+        (json.dumps(record(0, error="x" * 70_000)).encode(), "exit record: larger than 65536 bytes"),
+        (b"[" * 60_000, "exit record: more than 10000 entries"),
+    ],
+)
+def test_an_exit_record_that_can_not_be_read_is_a_result_with_a_name(
+    pod: Pod, archive: FakeArchive, content: bytes, problem: str
+) -> None:
+    pod.finished([session(), collected(1), *whole("t.py::test_a"), finish(0)], code=0)
+    (pod.results / "exit.json").write_bytes(content)
+    assert pod.collect()[0] == 0
+    assert archive.summary["outcome"] == "inconsistent"
+    assert problem in archive.summary["error"]
+    assert archive.summary["complete"] is False
 
 
 def test_a_test_that_deletes_the_results_does_not_hide_what_was_seen(pod: Pod, archive: FakeArchive) -> None:
@@ -403,14 +429,14 @@ def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monke
     monkeypatch.setattr(live_events, "BACKLOG", 10_000)
     away = True
     archive.fault = lambda method, path: 503 if away else None
-    live = Live(Archive(archive.url, TOKEN, UID, 1, 0))
+    live = Live(Uploader(archive.url, TOKEN, UID, 1, 0))
     for number in range(1000):
-        live.tell(start(f"t.py::test_{number}"))
+        live.tell(parse_event(start(f"t.py::test_{number}")))
     away = False
     deadline = time.monotonic() + 60
     while "dropped" not in [event["event"] for event in archive.live]:
         assert time.monotonic() < deadline
-        live.tell(session())
+        live.tell(parse_event(session()))
         time.sleep(0.01)
     live.close(60)
     kinds = [event["event"] for event in archive.live]
@@ -465,23 +491,24 @@ def test_large_output_arrives_whole_and_only_its_end_is_kept(pod: Pod, archive: 
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "sent"),
     [
-        ({"event": "heartbeat"}, None),
-        ({"event": "phase", "outcome": "passed"}, None),
+        ({"t": 1.0, "event": "heartbeat"}, None),
+        ({"t": 1.0, "event": "phase", "id": "a", "when": "call", "outcome": "passed"}, None),
         (
             failure("a", stdout="o", stderr="e", log="l", text="x" * 9000),
             {name: value for name, value in failure("a", text="x" * 4096).items()
              if name not in ("stdout", "stderr", "log")},
         ),
         (
-            {"event": "collected", "errors": [{"id": "a", "message": "m", "text": "t"}] * 9},
-            {"event": "collected", "errors": [{"id": "a", "message": "m"}] * 5},
+            {"t": 1.0, "event": "collected", "count": 0, "errors": [{"id": "a", "message": "m", "text": "t"}] * 9},
+            {"t": 1.0, "event": "collected", "count": 0, "deselected": 0, "errorCount": 0,
+             "errors": [{"id": "a", "message": "m"}] * 5},
         ),
     ],
 )  # fmt: skip
-def test_live_form(event: Event, told: Event | None) -> None:
-    assert live_form(event) == told
+def test_live_form(event: Event, sent: Event | None) -> None:
+    assert live_form(parse_event(event)) == sent
 
 
 # As a process
@@ -539,4 +566,4 @@ def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: Fa
 )
 def test_settings_that_are_wrong(pod: Pod, name: str, value: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Settings.of({**pod.env, name: value})
+        Settings.from_env({**pod.env, name: value})

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from seatrial_protocol import limits
+from seatrial_protocol.summary import OmittedFile, OmittedFiles
 from seatrial_runner.artifacts import Omitted, archived_name, find, pattern
-from seatrial_runner.events import LINE_LIMIT, Lines, Tail
+from seatrial_runner.lines import Lines
+from seatrial_runner.tail import Tail
 from tests.unit.runner.support import Event, sha256
 
 
@@ -73,10 +76,10 @@ def test_only_regular_files_are_read(tail: Tail, kind: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_lines_are_put_together_from_any_pieces(size: int) -> None:
-    events: list[Event] = [{"event": "start", "id": f"é\u2028{n}"} for n in range(20)]
+    events: list[Event] = [{"t": 1.0, "event": "start", "id": f"é\u2028{n}"} for n in range(20)]
     data = b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events)
     lines = Lines()
-    found = [event for at in range(0, len(data), size) for event in lines.feed(data[at : at + size])]
+    found = [event.to_json() for at in range(0, len(data), size) for event in lines.feed(data[at : at + size])]
     assert found == events
     assert lines.bad == 0
 
@@ -84,28 +87,28 @@ def test_lines_are_put_together_from_any_pieces(size: int) -> None:
 @pytest.mark.parametrize(
     ("data", "events", "rest", "bad"),
     [
-        (b'{"event":"a"}\n{"event":"b"', ["a"], [], 0),  # the writer was killed in the middle of a line
-        (b'{"event":"a"}\n{"event":"b"}', ["a"], ["b"], 0),  # or right before its end
-        (b'\n{"event":"a"}\n\n', ["a"], [], 0),
-        (b'nonsense\n{"event":"a"}\n', ["a"], [], 1),
-        (b'[1]\n{"x":1}\n{"event":5}\n{"event":"a"}\n', ["a"], [], 3),
-        (b'{"event":"a","x":NaN}\n{"event":"b"}\n', ["b"], [], 1),
-        (b'{"event":"\xff"}\n', ["\ufffd"], [], 0),
-        (b"[" * 200_000 + b'\n{"event":"a"}\n', ["a"], [], 1),
+        (b'{"t":1,"event":"a"}\n{"t":1,"event":"b"', ["a"], [], 0),  # the writer was killed in the middle of a line
+        (b'{"t":1,"event":"a"}\n{"t":1,"event":"b"}', ["a"], ["b"], 0),  # or right before its end
+        (b'\n{"t":1,"event":"a"}\n\n', ["a"], [], 0),
+        (b'nonsense\n{"t":1,"event":"a"}\n', ["a"], [], 1),
+        (b'[1]\n{"x":1}\n{"t":1,"event":5}\n{"t":1,"event":"a"}\n', ["a"], [], 3),
+        (b'{"t":1,"event":"a","x":NaN}\n{"t":1,"event":"b"}\n', ["b"], [], 1),
+        (b'{"t":1,"event":"\xff"}\n', ["\ufffd"], [], 0),
+        (b"[" * 200_000 + b'\n{"t":1,"event":"a"}\n', ["a"], [], 1),
     ],
 )
 def test_bad_lines_are_counted_and_left_out(data: bytes, events: list[str], rest: list[str], bad: int) -> None:
     lines = Lines()
-    assert [event["event"] for event in lines.feed(data)] == events
-    assert [event["event"] for event in lines.end()] == rest
+    assert [event.to_json()["event"] for event in lines.feed(data)] == events
+    assert [event.to_json()["event"] for event in lines.end()] == rest
     assert lines.bad == bad
 
 
 def test_an_endless_line_is_not_kept() -> None:
     lines, piece = Lines(), b"x" * 1_000_000
-    for _ in range(LINE_LIMIT // len(piece) + 5):
+    for _ in range(limits.EVENT.size // len(piece) + 5):
         assert list(lines.feed(piece)) == []
-    assert [event["event"] for event in lines.feed(b'x"}\n{"event":"a"}\n')] == ["a"]
+    assert [event.to_json()["event"] for event in lines.feed(b'x"}\n{"t":1,"event":"a"}\n')] == ["a"]
     assert lines.bad == 1
 
 
@@ -191,7 +194,7 @@ def test_links_are_followed_only_inside(folder: Path, tmp_path: Path) -> None:
     (folder / "logs" / "loop").symlink_to("loop")
     found, omitted = names(folder, "logs/**")
     assert found == ["logs/a.log", "logs/b.log", "logs/deep/c.log", "logs/to-file"]
-    reasons = {str(each["path"]): str(each["reason"]) for each in omitted.examples}
+    reasons = {each.path: each.reason for each in omitted.examples}
     leading_out = {path for path, reason in reasons.items() if "leads out" in reason}
     assert leading_out == {"logs/out", "logs/up", "logs/out-folder"}
     assert reasons.keys() - leading_out == {"logs/nowhere", "logs/loop"}
@@ -201,26 +204,23 @@ def test_special_files_are_left_out_without_waiting_for_them(folder: Path) -> No
     os.mkfifo(folder / "logs" / "pipe")
     found, omitted = names(folder, "logs/**")
     assert "logs/pipe" not in found
-    assert omitted.examples == [{"path": "logs/pipe", "reason": "not a regular file"}]
+    assert omitted.examples == [OmittedFile("logs/pipe", "not a regular file")]
 
 
 def test_what_does_not_fit_is_counted_and_named(folder: Path) -> None:
     found, omitted = names(folder, "logs/**", limit=4)
     assert found == ["logs/a.log", "logs/b.log"]
-    assert omitted.told() == {
-        "files": 1,
-        "bytes": 3,
-        "examples": [{"path": "logs/deep/c.log", "reason": "artifacts of more than 4 bytes in total"}],
-    }
+    example = OmittedFile("logs/deep/c.log", "artifacts of more than 4 bytes in total")
+    assert omitted.in_summary() == OmittedFiles(1, 3, (example,))
 
 
 def test_a_bad_glob_does_not_lose_the_others(folder: Path) -> None:
     found, omitted = names(folder, "../x", "other.txt")
     assert found == ["other.txt"]
-    assert omitted.examples[0]["path"] == "../x"
+    assert omitted.examples[0].path == "../x"
 
 
 def test_no_artifacts_at_all(tmp_path: Path) -> None:
     found, omitted = names(tmp_path / "none", "logs/**")
     assert found == []
-    assert omitted.told() is None
+    assert omitted.in_summary() is None

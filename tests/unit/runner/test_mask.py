@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seatrial.masking.forms import forms
-from seatrial_runner.events import Tail
 from seatrial_runner.mask import Mask, Masked, masked_file
+from seatrial_runner.tail import Tail
 from seatrial_runner.upload import Source
 
 SECRET = 'hunter2"öp\\ss'

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pytest
 
-from seatrial_runner.report import Assembly
-from seatrial_runner.report.summary import Facts, classify, encode, summarize
+from seatrial_protocol.decode import dump
+from seatrial_protocol.events import parse_event
+from seatrial_protocol.exit_record import ExitRecord
+from seatrial_protocol.identity import RunIdentity
+from seatrial_protocol.summary import Summary
+from seatrial_runner.report.assembly import Assembly
+from seatrial_runner.report.facts import Facts
+from seatrial_runner.report.outcome import classify
+from seatrial_runner.report.summary import summarize
 from tests.unit.runner.support import UID, Event, collected, ended, failure, finish, record, session, start, whole
 
-RUN = {"uid": UID, "name": "pr-1234", "namespace": "team-a"}
+RUN = RunIdentity(UID, "pr-1234", "team-a")
 
 
 def facts(events: list[Event], exit_record: Event | None, output: str = "", gates: list[Event] | None = None) -> Facts:
     seen, assembly = Facts(), Assembly()
-    for event in gates or []:
-        seen.add_gate_event(event)
-    for event in events:
+    for gate in gates or []:
+        seen.add_gate_event(parse_event(gate))
+    for each in events:
+        event = parse_event(each)
         seen.add_event(event)
         for case in assembly.add(event):
             seen.add_case(case)
     seen.running = assembly.running
-    seen.record = exit_record
+    seen.record = None if exit_record is None else ExitRecord.parse(exit_record)
     seen.output_tail = output
     return seen
+
+
+def summary_of(seen: Facts, attempt: int = 1, shard: int = 0) -> dict[str, Any]:
+    """The summary as JSON, which is read back as it was written."""
+    summary = summarize(seen, RUN, attempt, shard)
+    assert Summary.parse(dump(summary.to_json())) == summary
+    return summary.to_json()
 
 
 def passed(count: int = 2) -> list[Event]:
@@ -131,7 +146,7 @@ def test_outcome(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_passed_means_complete_and_nothing_bad(name: str) -> None:
-    summary = summarize(CASES[name][0], RUN, 1, 0)
+    summary = summary_of(CASES[name][0])
     if summary["outcome"] == "passed":
         assert summary["complete"]
         assert summary["exitCode"] == 0
@@ -157,8 +172,8 @@ def test_summary_of_a_run() -> None:
     ]
     gates = [{"t": 90.5, "event": "waiting", "name": "postgres"}, {"t": 95.5, "event": "open", "seconds": 5.0}]
     exit_record = record(None, signal="SIGKILL", oomKilled=True, lost=[{"name": "postgres", "error": "refused"}])
-    summary = summarize(facts(events, exit_record, "x" * 5000 + "the end", gates), RUN, 2, 3)
-    assert summary["run"] == RUN
+    summary = summary_of(facts(events, exit_record, "x" * 5000 + "the end", gates), 2, 3)
+    assert summary["run"] == RUN.to_json()
     assert (summary["schema"], summary["attempt"], summary["shard"]) == (1, 2, 3)
     assert (summary["complete"], summary["outcome"], summary["running"]) == (False, "died", "t.py::test_last")
     assert (summary["exitCode"], summary["signal"], summary["oomKilled"]) == (None, "SIGKILL", True)
@@ -179,7 +194,7 @@ def test_summary_of_a_run() -> None:
 
 
 def test_output_is_no_part_of_a_summary_of_passed_tests() -> None:
-    assert "outputTail" not in summarize(facts([*passed(), finish(0)], record(0), "secret"), RUN, 1, 0)
+    assert "outputTail" not in summary_of(facts([*passed(), finish(0)], record(0), "secret"))
 
 
 STACK = "Current thread 0x1 (most recent call first):\n  File test_h.py in test_hang\n" + "  File pluggy\n" * 500
@@ -202,22 +217,18 @@ FATAL = f"Fatal Python error: Segmentation fault\n\n{STACK}"
     ],
 )
 def test_the_tail_of_a_process_that_died_shows_where_it_was(events: list[Event], output: str, begin: str) -> None:
-    tail = summarize(facts(events, record(1), output), RUN, 1, 0)["outputTail"]
+    tail = summary_of(facts(events, record(1), output))["outputTail"]
     assert tail.startswith(begin)
     assert len(tail) == min(len(output), 2000)
 
 
 def test_without_a_record_the_end_is_the_last_that_was_heard() -> None:
     events = [*RUNNING, {"t": 177.0, "event": "heartbeat"}]
-    assert summarize(facts(events, None), RUN, 1, 0)["endedAt"] == 177.0
+    assert summary_of(facts(events, None))["endedAt"] == 177.0
 
 
 def test_first_collection_errors_are_named() -> None:
     errors = [f"test_{n}.py" for n in range(9)]
-    summary = summarize(facts([session(), collected(0, *errors), finish(2)], record(2)), RUN, 1, 0)
+    summary = summary_of(facts([session(), collected(0, *errors), finish(2)], record(2)))
     assert [error["id"] for error in summary["collectionErrors"]] == errors[:5]
     assert summary["collectionErrorCount"] == 9
-
-
-def test_encoded_text_is_always_json_in_utf_8() -> None:
-    assert json.loads(encode({"a": "\ud800 é \u2028"}).decode("utf-8")) == {"a": "? é \u2028"}

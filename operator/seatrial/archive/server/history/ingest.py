@@ -24,7 +24,7 @@ from seatrial.archive.server.history.text import bounded_id, clean
 from seatrial.archive.server.reports.merge import of_events
 from seatrial.archive.server.sets.store import Store
 from seatrial.retry import Backoff
-from seatrial_runner.report import FAILED, Case
+from seatrial_runner.report.cases import FAILED, Case
 
 log = logging.getLogger(__name__)
 

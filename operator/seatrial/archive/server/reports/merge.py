@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seatrial.archive.model.report import Report
-from seatrial_runner.events import Lines
-from seatrial_runner.report import FAILED, Assembly, Case, Failure
+from seatrial_protocol.events import Event, Finish
+from seatrial_runner.lines import Lines
+from seatrial_runner.report.assembly import Assembly
+from seatrial_runner.report.cases import FAILED, Case, Failure
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit
 
@@ -98,7 +100,7 @@ def diagnosis(report: Report, *, bad: bool) -> Case | None:
         return None
     said = f"{run.reason}: {run.message}" if run.reason else run.message or run.verdict
     evidence = [f"{hint.file}: {hint.line}\n  {hint.title}; {hint.advice}" for hint in report.hints]
-    failure = Failure("run", said, "\n".join([said, *evidence]), "", "", "")
+    failure = Failure("run", said, "\n".join([said, *evidence]))
     return Case(f"seatrial::{run.verdict}", None, "error", failures=[failure])
 
 
@@ -123,17 +125,14 @@ def of_events(pieces: Iterable[bytes]) -> Iterator[Case]:
     """
     lines, assembly = Lines(), Assembly()
 
-    def events() -> Iterator[dict[str, Any]]:
+    def events() -> Iterator[Event]:
         for piece in pieces:
             yield from lines.feed(piece)
         yield from lines.end()
 
     for event in events():
-        try:
-            yield from assembly.add(event)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue  # not as the plugin writes it; the collector has noted it in the summary
-        if event["event"] == "finish":
+        yield from assembly.add(event)
+        if isinstance(event, Finish):
             break
     yield from assembly.abandon()
 

@@ -1,0 +1,148 @@
+"""What the collector has seen of the tests' process so far."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Optional
+
+from seatrial_protocol.events import (
+    Collected,
+    Coverage,
+    Event,
+    Finish,
+    GateTimeout,
+    InternalError,
+    Interrupted,
+    Open,
+    PluginError,
+    Session,
+    Start,
+)
+from seatrial_protocol.exit_record import ExitRecord, Unready
+from seatrial_protocol.summary import FailedFile, FailedTest
+from seatrial_runner.report.cases import Case
+
+FAILURES = 20
+SLOWEST = 5
+COLLECTION_ERRORS = 5
+MESSAGE = 500
+"""Characters of a message that are kept."""
+ID = 2000
+"""Characters of a test's id that are kept."""
+NOTES = 20
+
+_COUNTED = {
+    "passed": "passed",
+    "failed": "failed",
+    "error": "errors",
+    "skipped": "skipped",
+    "xfailed": "xfailed",
+    "xpassed": "xpassed",
+}
+
+
+@dataclass
+class Facts:
+    """All that was seen. Filled event by event; its size doesn't grow with the number of tests."""
+
+    session: Optional[Session] = None
+    finish: Optional[int] = None
+    """The exit status with which pytest finished its session."""
+    collected: Optional[int] = None
+    deselected: int = 0
+    collection_errors: int = 0
+    started: int = 0
+    """Tests that began."""
+    tests: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTED.values(), "flaky"), 0))
+    timed_out: int = 0
+    """Tests that ran over the limit for one test."""
+    interrupted: Optional[str] = None
+    internal_error: Optional[str] = None
+    running: list[str] = field(default_factory=list)
+    failures: list[FailedTest] = field(default_factory=list)
+    errors: list[FailedFile] = field(default_factory=list)
+    slowest: list[tuple[float, int, str]] = field(default_factory=list)
+    first_at: Optional[float] = None
+    last_ended: Optional[float] = None
+    last_event: Optional[float] = None
+    line_rate: Optional[float] = None
+    """Coverage: the part of the lines that ran, 0 to 1."""
+    gates_began: Optional[float] = None
+    gates_open: Optional[float] = None
+    not_ready: tuple[Unready, ...] = ()
+    record: Optional[ExitRecord] = None
+    record_problem: str = ""
+    """What is wrong with the exit record that was found; empty if nothing is, or if there is none."""
+    output_tail: str = ""
+    notes: list[str] = field(default_factory=list)
+    """Oddities that people should know of."""
+
+    @property
+    def ended(self) -> int:
+        """Tests that ended."""
+        return sum(self.tests[name] for name in _COUNTED.values())
+
+    @property
+    def bad(self) -> int:
+        """Tests that failed or had an error."""
+        return self.tests["failed"] + self.tests["errors"]
+
+    def note(self, text: str) -> None:
+        """Remember an oddity; the first few are kept."""
+        text = text[:MESSAGE]
+        if len(self.notes) < NOTES and text not in self.notes:
+            self.notes.append(text)
+
+    def add_event(self, event: Event) -> None:
+        """Take note of one of the plugin's events."""
+        self.last_event = event.t
+        if isinstance(event, Start):
+            self.started += 1
+            self.first_at = event.t if self.first_at is None else self.first_at
+        elif isinstance(event, Session):
+            self.session = event
+        elif isinstance(event, Collected):
+            self.collected = event.count
+            self.deselected = event.deselected
+            self.collection_errors = event.error_count or len(event.errors)
+        elif isinstance(event, Interrupted):
+            self.interrupted = event.message or event.kind or "interrupted"
+        elif isinstance(event, InternalError):
+            self.internal_error = event.message or "internal error"
+        elif isinstance(event, PluginError):
+            self.note(f"the plugin reported: {event.message}")
+        elif isinstance(event, Coverage):
+            self.line_rate = round(min(event.covered / event.lines, 1.0), 4) if event.lines else None
+        elif isinstance(event, Finish):
+            self.finish = event.exit_status
+
+    def add_gate_event(self, event: Event) -> None:
+        """Take note of one of the launcher's events."""
+        self.gates_began = event.t if self.gates_began is None else self.gates_began
+        if isinstance(event, Open):
+            self.gates_open = event.t
+        elif isinstance(event, GateTimeout):
+            self.not_ready = event.not_ready
+
+    def add_case(self, case: Case) -> None:
+        """Take note of a test that ended, or of a file that could not be collected."""
+        if case.outcome == "collection-error":
+            if len(self.errors) < COLLECTION_ERRORS:
+                self.errors.append(FailedFile(case.id[:ID], case.message[:MESSAGE]))
+            return
+        if case.outcome not in _COUNTED:
+            return
+        self.tests[_COUNTED[case.outcome]] += 1
+        self.tests["flaky"] += case.flaky
+        self.timed_out += case.timed_out
+        if case.ended is not None:
+            self.last_ended = max(case.ended, self.last_ended or case.ended)
+        if case.outcome in ("failed", "error") and len(self.failures) < FAILURES:
+            catalogue_id = None if case.catalogue_id is None else case.catalogue_id[:MESSAGE]
+            self.failures.append(FailedTest(case.id[:ID], catalogue_id, case.message[:MESSAGE]))
+        entry = (case.seconds, -self.ended, case.id[:ID])  # of equally slow ones, the first
+        if len(self.slowest) < SLOWEST:
+            heapq.heappush(self.slowest, entry)
+        else:
+            heapq.heappushpop(self.slowest, entry)
