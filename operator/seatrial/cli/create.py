@@ -10,15 +10,14 @@ from seatrial.cli.connect import Session, Target
 from seatrial.cli.errors import CliError
 from seatrial.cli.invocation import command_line
 from seatrial.cli.output import Out
+from seatrial.cli.run import Run
 from seatrial.cli.run_file import RunFile
 from seatrial.cli.runs import wait_until_gone
 from seatrial.kube.errors import AlreadyExistsError, ClusterError, ForbiddenError, InvalidError, NotFoundError
 from seatrial.kube.kinds import RUN, Object
 
 
-async def create_run(
-    session: Session, target: Target, out: Out, file: RunFile, may_replace: bool
-) -> tuple[Object, float]:
+async def create_run(session: Session, target: Target, out: Out, file: RunFile, may_replace: bool) -> tuple[Run, float]:
     """Applies what else is in the file, then creates the run; nothing is changed for a run that would be refused.
 
     Returns:
@@ -47,7 +46,7 @@ async def create_run(
     for last_try in (False, True):
         began = time.monotonic()
         try:
-            return await cluster.create(file.run, strict=True), began
+            return Run.of(await cluster.create(file.run, strict=True)), began
         except AlreadyExistsError:
             if not may_replace or last_try:
                 raise await _exists(session, target, file) from None
@@ -89,10 +88,9 @@ async def _exists(session: Session, target: Target, file: RunFile) -> CliError:
     name, namespace = file.run["metadata"]["name"], file.run["metadata"]["namespace"]
     state = ""
     try:
-        found = await session.cluster.get(RUN, name, namespace)
-        status = found.get("status") or {}
-        state = f" ({status.get('verdict') or status.get('phase') or 'not taken up yet'})"
-        if found["metadata"].get("deletionTimestamp"):
+        found = Run.of(await session.cluster.get(RUN, name, namespace))
+        state = f" ({found.state or 'not taken up yet'})"
+        if found.metadata.deletion_timestamp:
             return CliError(
                 f"the run {name} in namespace {namespace} is just being deleted",
                 hint="add --replace to wait for that, or --name OTHER",

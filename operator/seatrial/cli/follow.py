@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
 from seatrial.archive.client.live import LiveEvent
 from seatrial.cli.connect import Session, explain
 from seatrial.cli.progress import Mark, ProgressLine, RunProgress
+from seatrial.cli.run import Run
 from seatrial.cli.view import View
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
-from seatrial.kube.kinds import RUN, Object
+from seatrial.kube.kinds import RUN
 from seatrial.retry import Backoff
 
 SILENCE_SECONDS = 60.0
@@ -35,7 +35,7 @@ class RunDeletedError(Exception):
 
 @dataclass(frozen=True)
 class _Status:
-    run: Object
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class RunFollower:
     """Follows one run."""
 
     def __init__(
-        self, session: Session, run: Mapping[str, Any], view: View, *, age: float = 0.0,
+        self, session: Session, run: Run, view: View, *, age: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         """Begins nothing yet.
@@ -67,14 +67,13 @@ class RunFollower:
             age: seconds since the run was created.
             clock: monotonic seconds.
         """
-        metadata = run["metadata"]
         self._session, self._view, self._clock = session, view, clock
-        self._name, self._namespace, self._uid = metadata["name"], metadata["namespace"], metadata["uid"]
+        self._name, self._namespace, self._uid = run.name, run.namespace, run.uid
         self._run, self._began = run, clock() - age
         self._items: asyncio.Queue[_Item] = asyncio.Queue()
         self.progress = RunProgress.of(run)
 
-    async def until_verdict(self, limit: float | None = None) -> Object:
+    async def until_verdict(self, limit: float | None = None) -> Run:
         """Shows what happens, and returns the run once it has its verdict.
 
         Args:
@@ -97,7 +96,7 @@ class RunFollower:
             await asyncio.gather(*sources, return_exceptions=True)
             self._view.close()
 
-    async def _consume(self) -> Object:
+    async def _consume(self) -> Run:
         while True:
             item: _Item | None = None
             with suppress(TimeoutError):
@@ -151,20 +150,19 @@ class RunFollower:
         there = False
         try:
             async with aclosing(watching) as changes, asyncio.timeout(SILENCE_SECONDS) as silence:
-                async for change, run in changes:
+                async for change, body in changes:
                     silence.reschedule(asyncio.get_running_loop().time() + SILENCE_SECONDS)
                     if change != "LISTED":
                         there = True
-                        self._seen(change, run)
+                        self._seen(change, Run.of(body))
                     elif not there:
                         self._items.put_nowait(_Deleted())
         except TimeoutError:
             return
 
-    def _seen(self, change: str, run: Object) -> None:
-        gone = change == "DELETED" or run["metadata"].get("uid") != self._uid
-        if gone and (run.get("status") or {}).get("verdict") and run["metadata"].get("uid") == self._uid:
-            gone = False  # its last word is the verdict
+    def _seen(self, change: str, run: Run) -> None:
+        other = run.uid != self._uid
+        gone = other or (change == "DELETED" and not run.verdict)  # what a deleted run had last may be its verdict
         self._items.put_nowait(_Deleted() if gone else _Status(run))
 
     async def _listen(self) -> None:

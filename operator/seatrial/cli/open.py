@@ -24,6 +24,7 @@ from starlette.routing import Route
 from seatrial.cli.connect import Session
 from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.output import Out
+from seatrial.cli.run import Run
 from seatrial.cli.runs import find
 from seatrial.kube.errors import NotFoundError
 from seatrial.kube.kinds import RUN
@@ -62,12 +63,11 @@ async def show(session: Session, out: Out, name: str | None, port: int, browse: 
 
 async def _uid(session: Session, name: str) -> str:
     try:
-        run = await session.cluster.get(RUN, name, session.namespace)
+        return Run.of(await session.cluster.get(RUN, name, session.namespace)).uid
     except NotFoundError:
         if uid := await session.archive.find(session.namespace, name):
             return uid
-        run = await find(session, name)  # says what there is
-    return str(run["metadata"]["uid"])
+        return (await find(session, name)).uid  # says what there is
 
 
 @contextlib.asynccontextmanager

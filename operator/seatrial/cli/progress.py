@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from seatrial.api.status import ConditionType, Phase, TestCounts
 from seatrial.cli.phrases import counts_text, plural, seconds
+from seatrial.cli.run import Run
 from seatrial.cli.terminal import one_line
 
 COUNT_NOTE_SECONDS = 10.0
@@ -82,13 +84,9 @@ class RunProgress:
     _taken_up: bool = False
 
     @classmethod
-    def of(cls, run: Mapping[str, Any]) -> RunProgress:
+    def of(cls, run: Run) -> RunProgress:
         """The state of a run of which only the spec is known."""
-        spec = run.get("spec") or {}
-        names = [*(spec.get("services") or {})]
-        names += ["migrations"] if spec.get("migrations") else []
-        names += [name for name, app in (spec.get("apps") or {}).items() if (app or {}).get("port")]
-        return cls(parts={name: ComponentState() for name in names})
+        return cls(parts={name: ComponentState() for name in run.dependencies})
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -107,30 +105,30 @@ class RunProgress:
 
     # --- the run's status --------------------------------------------------------------------------------------------
 
-    def status(self, run: Mapping[str, Any], at: float) -> list[ProgressLine]:
+    def status(self, run: Run, at: float) -> list[ProgressLine]:
         """Takes the run as the API server has it."""
-        status = run.get("status") or {}
+        status = run.status
         lines: list[ProgressLine] = []
-        self._attempt(int(status.get("attempt") or 1), lines)
-        if (environment := status.get("namespace") or "") and environment != self.environment:
+        self._attempt(status.attempt, lines)
+        if (environment := status.namespace) and environment != self.environment:
             self.environment = environment
-            if not status.get("verdict"):
-                early = status.get("phase") in ("Pending", "Starting")
+            if not run.verdict:
+                early = status.phase in (Phase.PENDING, Phase.STARTING)
                 lines.append(ProgressLine(Mark.STEP, f"environment {environment}" + (" is starting" if early else "")))
-        self.phase = status.get("phase") or self.phase
+        self.phase = str(status.phase or self.phase)
         self._taken_up = self._taken_up or bool(self.phase)
-        self.verdict = status.get("verdict") or ""
-        message = one_line(status.get("message") or "")
+        self.verdict = run.verdict
+        message = one_line(status.message)
         if message != self.message:
             self.message = message
             if message and not self.verdict:
                 lines.append(ProgressLine(Mark.HINT, message))
-        if _is_true(status, "EnvironmentReady"):
+        if run.has(ConditionType.ENVIRONMENT_READY):
             lines += self._opened("")
-        tests = status.get("tests") or {}
-        self._reported = {name: int(count) for name, count in tests.items() if name != "total" and count}
-        self.total = max(self.total or 0, int(tests.get("total") or 0)) or None
-        if _is_true(status, "TestsFinished"):
+        tests = status.tests or TestCounts()
+        self._reported = {name: count for name, count in tests if name != "total" and count}
+        self.total = max(self.total or 0, tests.total) or None
+        if run.has(ConditionType.TESTS_FINISHED):
             lines += self._tests_ended()
         return lines
 
@@ -262,7 +260,3 @@ class RunProgress:
         if not self.counts:
             return [ProgressLine(Mark.STEP, "pytest ended")]
         return [ProgressLine(Mark.STEP, f"tests ended: {counts_text(self.counts)}")]
-
-
-def _is_true(status: Mapping[str, Any], condition: str) -> bool:
-    return any(c.get("type") == condition and c.get("status") == "True" for c in status.get("conditions") or ())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.text import Text
 
-from seatrial.archive.model.json import to_json
+from seatrial.api.status import ConditionType, FailureNote, IntegrationRunStatus, SlowTest, TestCounts
 from seatrial.archive.model.report import Report, Span, excerpt, spans, took
 from seatrial.archive.model.tests import FailureText, TestRow
 from seatrial.cli.output import VERDICT_STYLE, Out, verdict_mark
 from seatrial.cli.phrases import counts_text, seconds
+from seatrial.cli.run import Run
 from seatrial.cli.terminal import one_line, visible
 from seatrial_protocol.hints import Hint
 
@@ -23,62 +23,40 @@ _EXCERPT_LINES = 10
 _HINTS_SHOWN = 5
 
 
-def of_archive(told: Report) -> dict[str, Any]:
-    """A run as the archive knows it, in the shape that the cluster would give it."""
-    run, last = told.run, told.run.last
-    return {
-        "metadata": {"name": run.name, "namespace": run.namespace, "uid": run.uid},
-        "status": {
-            "phase": run.phase,
-            "verdict": run.verdict or "",
-            "reason": run.reason,
-            "message": run.message,
-            "attempt": run.attempt,
-            "tests": to_json(run.tests),
-            "failures": [{"id": t.id, "catalogueId": t.catalogue_id, "message": t.message} for t in told.failed],
-            "slowest": [{"id": t.id, "seconds": t.seconds} for t in told.slowest],
-            "timeline": to_json(last.timeline) if last else {},
-            "results": {"digest": last.digest if last else ""},
-        },
-    }
-
-
-def headline(status: Mapping[str, Any]) -> str:
+def headline(status: IntegrationRunStatus) -> str:
     """`12/12`, `9/12  2 failed, 1 skipped`, or the reason where no test ran."""
-    tests = status.get("tests") or {}
-    total = tests.get("total") or 0
-    if not total:
-        return str(status.get("reason") or "")
-    rest = {name: count for name, count in tests.items() if name not in ("total", "passed") and count}
-    return f"{tests.get('passed', 0)}/{total}" + (f"  {counts_text(rest)}" if rest else "")
+    if status.tests is None or not status.tests.total:
+        return one_line(status.reason)
+    rest = {name: count for name, count in status.tests if name not in ("total", "passed") and count}
+    return f"{status.tests.passed}/{status.tests.total}" + (f"  {counts_text(rest)}" if rest else "")
 
 
 def show(
     out: Out,
-    run: Mapping[str, Any],
+    run: Run,
     results_command: str = "",
     *,
-    told: Report | None = None,
+    archived: Report | None = None,
     verdict_last: bool = False,
 ) -> None:
     """Prints the report; with the verdict as its last words where much was printed before.
 
-    `results_command`: how to fetch the results, if that is to be told. `told`: what the archive knows besides.
+    `results_command`: how to fetch the results, if that is to be said. `archived`: what the archive knows besides.
     """
-    status = run.get("status") or {}
+    status = run.status
     if not verdict_last:
         _verdict(out, run)
     sections = [
         section
         for section in (
-            _hints(out, told.hints if told else ()),
-            _failures(out, status.get("failures") or (), status.get("tests") or {}, told),
-            _flaky(out, told.flaky if told else ()),
-            _attempts(out, told),
-            _times(out, spans(status.get("timeline") or {})),
-            _slowest(status.get("slowest") or ()),
-            _coverage(out, told),
-            _kept(status),
+            _hints(out, archived.hints if archived else ()),
+            _failures(out, status.failures, status.tests or TestCounts(), archived),
+            _flaky(out, archived.flaky if archived else ()),
+            _attempts(out, archived),
+            _times(out, spans(_timeline(status))),
+            _slowest(status.slowest),
+            _coverage(out, archived),
+            _kept(run),
             _results(status, results_command),
         )
         if section
@@ -93,18 +71,21 @@ def show(
         _verdict(out, run)
 
 
-def _verdict(out: Out, run: Mapping[str, Any]) -> None:
-    metadata, status = run["metadata"], run.get("status") or {}
-    verdict, reason = status.get("verdict") or "", status.get("reason") or ""
-    phase = verdict or status.get("phase") or "not taken up yet"
-    head = Text.assemble((f"{verdict_mark(verdict, out.glyphs)} {phase}", VERDICT_STYLE.get(phase, "bold cyan")))
+def _verdict(out: Out, run: Run) -> None:
+    status, reason = run.status, one_line(run.status.reason)
+    state = one_line(run.state) or "not taken up yet"
+    head = Text.assemble((f"{verdict_mark(run.verdict, out.glyphs)} {state}", VERDICT_STYLE.get(state, "bold cyan")))
     head.append(f" {headline(status)}".rstrip())
-    head.append(f"  {_about(metadata['name'], took(status.get('timeline') or {}))}", "dim")
+    head.append(f"  {_about(run.name, took(_timeline(status)))}", "dim")
     out.console.print(head, soft_wrap=True)
-    message = one_line(status.get("message") or "")
+    message = one_line(status.message)
     if message and reason not in _SAID_BY_THE_HEADLINE:
         label = f"{reason}: " if reason and reason not in head.plain else ""
         out.paragraph(Text.assemble((label, "bold"), message), indent=2)
+
+
+def _timeline(status: IntegrationRunStatus) -> dict[str, str | None]:
+    return status.timeline.model_dump(by_alias=True)
 
 
 def _about(name: str, whole: float | None) -> str:
@@ -124,22 +105,20 @@ def _hints(out: Out, hints: Sequence[Hint]) -> Section:
     return lines
 
 
-def _failures(
-    out: Out, failures: Sequence[Mapping[str, Any]], tests: Mapping[str, Any], told: Report | None
-) -> Section:
+def _failures(out: Out, failures: Sequence[FailureNote], tests: TestCounts, archived: Report | None) -> Section:
     if not failures:
         return []
-    texts = {test.id: test.failures for test in told.failed} if told else {}
+    texts = {test.id: test.failures for test in archived.failed} if archived else {}
     lines, told_before = [Text("  Failed tests", "bold")], set[str]()
     for failure in failures[:_FAILURES_SHOWN]:
-        catalogue = f" ({failure['catalogueId']})" if failure.get("catalogueId") else ""
-        lines.append(Text.assemble((f"  {out.glyphs.bad} ", "red"), one_line(str(failure.get("id"))) + catalogue))
-        message = one_line(str(failure.get("message") or ""))
+        catalogue = f" ({failure.catalogue_id})" if failure.catalogue_id else ""
+        lines.append(Text.assemble((f"  {out.glyphs.bad} ", "red"), one_line(failure.id + catalogue)))
+        message = one_line(failure.message)
         lines += out.wrapped(Text(message), indent=6) if message else []
         if message not in told_before:  # where many fail of one cause, its traceback is shown once
-            lines += _excerpt(out, texts.get(str(failure.get("id")), ()))
+            lines += _excerpt(out, texts.get(failure.id, ()))
         told_before.add(message)
-    more = (tests.get("failed") or 0) + (tests.get("errors") or 0) - min(len(failures), _FAILURES_SHOWN)
+    more = tests.failed + tests.errors - min(len(failures), _FAILURES_SHOWN)
     if more > 0:
         lines.append(Text(f"    and {more} more; the results have all", "dim"))
     return lines
@@ -168,8 +147,8 @@ def _flaky(out: Out, tests: Sequence[TestRow]) -> Section:
     return lines
 
 
-def _attempts(out: Out, told: Report | None) -> Section:
-    attempts = told.run.attempts if told else ()
+def _attempts(out: Out, archived: Report | None) -> Section:
+    attempts = archived.run.attempts if archived else ()
     if len(attempts) < 2:
         return []
     lines = [Text("  Attempts", "bold")]
@@ -199,44 +178,36 @@ def _times(out: Out, parts: Sequence[Span]) -> Section:
     return lines
 
 
-def _slowest(slowest: Sequence[Mapping[str, Any]]) -> Section:
-    lines = [
-        Text(f"  {seconds(_number(test.get('seconds'))) or '?':>8}  {one_line(str(test.get('id')))}")
-        for test in slowest
-    ]
+def _slowest(slowest: Sequence[SlowTest]) -> Section:
+    lines = [Text(f"  {seconds(_number(test.seconds)) or '?':>8}  {one_line(test.id)}") for test in slowest]
     return [Text("  Slowest tests", "bold"), *lines] if lines else []
 
 
-def _coverage(out: Out, told: Report | None) -> Section:
+def _coverage(out: Out, archived: Report | None) -> Section:
     lines = []
-    if told is not None and told.line_rate is not None:
-        lines.append(Text.assemble(("  Coverage  ", "bold"), f"{math.floor(told.line_rate * 100)} % of lines"))
-    for note in told.notes if told else ():
+    if archived is not None and archived.line_rate is not None:
+        lines.append(Text.assemble(("  Coverage  ", "bold"), f"{math.floor(archived.line_rate * 100)} % of lines"))
+    for note in archived.notes if archived else ():
         lines += _marked(out, "!", "yellow", Text(one_line(note)))
     return lines
 
 
-def _kept(status: Mapping[str, Any]) -> Section:
+def _kept(run: Run) -> Section:
     """Where to look, if `spec.retention` keeps the environment."""
-    cleaned_up = any(c.get("type") == "CleanedUp" and c.get("status") == "True" for c in status.get("conditions") or ())
-    if (
-        not status.get("verdict")
-        or status.get("phase") != status["verdict"]
-        or cleaned_up
-        or not status.get("namespace")
-    ):
+    environment, over = run.status.namespace, str(run.status.phase or "") == run.verdict
+    if not run.verdict or not over or not environment or run.has(ConditionType.CLEANED_UP):
         return []
-    return [Text.assemble(("  Environment  ", "bold"), f"kept for now: kubectl get all -n {status['namespace']}")]
+    return [Text.assemble(("  Environment  ", "bold"), f"kept for now: kubectl get all -n {environment}")]
 
 
-def _results(status: Mapping[str, Any], command: str) -> Section:
-    if not command or not (status.get("results") or {}).get("digest"):
+def _results(status: IntegrationRunStatus, command: str) -> Section:
+    if not command or status.results is None or not status.results.digest:
         return []
     return [Text.assemble(("  Results  ", "bold"), command)]
 
 
-def _number(value: object) -> float | None:
+def _number(value: str) -> float | None:
     try:
-        return float(str(value).removesuffix("s"))
+        return float(value.removesuffix("s"))
     except ValueError:
         return None

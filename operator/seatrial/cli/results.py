@@ -7,12 +7,11 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -27,9 +26,10 @@ from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.invocation import command_line
 from seatrial.cli.output import Out
 from seatrial.cli.phrases import plural
+from seatrial.cli.run import Run
 from seatrial.cli.runs import find
 from seatrial.kube.errors import ClusterError, NotFoundError
-from seatrial.kube.kinds import RUN, Object
+from seatrial.kube.kinds import RUN
 
 MARKER = "seatrial.json"
 """Says whose results a folder holds."""
@@ -79,23 +79,22 @@ async def show(
     session: Session, target: Target, out: Out, name: str, folder: Path | None = None, form: Format | None = None
 ) -> Exit:
     """Prints what is known of a run, by its name or uid; with a folder also downloads its files into it."""
-    run, told, missing = await _known(session, name)
-    if missing is None and (told := await _with_evidence(session, run, told)) is None and form is not None:
+    run, archived, missing = await _known(session, name)
+    if missing is None and (archived := await _with_evidence(session, run, archived)) is None and form is not None:
         raise CliError(f"the archive knows nothing of run {name}", code=Exit.INFRASTRUCTURE)
-    metadata, status = run["metadata"], run.get("status") or {}
     if form is not None:
         with _archive_errors():
-            async for piece in session.archive.report_as(metadata["uid"], form.address):
+            async for piece in session.archive.report_as(run.uid, form.address):
                 sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return Exit.PASSED
-    if told is None and not status.get("verdict"):
+    if archived is None and not run.verdict:
         raise CliError(
-            f"run {name} has no results yet: it is {status.get('phase') or 'not taken up yet'}",
+            f"run {name} has no results yet: it is {run.state or 'not taken up yet'}",
             hint=f"wait for them: {command_line(target, session, 'wait', name)}",
         )
     command = command_line(target, session, "results", name, "-o", "DIR") if folder is None else ""
-    report.show(out, run, command, told=told)
+    report.show(out, run, command, archived=archived)
     if folder is None:
         out.console.print()
     if missing is not None:
@@ -106,35 +105,35 @@ async def show(
     with _archive_errors():
         parts = await _parts(session, run)
     if folder is not None:
-        if told is None:
+        if archived is None:
             raise CliError(
-                f"the archive knows nothing of run {name}: {status.get('message') or 'nothing was delivered'}",
+                f"the archive knows nothing of run {name}: {run.status.message or 'nothing was delivered'}",
                 code=Exit.INFRASTRUCTURE,
             )
-        merged = (*MERGED, Format.COVERAGE.address) if told.line_rate is not None else MERGED
+        merged = (*MERGED, Format.COVERAGE.address) if archived.line_rate is not None else MERGED
         await _download(session, out, run, parts, folder, merged)
     elif parts:
         _list(out, parts)
     return Exit.PASSED
 
 
-async def _known(session: Session, name: str) -> tuple[Object, Report | None, ArchiveError | None]:
+async def _known(session: Session, name: str) -> tuple[Run, Report | None, ArchiveError | None]:
     """The run, what the archive tells of it, and why the archive tells nothing.
 
     The cluster knows a run until its record expires, the archive for longer; by its uid a run is asked of the archive alone.
     """
-    run: Object | None = None
+    run: Run | None = None
     absent: ClusterError | None = None
     uid: str | None = name if UID.fullmatch(name) else None
     if uid is None:
         try:
-            run = await session.cluster.get(RUN, name, session.namespace)
-            uid = run["metadata"]["uid"]
+            run = Run.of(await session.cluster.get(RUN, name, session.namespace))
+            uid = run.uid
         except NotFoundError as error:
             absent = error
     try:
         uid = uid or await session.archive.find(session.namespace, name)
-        told = await session.archive.report(uid) if uid else None
+        archived = await session.archive.report(uid) if uid else None
     except ArchiveError as error:
         if run is not None:
             return run, None, error
@@ -144,48 +143,46 @@ async def _known(session: Session, name: str) -> tuple[Object, Report | None, Ar
             + f", and the archive can't be asked: {explain(error)}",
             code=Exit.INFRASTRUCTURE,
         ) from error
-    if run is None and told is None:
+    if run is None and archived is None:
         if absent is None:
             raise CliError(f"the archive knows no run with the uid {name}, or you may not see it")
         return await find(session, name), None, None  # says what there is
-    return run or report.of_archive(told), told, None  # type: ignore[arg-type]
+    return run or Run.of_archive(archived), archived, None  # type: ignore[arg-type]
 
 
-async def _with_evidence(session: Session, run: Object, told: Report | None) -> Report | None:
+async def _with_evidence(session: Session, run: Run, archived: Report | None) -> Report | None:
     """What the archive tells once all has reached it: after a verdict the evidence takes a moment."""
-    verdict_at = instant(((run.get("status") or {}).get("timeline") or {}).get("verdict"))
+    verdict_at = instant(run.status.timeline.verdict)
     if verdict_at is None:
-        return told
+        return archived
     until = verdict_at + EVIDENCE_SECONDS
     # A clock that goes wrong must not make this long.
     tries = min(EVIDENCE_SECONDS, max(0.0, until - time.time())) / _LOOK_SECONDS
     for _ in range(int(tries)):
-        if told is not None and told.run.verdict and told.run.last and told.run.last.evidence:
+        if archived is not None and archived.run.verdict and archived.run.last and archived.run.last.evidence:
             break
         await asyncio.sleep(_LOOK_SECONDS)
         try:
-            told = await session.archive.report(run["metadata"]["uid"])
+            archived = await session.archive.report(run.uid)
         except ArchiveError:
-            break  # what is known is told
-    return told
+            break  # what is known is archived
+    return archived
 
 
-async def _parts(session: Session, run: Mapping[str, Any]) -> list[FileSet]:
+async def _parts(session: Session, run: Run) -> list[FileSet]:
     """All complete sets of the run.
 
     Raises:
         ArchiveError: the archive can't be asked.
         ArchiveCorruptError: what it holds is not what the run's status vouches for.
     """
-    uid, status = run["metadata"]["uid"], run.get("status") or {}
     parts = []
-    for key in await session.archive.sets(uid):
-        found = await session.archive.manifest(uid, key.attempt, key.shard)
+    for key in await session.archive.sets(run.uid):
+        found = await session.archive.manifest(run.uid, key.attempt, key.shard)
         if found is not None:
             parts.append(FileSet(key, *found))
-    last = int(status.get("attempt") or 1)
-    digests = [part.digest for part in parts if part.key.attempt == last and part.key.shard is not None]
-    vouched = (status.get("results") or {}).get("digest") or ""
+    digests = [part.digest for part in parts if part.key.attempt == run.status.attempt and part.key.shard is not None]
+    vouched = run.status.results.digest if run.status.results else ""
     if vouched and len(digests) == 1 and digests[0] != vouched:
         raise ArchiveCorruptError(
             f"the archive's manifest has the digest {digests[0]}, the run's status says {vouched}"
@@ -207,15 +204,15 @@ def _archive_errors(hint: str = "") -> Iterator[None]:
 
 
 async def _download(
-    session: Session, out: Out, run: Object, parts: Sequence[FileSet], folder: Path, merged: Sequence[str]
+    session: Session, out: Out, run: Run, parts: Sequence[FileSet], folder: Path, merged: Sequence[str]
 ) -> None:
     files = [(part, file) for part in parts for file in part.manifest.files]
     try:
         with _archive_errors("the same command again goes on"):
             _claim(folder, run)
-            await _fetch(session, out, run["metadata"]["uid"], files, folder)
+            await _fetch(session, out, run.uid, files, folder)
             for name in merged:
-                await _save(session, run["metadata"]["uid"], name, folder)
+                await _save(session, run.uid, name, folder)
     except OSError as error:
         raise CliError(f"can't write to {folder}: {error}") from error
     size = amounts.size(sum(file.size for _, file in files))
@@ -258,9 +255,9 @@ async def _fetch(
             raise group.exceptions[0] from group
 
 
-def _claim(folder: Path, run: Object) -> None:
+def _claim(folder: Path, run: Run) -> None:
     """Makes the folder ours: one that holds anything else is left alone."""
-    uid, marker = run["metadata"]["uid"], folder / MARKER
+    uid, marker = run.uid, folder / MARKER
     if folder.exists() and not folder.is_dir():
         raise CliError(f"{folder} is a file", hint="give a folder that is empty or does not exist yet")
     if folder.is_dir() and any(folder.iterdir()):
@@ -274,8 +271,9 @@ def _claim(folder: Path, run: Object) -> None:
                 hint="give a folder that is empty or does not exist yet",
             )
     folder.mkdir(parents=True, exist_ok=True)
-    about = {name: run["metadata"].get(name) for name in ("name", "namespace", "uid")}
-    marker.write_text(json.dumps({**about, "status": run.get("status")}, indent=2) + "\n", encoding="utf-8")
+    about = {"name": run.name, "namespace": run.namespace, "uid": uid}
+    status = run.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    marker.write_text(json.dumps({**about, "status": status}, indent=2) + "\n", encoding="utf-8")
 
 
 def _list(out: Out, parts: Sequence[FileSet]) -> None:

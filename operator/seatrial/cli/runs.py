@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from seatrial.archive.model.report import instant
+from seatrial.api.status import IntegrationRunStatus
 from seatrial.cli import report
 from seatrial.cli.connect import Session, Target
 from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.invocation import command_line
 from seatrial.cli.output import VERDICT_STYLE, Out
+from seatrial.cli.run import Run
 from seatrial.cli.terminal import one_line
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ConflictError, GoneError, NotFoundError
-from seatrial.kube.kinds import RUN, Object
+from seatrial.kube.kinds import RUN
 
 _SILENCE_SECONDS = 30.0
 
 
-async def find(session: Session, name: str) -> Object:
+async def find(session: Session, name: str) -> Run:
     """The run of this name.
 
     Raises:
         CliError: there is none; names those that were probably meant.
     """
     try:
-        return await session.cluster.get(RUN, name, session.namespace)
+        return Run.of(await session.cluster.get(RUN, name, session.namespace))
     except NotFoundError:
         pass
     try:
@@ -71,7 +71,7 @@ async def get(session: Session, target: Target, out: Out, name: str | None, ever
         run = await find(session, name)
         report.show(out, run, command_line(target, session, "results", name, "-o", "DIR"))
         return Exit.PASSED
-    runs = await session.cluster.list(RUN, None if everywhere else session.namespace)
+    runs = [Run.of(body) for body in await session.cluster.list(RUN, None if everywhere else session.namespace)]
     if not runs:
         out.line("no runs" if everywhere else f"no runs in namespace {session.namespace}")
         return Exit.PASSED
@@ -79,25 +79,23 @@ async def get(session: Session, target: Target, out: Out, name: str | None, ever
     return Exit.PASSED
 
 
-def table(runs: Sequence[Mapping[str, Any]], now: datetime, *, everywhere: bool) -> Table:
+def table(runs: Sequence[Run], now: datetime, *, everywhere: bool) -> Table:
     """The runs, the newest first."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in (["NAMESPACE"] if everywhere else []) + ["NAME", "STATE", "TESTS", "REASON", "AGE"]:
         grid.add_column(column, no_wrap=column != "NAME", overflow="fold" if column == "NAME" else "ellipsis")
-    for run in sorted(runs, key=lambda r: str(r["metadata"].get("creationTimestamp")), reverse=True):
-        metadata, status = run["metadata"], run.get("status") or {}
-        state = status.get("verdict") or status.get("phase") or "-"
-        cells = [metadata["namespace"]] if everywhere else []
-        created = instant(metadata.get("creationTimestamp"))
+    for run in sorted(runs, key=lambda run: run.created or 0.0, reverse=True):
+        state = one_line(run.state) or "-"
+        cells = [run.namespace] if everywhere else []
         grid.add_row(
-            *cells, metadata["name"], Text(state, VERDICT_STYLE.get(state, "")), _tests(status),
-            one_line(status.get("reason") or "-"), age(now.timestamp() - created) if created is not None else "-",
+            *cells, run.name, Text(state, VERDICT_STYLE.get(state, "")), _tests(run.status),
+            one_line(run.status.reason) or "-", age(now.timestamp() - run.created) if run.created is not None else "-",
         )  # fmt: skip
     return grid
 
 
-def _tests(status: Mapping[str, Any]) -> str:
-    return str(status.get("testsSummary") or "-") if (status.get("tests") or {}).get("total") else "-"
+def _tests(status: IntegrationRunStatus) -> str:
+    return status.tests_summary or "-" if status.tests and status.tests.total else "-"
 
 
 def age(seconds: float) -> str:
@@ -111,8 +109,8 @@ def age(seconds: float) -> str:
 async def cancel(session: Session, target: Target, out: Out, name: str) -> Exit:
     """Asks the operator to end the run."""
     run = await find(session, name)
-    if verdict := (run.get("status") or {}).get("verdict"):
-        raise CliError(f"run {name} is over already: {verdict}")
+    if run.verdict:
+        raise CliError(f"run {name} is over already: {run.verdict}")
     await session.cluster.patch(RUN, name, session.namespace, {"spec": {"cancel": True}})
     out.line(f"run {name} is being cancelled")
     out.hint([("watch it", command_line(target, session, "wait", name))])
@@ -122,7 +120,7 @@ async def cancel(session: Session, target: Target, out: Out, name: str) -> Exit:
 async def delete(session: Session, out: Out, name: str, wait: bool) -> Exit:
     """Deletes the run; its environment goes with it, its results stay in the archive."""
     run = await find(session, name)
-    uid = run["metadata"]["uid"]
+    uid = run.uid
     try:
         await session.cluster.delete(RUN, name, session.namespace, uid=uid)
     except NotFoundError:

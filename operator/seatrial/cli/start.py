@@ -40,8 +40,7 @@ async def start(session: Session, target: Target, out: Out, options: StartOption
     run = with_origin(run, origin(os.environ, _user(), platform.node() or "localhost"))
     file = run_file.placed(replace(file, run=run), options.name, target.namespace, session.cluster.default_namespace)
     created, began = await create_run(session, target, out, file, options.replace)
-    metadata = created["metadata"]
-    name, namespace = metadata["name"], metadata["namespace"]
+    name, namespace = created.name, created.namespace
     out.line("run ", (name, "bold"), f" created in namespace {namespace}")
     if options.waiting is None:
         out.hint([

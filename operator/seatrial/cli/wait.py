@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from seatrial.archive.model.report import instant
 from seatrial.cli import report
 from seatrial.cli.connect import Session, Target
 from seatrial.cli.errors import CliError, Exit, exit_of
@@ -15,9 +14,9 @@ from seatrial.cli.follow import RunDeletedError, RunFollower, WaitedTooLongError
 from seatrial.cli.invocation import command_line
 from seatrial.cli.output import Out
 from seatrial.cli.phrases import seconds
+from seatrial.cli.run import Run
 from seatrial.cli.runs import find
 from seatrial.cli.view import LiveView, PlainView
-from seatrial.kube.kinds import Object
 
 
 @dataclass(frozen=True)
@@ -32,18 +31,17 @@ class WaitOptions:
 async def wait(session: Session, target: Target, out: Out, name: str, waiting: WaitOptions) -> Exit:
     """Waits for the verdict of a run that is there."""
     run = await find(session, name)
-    if (run.get("status") or {}).get("verdict"):
+    if run.verdict:
         return _report(out, run, lambda command, *words: command_line(target, session, command, name, *words))
-    created = instant(run["metadata"].get("creationTimestamp"))
-    age = max(0.0, datetime.now(UTC).timestamp() - created) if created is not None else 0.0
+    age = max(0.0, datetime.now(UTC).timestamp() - run.created) if run.created is not None else 0.0
     return await until_verdict(session, target, out, run, waiting, age=age)
 
 
 async def until_verdict(
-    session: Session, target: Target, out: Out, run: Object, waiting: WaitOptions, *, age: float
+    session: Session, target: Target, out: Out, run: Run, waiting: WaitOptions, *, age: float
 ) -> Exit:
     """Shows what happens to a run until its verdict, then how it ended; `age`: seconds since it was created."""
-    name, namespace = run["metadata"]["name"], run["metadata"]["namespace"]
+    name, namespace = run.name, run.namespace
 
     def call(command: str, *words: str) -> str:
         return command_line(target, session, command, name, *words, namespace=namespace)
@@ -71,9 +69,9 @@ async def until_verdict(
     return _report(out, ended, call, verdict_last=True)
 
 
-def _report(out: Out, run: Object, call: Callable[..., str], *, verdict_last: bool = False) -> Exit:
+def _report(out: Out, run: Run, call: Callable[..., str], *, verdict_last: bool = False) -> Exit:
     report.show(out, run, call("results", "-o", "DIR"), verdict_last=verdict_last)
-    code = exit_of(run["status"]["verdict"], run["status"].get("reason") or "")
+    code = exit_of(run.verdict, run.status.reason)
     if verdict_last and code is not Exit.PASSED:
         out.hint([("results and evidence:", call("results"))])
     return code

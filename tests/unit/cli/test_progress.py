@@ -8,23 +8,28 @@ import pytest
 
 from seatrial.cli.phrases import counts_text, seconds
 from seatrial.cli.progress import Mark, RunProgress
+from seatrial.cli.run import Run
 
-RUN: dict[str, Any] = {
+METADATA = {"name": "pr-1", "namespace": "default"}
+CONDITION = {"reason": "R", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+RUN = Run.of({
+    "metadata": METADATA,
     "spec": {
         "services": {"postgres": {}},
         "migrations": [{"name": "schema"}],
-        "apps": {"web": {"port": 80}, "worker": {}},
+        "apps": {"web": {"port": 80}, "api": {"ports": {"grpc": 9}}, "worker": {}},
         "tests": {"image": "t"},
     }
-}
+})  # fmt: skip
 
 
 def lines(progress: RunProgress, *events: dict[str, Any], shard: int = 0, attempt: int = 1) -> list[str]:
     return [note.text for event in events for note in progress.live(event["event"], attempt, shard, event, 1.0)]
 
 
-def status(**fields: Any) -> dict[str, Any]:
-    return {"status": fields}
+def status(**fields: Any) -> Run:
+    conditions = [CONDITION | condition for condition in fields.pop("conditions", ())]
+    return Run.of({"metadata": METADATA, "status": {**fields, "conditions": conditions}})
 
 
 def end(test: str, outcome: str = "passed", seconds: float = 0.2) -> dict[str, Any]:
@@ -36,11 +41,8 @@ FAILED_PHASE = {"event": "phase", "id": "t.py::b", "outcome": "failed", "message
 
 
 def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
-    assert list(RunProgress.of(RUN).parts) == [
-        "postgres",
-        "migrations",
-        "web",
-    ]  # nothing waits for an app without a port
+    # nothing waits for an app without a port
+    assert list(RunProgress.of(RUN).parts) == ["postgres", "migrations", "web", "api"]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from seatrial.api.status import IntegrationRunStatus
 from seatrial.archive.model.report import Span, spans, took
 from seatrial.cli.errors import Exit, exit_of
 from seatrial.cli.output import ASCII, UNICODE, Glyphs, Out
 from seatrial.cli.progress import Mark, ProgressLine, RunProgress
 from seatrial.cli.report import headline, show
+from seatrial.cli.run import Run
 from seatrial.cli.runs import age, table
 from seatrial.cli.version import tag
 from seatrial.cli.view import PlainView, display
@@ -49,7 +51,7 @@ def printed(
 ) -> str:
     buffer = io.BytesIO()
     out = Out(io.TextIOWrapper(buffer, encoding=encoding, write_through=True))
-    show(out, run, command, **options)
+    show(out, Run.of(run), command, **options)
     return buffer.getvalue().decode(encoding)
 
 
@@ -126,7 +128,8 @@ def test_an_errored_run_says_why_and_what_to_do() -> None:
 )
 def test_an_environment_that_is_kept_is_told(phase: str, conditions: list[dict[str, str]], told: bool) -> None:
     run = failed_run()
-    run["status"] |= {"phase": phase, "conditions": conditions, "namespace": "st-pr-1-abcde"}
+    whole = [{"reason": "R", "lastTransitionTime": "2026-01-01T00:00:00Z"} | condition for condition in conditions]
+    run["status"] |= {"phase": phase, "conditions": whole, "namespace": "st-pr-1-abcde"}
     assert ("kubectl get all -n st-pr-1-abcde" in printed(run)) is told
 
 
@@ -177,7 +180,7 @@ def test_a_timeline_with_gaps(timeline: dict[str, Any], expected: list[Span]) ->
 
 
 def test_headline_without_tests_is_the_reason() -> None:
-    assert headline({"reason": "MigrationFailed"}) == "MigrationFailed"
+    assert headline(IntegrationRunStatus(reason="MigrationFailed")) == "MigrationFailed"
 
 
 def test_the_table_of_runs() -> None:
@@ -188,7 +191,7 @@ def test_the_table_of_runs() -> None:
     runs[0]["metadata"]["creationTimestamp"] = "2025-12-30T00:00:00Z"
     out = io.StringIO()
     console = Console(file=out, width=80)
-    console.print(table(runs, datetime(2026, 1, 1, 0, 5, tzinfo=UTC), everywhere=True))
+    console.print(table([Run.of(run) for run in runs], datetime(2026, 1, 1, 0, 5, tzinfo=UTC), everywhere=True))
     rows = [line.split() for line in out.getvalue().splitlines()]
     assert rows == [
         ["NAMESPACE", "NAME", "STATE", "TESTS", "REASON", "AGE"],
@@ -213,9 +216,6 @@ def test_age(seconds: float, text: str) -> None:
 )
 def test_tag_of_an_image(image: str, expected: str) -> None:
     assert tag(image) == expected
-
-
-# --- while it goes on -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,10 @@ def screen(progress: RunProgress, width: int, glyphs: Glyphs, at: float = 5.0) -
 
 
 def half_way() -> RunProgress:
-    progress = RunProgress.of({"spec": {"services": {"postgres": {}, "minio": {}}, "apps": {"web": {"port": 1}}}})
-    progress.status({"status": {"phase": "Testing"}}, 1.0)
+    spec = {"services": {"postgres": {}, "minio": {}}, "apps": {"web": {"port": 1}}}
+    run = Run.of({"metadata": {"name": "pr-1", "namespace": "default"}, "spec": spec, "status": {"phase": "Testing"}})
+    progress = RunProgress.of(run)
+    progress.status(run, 1.0)
     for event in (
         {"event": "ready", "name": "postgres", "seconds": 0.61},
         {"event": "collected", "count": 4},
