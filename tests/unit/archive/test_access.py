@@ -16,6 +16,7 @@ from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.server.access.kubernetes import Kubernetes, User
 from seatrial.archive.server.access.readers import Access, Reader
 from seatrial.archive.server.errors import UnauthorizedError
+from seatrial.archive.server.live.limits import Limits
 from seatrial.kube.errors import UnavailableError as ClusterUnavailableError
 from tests.unit.archive.support import KEY, UID, Serve, Server
 
@@ -29,17 +30,19 @@ class Fake:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.away = False
+        self.tokens = {"ann", "root"}
+        self.rights = {"team-a"}
 
     async def who(self, token: str) -> User | None:
         self.asked["who"] += 1
         await asyncio.sleep(0)
         if self.away:
             raise UnavailableError("the API server can't be asked")
-        return User(token) if token in ("ann", "root") else None
+        return User(token) if token in self.tokens else None
 
     async def may_read(self, user: User, namespace: str | None) -> bool:
         self.asked[f"{user.name} {namespace}"] += 1
-        return user.name == "root" or namespace == "team-a"
+        return user.name == "root" or namespace in self.rights
 
     async def close(self) -> None:
         pass
@@ -119,6 +122,38 @@ async def test_strangers_read_nothing(server: Server, headers: dict[str, str]) -
         assert answer.json()["hint"]
     for path in ("/healthz", "/readyz", "/metrics"):
         assert (await server.read.get(path, headers=headers)).status_code == 200
+
+
+async def test_who_forwards_a_port_needs_a_token_where_the_settings_say_so(serve: Serve, fake: Fake) -> None:
+    async with serve(reviewer=fake, trust_loopback=False) as server:
+        await server.put_record()
+        for path in ("/v1/runs", f"/v1/runs/{UID}", f"/v1/runs/{UID}/live", "/v1/tests/flaky"):
+            assert (await server.read.get(path)).status_code == 401
+        assert (await server.read.get("/")).headers["Location"].startswith("./sign-in")
+        assert (await server.read.get("/v1/runs", headers=ANN)).json()["total"] == 1
+
+
+@pytest.mark.parametrize("lost", ["right", "token", "run", "answer"])
+async def test_a_stream_ends_when_its_reader_may_not_read_any_more(serve: Serve, fake: Fake, lost: str) -> None:
+    async with serve(Limits(ping_seconds=0.02), reviewer=fake, recheck_seconds=0.05) as server:
+        await server.put_record()
+        async with server.read.stream("GET", f"/v1/runs/{UID}/live", headers=ANN) as stream:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == "retry: 2000"
+            for _ in range(20):  # it is asked again several times, and goes on
+                assert await anext(lines) in ("", ": ping")
+            match lost:
+                case "right":
+                    fake.rights.clear()
+                case "token":
+                    fake.tokens.clear()
+                case "run":
+                    assert server.archive is not None
+                    server.archive.history.keeping.mark_deleted([UID])
+                case "answer":
+                    fake.away = True
+            async with asyncio.timeout(30):
+                assert {line async for line in lines} <= {"", ": ping"}
 
 
 async def test_the_feed_is_the_operators_alone(server: Server) -> None:

@@ -64,7 +64,12 @@ async def running(
         log.warning("removed uploads that an earlier end interrupted", extra={"files": leftovers})
     hub = Hub(settings.live)
     history = History(database_url(settings.database, settings.folder))
-    access = Access(key, reviewer or Kubernetes())
+    access = Access(
+        key,
+        reviewer or Kubernetes(),
+        recheck_seconds=settings.recheck_seconds,
+        trust_loopback=settings.trust_loopback,
+    )
     metrics = Metrics(store, hub)
     ingest = Ingest(store, history, metrics.history_pending.set)
     archive = Archive(settings, key, store, hub, metrics, history, ingest, access)

@@ -84,6 +84,10 @@ class Settings(Variables):
     least_bytes_per_second: int = 1_024
     """An upload that is slower on average than this, but for its first `idle_seconds`, is ended."""
     connections: ConnectionLimits = ConnectionLimits()
+    recheck_seconds: float = 60.0
+    """Rights are asked for again after so long, also those of open streams."""
+    trust_loopback: bool = True
+    """Who forwards a port to the archive's pod reads everything; else they need a token as all others."""
     stop_seconds: int = 20
     """For uploads under way when the archive is stopped."""
     live: Limits = Limits()
@@ -91,8 +95,8 @@ class Settings(Variables):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Settings from SEATRIAL_ARCHIVE_DIR and SEATRIAL_KEY_FILE (required), and SEATRIAL_ARCHIVE_BUCKET,
-        ..._DATABASE, ..._HOST, ..._UPLOAD_PORT, ..._READ_PORT, ..._KEEP (such as 720h), ..._KEEP_BYTES and ..._MAX_FILE
-        (such as 2Gi).
+        ..._DATABASE, ..._HOST, ..._UPLOAD_PORT, ..._READ_PORT, ..._KEEP (such as 720h), ..._KEEP_BYTES, ..._MAX_FILE
+        (such as 2Gi) and ..._TRUST_LOOPBACK (true or false).
 
         Raises:
             ValueError: one is missing or can't be understood.

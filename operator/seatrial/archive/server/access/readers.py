@@ -1,8 +1,8 @@
 """Who may read what.
 
 A reader is known by a bearer token (TokenReview), and may read the results of a namespace if they may read its IntegrationRuns
-(SubjectAccessReview). The operator shows its own token. Who comes over the loopback interface has forwarded a port to this pod, and
-so could read its volume as well: they may read everything.
+(SubjectAccessReview). The operator shows its own token. Who comes over the loopback interface has forwarded a port to this pod; they
+may read everything, unless the settings say otherwise.
 """
 
 from __future__ import annotations
@@ -42,11 +42,30 @@ class Reader(Protocol):
 class Access:
     """Tells of each request who its reader is."""
 
-    def __init__(self, key: bytes, reviewer: Reviewer, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        reviewer: Reviewer,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        recheck_seconds: float = 60.0,
+        trust_loopback: bool = True,
+    ) -> None:
+        """Asks nobody yet.
+
+        Args:
+            key: the archive's.
+            reviewer: decides about tokens and users.
+            clock: monotonic seconds.
+            recheck_seconds: how long an answer of the reviewer counts, also for streams that are open.
+            trust_loopback: whoever comes over the loopback interface without a token reads everything.
+        """
+        self.recheck_seconds = recheck_seconds
+        self._trust_loopback = trust_loopback
         self._operators_token = tokens.feed_token(key)
         self._reviewer = reviewer
-        self._users: Remembered[str, User | None] = Remembered(clock)
-        self._rights: Remembered[tuple[str, str | None], bool] = Remembered(clock)
+        self._users: Remembered[str, User | None] = Remembered(clock, recheck_seconds)
+        self._rights: Remembered[tuple[str, str | None], bool] = Remembered(clock, recheck_seconds)
 
     async def reader(self, request: Request) -> Reader:
         """Who makes this request.
@@ -56,7 +75,7 @@ class Access:
             UnavailableError: the API server does not say who it is.
         """
         token = request.headers.get(TOKEN_HEADER) or _bearer(request)
-        if token is None and _is_local(request):
+        if token is None and self._trust_loopback and _is_local(request):
             return Everything()
         token = token or request.cookies.get(COOKIE)
         if not token:

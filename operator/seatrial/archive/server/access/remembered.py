@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-_ALLOWED_SECONDS = 60.0
 _DENIED_SECONDS = 10.0
 _REMEMBERED = 10_000
 
@@ -18,8 +17,10 @@ V = TypeVar("V")
 class Remembered(Generic[K, V]):
     """Answers, for a while; what several ask at the same time is asked once. Bounded: the oldest are forgotten."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], allowed_seconds: float) -> None:
+        """Remembers a yes for so long, a no for ten seconds at most."""
         self._clock = clock
+        self._allowed_seconds = allowed_seconds
         self._known: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._asked: dict[K, asyncio.Task[V]] = {}
 
@@ -37,7 +38,10 @@ class Remembered(Generic[K, V]):
             answer = await ask()
         finally:
             del self._asked[key]
-        self._known[key] = (self._clock() + (_ALLOWED_SECONDS if answer else _DENIED_SECONDS), answer)
+        self._known[key] = (
+            self._clock() + (self._allowed_seconds if answer else min(_DENIED_SECONDS, self._allowed_seconds)),
+            answer,
+        )
         self._known.move_to_end(key)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

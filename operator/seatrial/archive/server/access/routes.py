@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from typing import Annotated
 
 from fastapi import Depends
@@ -12,6 +14,7 @@ from starlette.requests import Request
 from seatrial.archive.model.errors import NotFoundError, UnavailableError
 from seatrial.archive.model.keys import check_uid
 from seatrial.archive.server.access.readers import Access, Everything, Reader
+from seatrial.archive.server.errors import UnauthorizedError
 
 # For routes
 
@@ -52,3 +55,21 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
 
 
 ReadableRun = Annotated[str, Depends(readable_run)]
+
+
+async def while_readable(request: Request, uid: str, messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The messages of a run's stream for as long as its reader may see the run.
+
+    That is asked again after a while, at the next message; a stream that has nothing to say sends pings.
+    """
+    access: Access = request.app.state.archive.access
+    due = time.monotonic() + access.recheck_seconds
+    async with aclosing(messages):  # type: ignore[type-var]
+        async for message in messages:
+            if time.monotonic() >= due:
+                try:
+                    await readable_run(uid, request, await access.reader(request))
+                except (UnauthorizedError, NotFoundError, UnavailableError):
+                    return
+                due = time.monotonic() + access.recheck_seconds
+            yield message

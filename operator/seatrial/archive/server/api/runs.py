@@ -15,7 +15,7 @@ from seatrial.archive.model.errors import NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter
 from seatrial.archive.model.runs import Attempt, RunDetail, RunPage, Shard, Timeline
-from seatrial.archive.server.access.routes import AnyReader, ReadableRun
+from seatrial.archive.server.access.routes import AnyReader, ReadableRun, while_readable
 from seatrial.archive.server.api.common import (
     Cursor,
     Labels,
@@ -116,4 +116,5 @@ async def follow(request: Request, uid: ReadableRun) -> Response:
     if archive.hub.nothing_new(uid, last_id):
         return Response(status_code=204)  # tells an EventSource not to come back
     stored = await asyncio.to_thread(archive.store.results, uid)
-    return stream(request, archive.hub.follow(uid, last_id, stored), "text/event-stream")
+    messages = while_readable(request, uid, archive.hub.follow(uid, last_id, stored))
+    return stream(request, messages, "text/event-stream")
