@@ -13,13 +13,26 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import PositiveFloat
+
 from seatrial.api import labels
 from seatrial.api.names import GROUP, PLURAL
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, ConflictError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import NAMESPACE, RUN, Kind, Object
+from seatrial.variables import Variables, read
 
 POLL_SECONDS = 1.0
+
+
+class UninstallSettings(Variables):
+    """What the chart's hook sets."""
+
+    namespace: str = "seatrial-system"
+    uninstall_seconds: PositiveFloat = 240.0
+    """How long everything may take to go."""
+    kept: str = ""
+    """Name of the claim of the archive's volume, if that stays."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +154,17 @@ async def uninstall(cluster: Cluster, seconds: float) -> Left:
 
 
 async def _main() -> int:
-    seconds = float(os.environ.get("SEATRIAL_UNINSTALL_SECONDS", "240"))
-    namespace = os.environ.get("SEATRIAL_NAMESPACE", "seatrial-system")
     try:
+        settings = read(UninstallSettings, os.environ)
         async with await Cluster.connect(agent="seatrial-uninstall") as cluster:
-            left = await uninstall(cluster, seconds)
-    except ClusterError as error:
-        print(f"seatrial: can't delete the runs: {error.message}", file=sys.stderr)
+            left = await uninstall(cluster, settings.uninstall_seconds)
+    except (ClusterError, ValueError) as error:
+        print(f"seatrial: can't delete the runs: {error}", file=sys.stderr)
         return 1
     if left:
-        print(advice(left, seconds, namespace), file=sys.stderr)
+        print(advice(left, settings.uninstall_seconds, settings.namespace), file=sys.stderr)
         return 1
-    print(farewell(os.environ.get("SEATRIAL_KEPT", ""), namespace))
+    print(farewell(settings.kept, settings.namespace))
     return 0
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.e2e.conftest import Bench, kubectl
+from tests.e2e.conftest import Bench, kubectl, quickstart
 
 pytestmark = pytest.mark.cluster
 
@@ -170,3 +170,38 @@ async def test_a_run_that_passed_leaves_its_record(bench: Bench, archive: Archiv
     await bench.cleaned_up(name)
     files = await archive.files(await bench.uid(name))
     assert [file for file in files if file.startswith("evidence/")] == ["evidence/run.json"]
+
+
+PLAIN = {"test_it.py": "def test_total():\n    assert sum([1, 2]) == 4\n"}
+NOWHERE = ["uvicorn", "orders.nowhere:app", "--host", "0.0.0.0", "--port", "8000"]
+VARIANTS = {
+    "only Postgres, a failing test": ({"services": {"postgres": {}}}, None),
+    "a failing test": ({}, None),
+    "no migration": ({"migrations": []}, "table-missing"),
+    "an app without its module": ({"apps": {"orders-api": {**quickstart()["apps"]["orders-api"], "command": NOWHERE}}},
+                                  "module-missing"),
+}  # fmt: skip
+"""What is changed in the quickstart, and the code of its probable cause; None: no log shows one."""
+ROUNDS, AT_ONCE = 5, 5
+
+
+@pytest.mark.slow
+async def test_the_probable_cause_is_right_or_absent(bench: Bench, archive: Archive) -> None:
+    """Variants of the quickstart that fail, some at once, so that gates ask their services often before they answer."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def causes(changes: dict[str, Any], expected: str | None) -> list[tuple[str, str, str]]:
+        spec = quickstart()
+        spec.pop("tests")
+        if "services" in changes:
+            spec = {}
+        async with turns:
+            name = await bench.start({**spec, **changes}, tests=PLAIN)
+            await bench.verdict(name)
+            await bench.cleaned_up(name)
+            uid = await bench.uid(name)
+        hints = await archive.json(f"/v1/runs/{uid}/attempts/1/evidence/files/hints.json")
+        return [(h["code"], h["component"], h["line"]) for h in hints if h["cause"] and h["code"] != expected]
+
+    wrong = await asyncio.gather(*(causes(*variant) for variant in VARIANTS.values() for _ in range(ROUNDS)))
+    assert [found for found in wrong if found] == []

@@ -29,11 +29,14 @@ from seatrial.kube.kinds import CONFIG_MAP, NAMESPACE, POD, kind_of
 from seatrial.lifecycle.actions import Plan
 from seatrial.lifecycle.ending import rejected
 from seatrial.lifecycle.plan import created
+from seatrial.retry import pause_after
 from seatrial.settings import Settings
 from seatrial.verdict import kubernetes
 
 GRANT_SECONDS = 5.0
 """How long a fresh RoleBinding may take to be known to all API servers."""
+_PAUSES = (0.02, 1.0)
+"""Seconds before an object is tried again: the first and the longest."""
 PARALLEL_ENVIRONMENTS = 8
 """Environments that are created at once: more would wait for the same API server, with all their manifests in memory
 (measured with 1,000 runs at once: 255 MB), and the verdicts of others would wait behind them."""
@@ -161,17 +164,17 @@ class Provisioner:
     async def _create_patiently(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Creates one object; waits for rights that are not known yet, and while the API server is away for a moment."""
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
-        deadline, wait = time.monotonic() + GRANT_SECONDS, 0.02
+        deadline, failures = time.monotonic() + GRANT_SECONDS, 0
         while True:
             try:
                 return await self._cluster.create(manifest)
             except (ForbiddenError, InvalidError, UnavailableError) as error:
                 if found := refusal(error, what):
                     raise found from error
-                pause = max(wait, error.retry_after)
+                failures += 1
+                pause = pause_after(failures, *_PAUSES, error.retry_after)
                 if time.monotonic() + pause > deadline:
                     if isinstance(error, ForbiddenError):
                         raise RefusedError(Reason.ADMISSION_DENIED, f"{what}: {error.message}") from error
                     raise
-                await asyncio.sleep(pause)  # back-off between tries, bounded by the deadline
-                wait = min(wait * 2, 1.0)
+                await asyncio.sleep(pause)
