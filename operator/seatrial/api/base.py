@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from seatrial.api.names import RESERVED_NAMES
+
 
 def cel(rule: str, message: str) -> dict[str, str]:
     """One rule that the API server checks (Common Expression Language)."""
@@ -16,6 +18,15 @@ def cel(rule: str, message: str) -> dict[str, str]:
 def rules(*rules: dict[str, str]) -> dict[str, Any]:
     """The JSON schema extra that carries CEL rules."""
     return {"x-kubernetes-validations": list(rules)}
+
+
+def component_names() -> dict[str, str]:
+    """The rule of a map by component: its keys are DNS names in the environment, and none of ours."""
+    return cel(
+        f"self.all(k, k.matches('^[a-z]([-a-z0-9]{{0,38}}[a-z0-9])?$') && !(k in {list(RESERVED_NAMES)}))",
+        "names must be lower case letters, digits and '-', begin with a letter, and have at most 40 characters; "
+        f"{', '.join(RESERVED_NAMES)} are taken",
+    )
 
 
 def list_map(key: str) -> dict[str, Any]:

@@ -16,25 +16,24 @@ class EnvVar(Model):
     name: Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
     """Its name. Names that begin with `SEATRIAL_` are taken."""
     value: Annotated[str, Field(max_length=32768)] = ""
-    """Its value; `$$(NAME)` is a literal `$(NAME)`. There is no `valueFrom`: a run reads no Secrets of its namespace."""
+    """Its value; `$$(NAME)` is a literal `$(NAME)`. There is no `valueFrom`: a run reads no Secrets."""
 
 
 Env = Annotated[tuple[EnvVar, ...], Field(max_length=200, json_schema_extra=list_map("name"))]
 Command = Annotated[tuple[Word, ...], Field(max_length=100)]
 
-_PLAIN_RESOURCES = ("cpu", "memory", "ephemeral-storage")
-_EXTENDED_RESOURCE = (
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-)
+_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DEVICE = rf"^{_LABEL}([.]{_LABEL})*/[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$"
+_IS_DEVICE = f"k.size() <= 200 && k.matches('{_DEVICE}') && !k.contains('kubernetes.io/') && !k.startsWith('requests.')"
 Quantities = Annotated[
     dict[str, Quantity],
     Field(
         max_length=8,
         json_schema_extra=rules(
             cel(
-                f"self.all(k, k in {list(_PLAIN_RESOURCES)} || (k.size() <= 200 && k.matches('{_EXTENDED_RESOURCE}') && "
-                "!k.contains('kubernetes.io/') && !k.startsWith('requests.')))",
-                f"resources are {', '.join(_PLAIN_RESOURCES)}, and those of devices such as vendor.example/gpu",
+                f"self.all(k, k in {list(_RESOURCES)} || ({_IS_DEVICE}))",
+                f"resources are {', '.join(_RESOURCES)}, and those of devices such as vendor.example/gpu",
             ),
             cel(
                 "self.all(k, !k.contains('/') || string(self[k]).matches('^[0-9]+$'))",

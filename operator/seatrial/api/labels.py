@@ -24,7 +24,7 @@ LINK = PREFIX + "link"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 ENVIRONMENT = "environment"
-"""Component of the objects that belong to no single part; also the name of the pods' ServiceAccount and NetworkPolicy."""
+"""Component of objects that belong to no single part; also the name of the pods' ServiceAccount and NetworkPolicy."""
 MIGRATIONS = "migrations"
 TESTS = "tests"
 COLLECTOR = "collector"

@@ -16,6 +16,7 @@ FINALIZER = f"{GROUP}/clean-up"
 OWN_FINALIZERS = frozenset({FINALIZER, f"{GROUP}/reclaim"})
 """With the one that version 0.1.0 set: its runs go too."""
 RESERVED_NAMES = ("migrations", "tests", "collector")
+"""Components of ours."""
 
 
 def environment_namespace(run_name: str, uid: str, attempt: int) -> str:

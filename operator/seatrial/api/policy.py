@@ -35,7 +35,8 @@ class Retention(Model):
         json_schema_extra=rules(
             cel(
                 "self.maxLifetime == oldSelf.maxLifetime",
-                "spec.retention.maxLifetime can't change after creation: the environment carries its end from the first moment",
+                "spec.retention.maxLifetime can't change after creation: "
+                "the environment carries its end from the first moment",
             )
         )
     )
@@ -48,5 +49,5 @@ class Retention(Model):
     record: Duration = timedelta(days=7)
     """The IntegrationRun itself, from its verdict. Results live on in the archive."""
     evidence: EvidenceWhen = EvidenceWhen.ON_FAILURE
-    """Whether logs, events and states of the environment are archived before it is deleted: after every run that did not
-    pass (`OnFailure`), after every run (`Always`), or not at all (`Never`)."""
+    """Whether logs, events and states of the environment are archived before it is deleted: after every run that did
+    not pass (`OnFailure`), after every run (`Always`), or not at all (`Never`)."""

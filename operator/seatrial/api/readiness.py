@@ -62,7 +62,10 @@ def _exactly_one(*handlers: str) -> dict[str, str]:
 
 
 class AppReadiness(Model):
-    """How to see that the app can be used: exactly one of httpGet, tcpSocket, grpc. `port` defaults to the app's port."""
+    """How to see that the app can be used: exactly one of httpGet, tcpSocket, grpc.
+
+    `port` defaults to the app's port.
+    """
 
     model_config = ConfigDict(json_schema_extra=rules(_exactly_one("httpGet", "tcpSocket", "grpc")))
     http_get: HttpGet | None = None
@@ -79,7 +82,10 @@ class AppReadiness(Model):
 
 
 class Readiness(AppReadiness):
-    """How to see that it can be used: exactly one of httpGet, tcpSocket, grpc, exec. `port` defaults to the first port."""
+    """How to see that it can be used: exactly one of httpGet, tcpSocket, grpc, exec.
+
+    `port` defaults to the first port.
+    """
 
     model_config = ConfigDict(json_schema_extra=rules(_exactly_one("httpGet", "tcpSocket", "grpc", "exec")))
     exec: Exec | None = None

@@ -8,23 +8,21 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from seatrial.api.base import Model, cel, list_map, rules
+from seatrial.api.base import Model, cel, component_names, list_map, rules
 from seatrial.api.container import Env
-from seatrial.api.names import RESERVED_NAMES
 from seatrial.api.policy import Retention, Timeouts
 from seatrial.api.scope import RunRef, Scope
-from seatrial.api.services import WELL_KNOWN, Service, fields_of_other_types
+from seatrial.api.services import Service, service_types
 from seatrial.api.status import IntegrationRunStatus
 from seatrial.api.system import App, Migration, SharedVolume, Tests
 
 MUTABLE = ("cancel", "retention")
-
-
+"""Fields of the spec that may change after the run was created."""
 _LIST_MAPS = ("env", "migrations")
 
 
 def _immutable(field: str) -> dict[str, str]:
-    """A field that can't change. List maps are equal in any order, and their order counts here: so they become lists."""
+    """A field that can't change. List maps are equal in any order; here order counts, so they become lists."""
     as_list = ".map(m, m)" if field in _LIST_MAPS else ""
     same = f"self.{field}{as_list} == oldSelf.{field}{as_list}"
     return cel(
@@ -34,8 +32,7 @@ def _immutable(field: str) -> dict[str, str]:
     )
 
 
-_DNS_KEY = "matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')"
-_KEY_MESSAGE = "names must be lower case letters, digits and '-', begin with a letter, and have at most 40 characters"
+_NO_WAY_BACK = cel("self || !oldSelf", "a cancelled run can't be resumed: start a new one")
 
 
 class IntegrationRunSpec(Model):
@@ -44,48 +41,21 @@ class IntegrationRunSpec(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             *(_immutable(f) for f in ("services", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")),
-            cel("!has(self.services) || !has(self.apps) || self.services.all(k, !(k in self.apps))",
-                "a service and an app can't have the same name"),
-        )
-    )  # fmt: skip
-    services: Annotated[
-        dict[str, Service],
-        Field(
-            max_length=20,
-            json_schema_extra=rules(
-                cel(f"self.all(k, k.{_DNS_KEY} && !(k in {list(RESERVED_NAMES)}))",
-                    f"{_KEY_MESSAGE}; {', '.join(RESERVED_NAMES)} are taken"),
-                cel(f"self.all(k, has(self[k].type) || k in {list(WELL_KNOWN)})",
-                    f"a service under another name than {', '.join(WELL_KNOWN)} needs a type"),
-                *(
-                    cel(
-                        f"self.all(k, k != '{kind}' || has(self[k].type) || !("
-                        + " || ".join(f"has(self[k].{f})" for f in fields_of_other_types(kind)) + "))",
-                        f"{kind} has fields of another type",
-                    )
-                    for kind in WELL_KNOWN
-                ),
+            cel(
+                "!has(self.services) || !has(self.apps) || self.services.all(k, !(k in self.apps))",
+                "a service and an app can't have the same name",
             ),
-        ),
-    ] = {}  # fmt: skip
+        )
+    )
+    services: Annotated[
+        dict[str, Service], Field(max_length=20, json_schema_extra=rules(component_names(), *service_types()))
+    ] = {}
     """Backing services by name. Each is empty, and this run's alone."""
     env: Env = ()
     """Given to migrations, apps and tests."""
-    migrations: Annotated[
-        tuple[Migration, ...],
-        Field(max_length=20, json_schema_extra=list_map("name")),
-    ] = ()
+    migrations: Annotated[tuple[Migration, ...], Field(max_length=20, json_schema_extra=list_map("name"))] = ()
     """Steps that prepare the services, one after the other."""
-    apps: Annotated[
-        dict[str, App],
-        Field(
-            max_length=30,
-            json_schema_extra=rules(
-                cel(f"self.all(k, k.{_DNS_KEY} && !(k in {list(RESERVED_NAMES)}))",
-                    f"{_KEY_MESSAGE}; {', '.join(RESERVED_NAMES)} are taken"),
-            ),
-        ),
-    ] = {}  # fmt: skip
+    apps: Annotated[dict[str, App], Field(max_length=30, json_schema_extra=rules(component_names()))] = {}
     """The system under test by name. All start at once when the migrations are done."""
     shared_volume: SharedVolume | None = None
     """One volume that all apps and the tests see."""
@@ -95,10 +65,7 @@ class IntegrationRunSpec(Model):
     """How long each part may take."""
     retention: Retention = Retention()
     """How long the environment and the record are kept. May change later."""
-    cancel: Annotated[
-        bool,
-        Field(json_schema_extra=rules(cel("self || !oldSelf", "a cancelled run can't be resumed: start a new one"))),
-    ] = False
+    cancel: Annotated[bool, Field(json_schema_extra=rules(_NO_WAY_BACK))] = False
     """`true` ends the run as Cancelled. May change later, once."""
 
 

@@ -9,7 +9,7 @@ from seatrial.api.names import environment_namespace
 
 @dataclass(frozen=True)
 class RunRef:
-    """Which IntegrationRun: `uid` tells it from a successor with the same name."""
+    """Which IntegrationRun: a successor with the same name has another `uid`."""
 
     namespace: str
     name: str

@@ -52,6 +52,20 @@ def _only_for(kinds: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, str]
     )
 
 
+def service_types() -> tuple[dict[str, str], ...]:
+    """Rules of the map of services: a service may be called like its type, and then has the fields of that one."""
+    needs_type = cel(
+        f"self.all(k, has(self[k].type) || k in {list(WELL_KNOWN)})",
+        f"a service under another name than {', '.join(WELL_KNOWN)} needs a type",
+    )
+    return needs_type, *map(_of_its_name, WELL_KNOWN)
+
+
+def _of_its_name(kind: str) -> dict[str, str]:
+    others = " || ".join(f"has(self[k].{name})" for name in fields_of_other_types(kind))
+    return cel(f"self.all(k, k != '{kind}' || has(self[k].type) || !({others}))", f"{kind} has fields of another type")
+
+
 class Service(Model):
     """One backing service; the key in `services` is its DNS name in the environment.
 
@@ -78,7 +92,7 @@ class Service(Model):
     """Postgres: databases to create. The first is the one in `PGDATABASE`; without any it is `postgres`."""
     extensions: Annotated[tuple[Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9_-]+$")], ...],
                           Field(max_length=20, json_schema_extra=LIST_SET)] | None = None  # fmt: skip
-    """Postgres: extensions to create in every database. The image has those of Debian's contrib package and pgvector."""
+    """Postgres: extensions to create in every database. There are those of Debian's contrib package and pgvector."""
     init_sql: Annotated[FileSource | None, Field(alias="initSQL")] = None
     """Postgres: its `*.sql` files run once, in the order of their names, in the first database."""
     storage: Literal["Memory", "Disk"] | None = None
@@ -110,9 +124,10 @@ class Service(Model):
     ports: Annotated[dict[str, PortNumber], Field(max_length=20)] | None = None
     """Custom: ports by name. The main one is called `http`, else it is the first by name."""
     env: Env | None = None
-    """Custom: its variables. It is told nothing about the other services."""
+    """Custom: its variables. It gets none about the other services."""
     ready: Readiness | None = None
-    """Custom: how to see that it can be used. Without it: its main port accepts a connection, or it runs if it has none."""
+    """Custom: how to see that it can be used. Without it: its main port accepts a connection, or, without ports, it
+    runs."""
     writable: Annotated[tuple[AbsolutePath, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None
     """Custom: folders that it can write besides `/tmp`, such as `/var/lib/mysql`. Each begins empty."""
     after: Annotated[tuple[ComponentName, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None

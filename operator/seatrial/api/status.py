@@ -57,7 +57,7 @@ class Verdict(OpenEnum):
 
 
 class Reason(StrEnum):
-    """Why a run has its verdict. docs/reasons.md says what to do about each."""
+    """Why a run has its verdict. docs/reasons.md has what to do about each."""
 
     TESTS_PASSED = "TestsPassed"
     TESTS_FAILED = "TestsFailed"
@@ -140,7 +140,7 @@ class TestCounts(StatusModel):
     xpassed: int = 0
     """Passed against expectation."""
     flaky: int = 0
-    """Passed when a plugin of the image ran them again."""
+    """Passed when a plugin of the image repeated them."""
 
 
 class FailureNote(StatusModel):

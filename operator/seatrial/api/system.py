@@ -42,15 +42,16 @@ class App(Model):
     image: Image
     """The image. It runs as uid 65532 with a read-only root; `/tmp` can be written."""
     command: Command = ()
-    """The program and its arguments. Give it: without it an init container waits for the services, which takes up to a second longer."""
+    """The program and its arguments. Give it: without it an init container waits for the services, which takes up to a
+    second longer."""
     args: Command = ()
     """Arguments of the image's entry point or of `command`."""
     working_dir: AbsolutePath | None = None
     """Where it runs. Default: the image's own."""
     port: PortNumber | None = None
-    """Where it listens. The app's DNS name is its key, and `<KEY>_URL` tells it to all."""
+    """Where it listens. The app's DNS name is its key, and all get it as `<KEY>_URL`."""
     ports: Annotated[dict[str, PortNumber], Field(max_length=20, min_length=1)] | None = None
-    """More ports by name; `<KEY>_PORT_<NAME>` tells each to all. Without `port` the main one is called `http`, else it is
+    """More ports by name; all get each as `<KEY>_PORT_<NAME>`. Without `port` the main one is called `http`, else it is
     the first by name."""
     after: Annotated[tuple[ComponentName, ...], Field(max_length=20, json_schema_extra=LIST_SET)] = ()
     """Other apps that must be ready before it starts. Services and migrations always are."""
@@ -70,7 +71,7 @@ class SharedVolume(Model):
     mount_path: AbsolutePath
     """Where apps and tests see it."""
     env: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """A variable that tells `mountPath` to apps and tests."""
+    """A variable with `mountPath`, for apps and tests."""
     storage_class: ObjectName | None = None
     """A storage class that can do ReadWriteMany."""
     size: Annotated[str, Field(max_length=32, pattern=r"^[1-9][0-9]{0,6}(Mi|Gi|Ti)$")] = "1Gi"
@@ -91,7 +92,8 @@ class Tests(Model):
         )
     )
     image: Image | None = None
-    """The image with the tests. It needs Python >= 3.9 and pytest >= 7, nothing of Seatrial. Default: `seatrial/pytest`, for tests from `source`."""
+    """The image with the tests. It needs Python >= 3.9 and pytest >= 7, nothing of Seatrial. Default:
+    `seatrial/pytest`, for tests from `source`."""
     source: FileSource | None = None
     """Test files. They are copied to `/tests`, which is then the working directory."""
     working_dir: AbsolutePath | None = None
@@ -117,7 +119,8 @@ class Tests(Model):
     shared_memory: Annotated[str, Field(max_length=32, pattern=r"^[1-9][0-9]{0,6}(Mi|Gi)$")] | None = None
     """Size of `/dev/shm`, which counts as memory of the tests. Default: the container runtime's 64Mi."""
     coverage: bool = False
-    """Measure which lines run in pytest's processes, with the package `coverage` of the image. What runs in apps is not measured."""
+    """Measure which lines run in pytest's processes, with the package `coverage` of the image. What runs in apps is not
+    measured."""
     artifacts: Annotated[
         tuple[Annotated[str, Field(max_length=512, pattern=r"^[^/*?\[.][^*?\[]*/.+|^[^/*?\[.][^/*?\[]*$")], ...],
         Field(max_length=20),

@@ -1,4 +1,4 @@
-"""Writes all files that are made from the models, or with --check says which of them are out of date."""
+"""Writes all files that are made from the models, or with --check lists those that are out of date."""
 
 from __future__ import annotations
 

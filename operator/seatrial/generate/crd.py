@@ -70,7 +70,7 @@ def crd() -> dict[str, Any]:
                                 "kind": {"type": "string"},
                                 "metadata": {"type": "object"},
                                 "spec": of_model(IntegrationRunSpec),
-                                # a status says only what the operator wrote
+                                # a status has only what the operator wrote
                                 "status": without_defaults(of_model(IntegrationRunStatus)),
                             },
                         }
@@ -82,6 +82,6 @@ def crd() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The CRD as YAML, with a line that says where it comes from."""
+    """The CRD as YAML, with a line about where it comes from."""
     body = yaml.dump(crd(), Dumper=_PlainDumper, sort_keys=False, width=120, allow_unicode=True)
     return f"# Generated from operator/seatrial/api by `python -m seatrial.generate`; do not edit.\n{body}"

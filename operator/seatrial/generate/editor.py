@@ -1,7 +1,7 @@
 """A JSON Schema for editors, which complete and check a manifest while it is written.
 
-It says what the definition of the resource says, but for CEL rules: the API server alone knows those. Objects of other
-kinds in the same file pass.
+It holds what the definition of the resource holds, but for CEL rules: the API server alone knows those. Objects of
+other kinds in the same file pass.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def rules(schema: Schema) -> list[str]:
 
 
 def _messages(schema: Schema) -> list[str]:
-    """The messages of the CEL rules; that a whole field can't change is said once, at the top of the page."""
+    """The messages of the CEL rules; that a whole field can't change stands once, at the top of the page."""
     found = schema.get("x-kubernetes-validations", ())
     return list(dict.fromkeys(rule["message"] for rule in found if "== has(oldSelf." not in rule["rule"]))
 

@@ -33,7 +33,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def variables() -> list[tuple[str, str, str]]:
-    """What an example's containers are told: where from, the variable's name, its value in words."""
+    """The variables of an example's containers: where from, their names, their values in words."""
     run = IntegrationRun.parse(_EXAMPLE)
     parts = env.announcements(
         run.scope, run.spec, services.backings(run.spec.services, Settings()), shard=True, shared_volume=True
@@ -51,11 +51,11 @@ def _value(entry: Manifest) -> str:
 
 
 def _variables() -> Iterator[str]:
-    said = ""
+    last = ""
     yield from ("| from | variable | value |", "| --- | --- | --- |")
     for path, name, value in variables():
-        yield f"| {f'`{path}`' if path != said else ''} | `{name}` | {cell(value)} |"
-        said = path
+        yield f"| {f'`{path}`' if path != last else ''} | `{name}` | {cell(value)} |"
+        last = path
 
 
 def _defaults() -> Iterator[str]:
@@ -94,20 +94,20 @@ def document() -> str:
             "",
             *objects(IntegrationRunSpec, "spec", status=False),
             *objects(IntegrationRunStatus, "status", status=True),
-            "## What containers are told",
+            "## What containers get",
             "",
             "Migrations, apps and tests get these variables, before `spec.env` and their own `env`, so a value can use "
             "them: `postgresql+asyncpg://$(PGUSER):$(PGPASSWORD)@$(PGHOST)/app`. Custom services get only `HOME` and "
             "their own `env`. The shared volume's variable goes to apps and tests.",
             "",
             "The table is for a run with these services: `postgres` with the database `app`, `minio` with the bucket "
-            "`artifacts`, `temporal`, `redis`, a custom `mail`, a second Postgres `orders-db`; with an app `controller` "
-            "on port 8000 and a shared volume. The first service of a type has the plain names (the one that is called "
-            "like the type, else the first by name), each further one its own prefix.",
+            "`artifacts`, `temporal`, `redis`, a custom `mail`, a second Postgres `orders-db`; with an app "
+            "`controller` on port 8000 and a shared volume. The first service of a type has the plain names (the one "
+            "that is called like the type, else the first by name), each further one its own prefix.",
             "",
             *_variables(),
             "",
-            "## Resources when nothing is said",
+            "## Default resources",
             "",
             "Requests are small, so that many environments fit a node. There is no CPU limit. "
             "The disk limit is `ephemeral-storage`: logs and all that is written to `/tmp` and the pod's other empty "

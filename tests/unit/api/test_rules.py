@@ -1,4 +1,4 @@
-"""The schema's rules and lists, as they are written; what the API server makes of them is in tests/api/test_schema.py."""
+"""The schema's rules and lists; what the API server makes of them is in tests/api/test_schema.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.api.run import IntegrationRun
+from seatrial.api.run import MUTABLE, IntegrationRun
 from seatrial.generate.crd import crd
 from tests.unit.api.admission import ACCEPTED, BASE, LEASE, REFUSED, REFUSED_CHANGES, RESUMED
 
@@ -30,7 +30,14 @@ def test_every_rule_has_an_object_that_it_refuses() -> None:
     assert {message for message in messages if not any(says in message for says in refused)} == set()
 
 
-def test_every_list_says_how_it_is_merged() -> None:
+def test_a_field_of_the_spec_can_change_or_has_a_rule_against_it() -> None:
+    spec = SCHEMA["properties"]["spec"]
+    messages = [rule["message"] for rule in spec["x-kubernetes-validations"]]
+    fixed = {name for name in spec["properties"] if any(m.startswith(f"spec.{name} can't change") for m in messages)}
+    assert set(spec["properties"]) == fixed | set(MUTABLE)
+
+
+def test_every_list_has_its_type() -> None:
     lists = {path: part["x-kubernetes-list-type"] for path, part in parts(SCHEMA) if part.get("type") == "array"}
     assert {path for path, kind in lists.items() if kind == "map"} == {
         ".spec.services[].env", ".spec.env", ".spec.migrations", ".spec.migrations[].env", ".spec.apps[].env",
@@ -41,7 +48,7 @@ def test_every_list_says_how_it_is_merged() -> None:
     } | {".spec.apps[].after"}
 
 
-def test_no_word_of_the_status_is_closed_but_those_of_kubernetes() -> None:
+def test_the_words_of_the_status_are_open_but_for_kubernetes_own() -> None:
     closed = {path for path, part in parts(SCHEMA["properties"]["status"]) if "enum" in part}
     assert closed == {".conditions[].status"}
 

@@ -1,4 +1,4 @@
-"""The health check for Argo CD and the readiness expressions for Flux in docs/operations.md, on statuses of all endings."""
+"""Argo CD's health check and Flux' readiness expressions in docs/operations.md, on statuses of all endings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read is true where a machine can tell: links lead somewhere, names and manifests are the program's own."""
+"""What people read is true: links lead somewhere, names and manifests are the program's own."""
 
 from __future__ import annotations
 

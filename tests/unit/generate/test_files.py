@@ -39,9 +39,11 @@ def test_an_editor_accepts_what_the_api_server_accepts(spec: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "name",
     [
-        "no tests", "typo", "typo inside", "unknown type", "migration without command", "migration name of 41 characters",
+        "no tests", "typo", "typo inside", "unknown type", "migration without command",
+        "migration name of 41 characters",
         "duration", "database name", "bucket name", "artifact outside", "option as path", "secret in env", "port",
-        "blank before an image", "storage class of no possible name", "quantity", "quantity below zero", "database twice",
+        "blank before an image", "storage class of no possible name", "quantity", "quantity below zero",
+        "database twice",
         "ConfigMap of no possible name",
     ],
 )  # fmt: skip
