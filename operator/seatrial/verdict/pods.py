@@ -158,6 +158,37 @@ def _app_failed(run: IntegrationRun, pod: Pod, *, patient: bool = True) -> Diagn
     return None
 
 
+def _may_lack_a_peer(run: IntegrationRun, pod: Pod, pods: Iterable[Pod]) -> bool:
+    """Whether an app may have ended because another app was not ready yet: then it deserves another try.
+
+    Another app that ends again and again, or that waits for this one, will not become ready by waiting.
+    """
+    container = pod.container(pod.component)
+    end = container and (container.terminated or container.previous)
+    if not end or _gates_timed_out(end):
+        return False
+    for peer in pods:
+        if peer.role != Role.APP or peer.component == pod.component or _waits_for(run, peer.component, pod.component):
+            continue
+        if any(each.terminated or each.previous for each in peer.containers):
+            continue
+        if peer.ready_at is None or end.started_at is None or end.started_at <= peer.ready_at:
+            return True
+    return False
+
+
+def _waits_for(run: IntegrationRun, app: str, other: str) -> bool:
+    """Whether an app starts only after another, directly or through others."""
+    seen: set[str] = set()
+    left = [app]
+    while left:
+        spec = run.spec.apps.get(left.pop())
+        following = set(spec.after if spec else ()) - seen
+        seen |= following
+        left += following
+    return other in seen
+
+
 def why_missing(run: IntegrationRun, pod: Pod) -> Diagnosis | None:
     """Why a component was not ready in time, as its own pod tells."""
     match pod.role:
@@ -177,7 +208,7 @@ def _component_failed(run: IntegrationRun, facts: AttemptFacts, pod: Pod) -> Dia
             return service_ended(run, pod, tests_began=tests_began or gates_open)
         case Role.MIGRATIONS:
             return _migration_failed(run, pod, needed=not gates_open)
-        case Role.APP if not tests_began:
+        case Role.APP if not tests_began and not _may_lack_a_peer(run, pod, facts.pods):
             return _app_failed(run, pod)
     return None
 

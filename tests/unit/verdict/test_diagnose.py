@@ -445,3 +445,37 @@ def test_messages_say_what_to_do_next(reason: str, found: Diagnosis | None, step
 def test_messages_fit_a_status() -> None:
     told = b.summary("failed", failures=[{"id": "t" * 4000, "message": "m" * 4000}])
     assert len(from_result(b.run(SPEC), b.facts(), b.result_from(told)).message) <= 1000
+
+
+AUTH_AND_GATEWAY: dict[str, Any] = {
+    "apps": {"auth": {"image": "i", "port": 80}, "gateway": {"image": "i", "port": 80}},
+    "tests": {"image": "i"},
+}
+GATEWAY = b.pod(
+    "gateway",
+    "app",
+    b.waiting("gateway", "CrashLoopBackOff", previous=b.Termination(1, "Error", "refused", started_at=b.at(-10))),
+)
+LOOPING_AUTH = b.pod("auth", "app", b.waiting("auth", "CrashLoopBackOff", previous=b.Termination(2)))
+
+
+@pytest.mark.parametrize(
+    ("auth", "after", "reason"),
+    [
+        (b.pod("auth", "app"), [], None),
+        (b.pod("auth", "app", ready_at=b.at(-10)), [], None),
+        (b.pod("auth", "app", ready_at=b.at(-11)), [], "AppCrashed"),
+        (LOOPING_AUTH, [], "AppCrashed"),
+        (b.pod("auth", "app"), ["gateway"], "AppCrashed"),
+    ],
+    ids=["not ready", "ready since that try", "ready before that try", "crashes too", "waits for it"],
+)
+def test_an_app_that_ends_before_its_peer_is_ready_gets_another_try(
+    auth: b.Pod, after: list[str], reason: str | None
+) -> None:
+    spec = {
+        **AUTH_AND_GATEWAY,
+        "apps": {**AUTH_AND_GATEWAY["apps"], "auth": {"image": "i", "port": 80, "after": after}},
+    }
+    found = from_pods(b.run(spec), b.facts(auth, GATEWAY), patient=False)
+    assert (found.reason if found else None) == reason
