@@ -18,9 +18,8 @@ from seatrial.api.times import format_time
 from seatrial.archive.client.feed import FeedResult
 from seatrial.controller.provision import PARALLEL_ENVIRONMENTS
 from seatrial.facts.attempt import ShardRef
-from seatrial.tokens import namespace_signature
 from tests.api.kube import Write, failure
-from tests.api.world import KEY, SPEC, World, living
+from tests.api.world import SPEC, World, living, orphan
 from tests.unit import builders
 
 WRITES_OF_A_RUN = 31
@@ -139,15 +138,6 @@ async def test_a_lost_service_ends_the_run(world: World) -> None:
     await world.until(world.settled, "cleaned up")
     assert world.run().status.verdict == "Errored"  # type: ignore[union-attr]
     assert "postgres" in world.run().status.message  # type: ignore[union-attr]
-
-
-def orphan(name: str, uid: str = "gone", key: bytes = KEY) -> dict[str, Any]:
-    """An environment whose run is gone, signed with a key."""
-    labels = {
-        "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": uid, "seatrial.dev/attempt": "1",
-    }  # fmt: skip
-    signature = namespace_signature(key, f"{uid}.1", name)
-    return {"metadata": {"name": name, "labels": labels, "annotations": {"seatrial.dev/signature": signature}}}
 
 
 async def test_an_orphaned_environment_is_deleted_and_nothing_else(world: World) -> None:

@@ -12,7 +12,7 @@ import yaml
 from aiohttp import web
 
 from tests.api.kube import Write, failure
-from tests.api.world import World, living
+from tests.api.world import World, living, orphan
 from tests.unit import builders
 from tests.unit.chart.rendering import find_helm, run_helm
 
@@ -70,8 +70,7 @@ async def lives(world: World) -> set[str]:
     await world.kube.put("nodes", {"metadata": {"name": "node-1"}})
     await world.apply("failed")
     await world.until(lambda: world.settled("failed"), "cleaned up, with its evidence kept")
-    orphan = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": "gone"}
-    await world.kube.put("namespaces", {"metadata": {"name": "st-orphan", "labels": orphan}})
+    await world.kube.put("namespaces", orphan("st-orphan"))
     await world.until(lambda: world.kube.one("namespaces", "st-orphan") is None, "orphan deleted")
     return {*environments, "st-orphan"}
 

@@ -25,6 +25,7 @@ from seatrial.controller.kopf_app import Application, build_registry
 from seatrial.kube.client import Cluster
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
+from seatrial.tokens import namespace_signature
 from tests.api.evidence import KEY, Kept
 from tests.api.kube import Kube, serving
 from tests.unit import builders
@@ -184,6 +185,15 @@ class World:
         """Whether the run has its verdict and its environment is gone."""
         run = self.run(name, namespace)
         return run is not None and run.status.timeline.cleaned_up is not None
+
+
+def orphan(name: str, uid: str = "gone", key: bytes = KEY) -> dict[str, Any]:
+    """An environment whose run is gone, signed with a key."""
+    labels = {
+        "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": uid, "seatrial.dev/attempt": "1",
+    }  # fmt: skip
+    signature = namespace_signature(key, f"{uid}.1", name)
+    return {"metadata": {"name": name, "labels": labels, "annotations": {"seatrial.dev/signature": signature}}}
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -59,8 +59,8 @@ class Effects:
         """
         match action:
             case StopTests():
-                name = run.scope.namespace
-                await _if_there(self._cluster.delete(JOB, "tests", name, propagation="Background"))
+                with contextlib.suppress(NotFoundError):
+                    await self._cluster.delete(JOB, "tests", run.scope.namespace, propagation="Background")
             case GatherEvidence(whole):
                 await self._gather_evidence(run, whole)
             case CleanUp():
@@ -73,7 +73,8 @@ class Effects:
                 await self._remove_finalizer(run)
             case DeleteRun():
                 of = run.metadata
-                await _if_there(self._cluster.delete(RUN, of.name, of.namespace, uid=of.uid))
+                with contextlib.suppress(NotFoundError):
+                    await self._cluster.delete(RUN, of.name, of.namespace, uid=of.uid)
 
     async def add_finalizer(self, run: IntegrationRun) -> None:
         """Keeps the run until its environment is gone."""
@@ -85,7 +86,8 @@ class Effects:
             raise UnavailableError(f"namespace {run.scope.namespace} is still there", 503, retry_after=0.1)
         # not into the cache: the watch may have told already that the run is gone, and even of its successor
         others = tuple(each for each in run.metadata.finalizers if each not in OWN_FINALIZERS)
-        await _if_there(self._set_finalizers(run, others))
+        with contextlib.suppress(NotFoundError):
+            await self._set_finalizers(run, others)
 
     async def _set_finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> dict[str, Any]:
         of, current = run.metadata, self._cache.current(run.scope)
@@ -114,8 +116,3 @@ class Effects:
         if whole and found.digest:
             self._metrics.evidence.observe(time.perf_counter() - begun)
         self._cache.put_evidence(run.scope, found)
-
-
-async def _if_there(request: Awaitable[Any]) -> None:
-    with contextlib.suppress(NotFoundError):
-        await request

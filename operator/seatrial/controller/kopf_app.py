@@ -132,7 +132,13 @@ class Application:
 
     async def _follow_archive(self) -> None:
         async for event in self._archive.feed():
-            for uid in self.run_pass.results.receive(event):
+            try:
+                uids = self.run_pass.results.receive(event)
+            except Exception:  # what one shard sent must not end the feed for all
+                logger.exception("an event of the archive's feed could not be taken")
+                self.metrics.internal_errors.inc()
+                continue
+            for uid in uids:
                 self.wake(uid)
 
     async def _look_around(self) -> None:
