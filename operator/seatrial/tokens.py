@@ -1,4 +1,4 @@
-"""Everything secret that Seatrial hands out is derived here, from one key: nothing is stored, a repeated reconcile derives the same.
+"""All secrets that Seatrial hands out are derived here, from one key. Nothing is stored; each pass derives the same.
 
 The operator derives tokens and credentials for the environments; the archive derives the same tokens to check them.
 Each derivation has its own prefix, so no value of one kind can ever equal a value of another kind.
@@ -65,7 +65,7 @@ def namespace_signature(key: bytes, scope_id: str, name: str) -> str:
 
 
 def same(expected: str, given: str) -> bool:
-    """Whether two tokens are equal, in a time that tells nothing about where they differ."""
+    """Whether two tokens are equal, in a time that does not depend on where they differ."""
     return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
 
 

@@ -1,7 +1,8 @@
 """Masks: the texts that the operator lists as secret, as a JSON list, and one search that finds all of them at once.
 
-Both sides of a pod's border use it: the collector for what it uploads, the operator for what it reads. The time it takes
-is linear in the data, and does not depend on how many masks there are or how they overlap (Aho and Corasick, 1975).
+Both sides of a pod's border use it: the collector for what it uploads, the operator for what it reads. The time it
+takes is linear in the data, and does not depend on how many masks there are or how they overlap (Aho and Corasick,
+1975).
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def to_json(masks: Sequence[str]) -> str:
 class Finder:
     """Finds masks in bytes.
 
-    A tree of all masks, byte by byte. A state is a place in it, that is, the longest beginning of any mask that the data
-    end with here; where the next byte does not go on, the state falls back to the next shorter such beginning. States
-    with one way on, which most are, have it in an array: ten bytes a state.
+    A tree of all masks, byte by byte. A state is a place in it: the longest beginning of any mask with which the data
+    end at this point. Where the next byte does not continue it, the state falls back to the next shorter beginning.
+    States with a single edge, which most are, keep it in an array: ten bytes a state.
     """
 
     def __init__(self, masks: Iterable[bytes] = ()) -> None:
@@ -57,7 +58,7 @@ class Finder:
         self._only = array("h", [-1])
         """The byte that leads from a state to the one after it; -1: none does."""
         self._others: dict[int, int] = {}
-        """Further ways: state * 256 + byte to state."""
+        """Further edges: state * 256 + byte to state."""
         self._ending = array("I", [0])
         """The length of the longest mask that ends at a state; 0: none does."""
         self._shorter = array("I", [0])
@@ -89,15 +90,15 @@ class Finder:
 
     def _link(self) -> None:
         """Finds where each state falls back to, level by level: it is on a level above."""
-        ways: dict[int, list[tuple[int, int]]] = {}
-        for way, target in self._others.items():
-            ways.setdefault(way >> 8, []).append((way & 0xFF, target))
+        edges: dict[int, list[tuple[int, int]]] = {}
+        for edge, target in self._others.items():
+            edges.setdefault(edge >> 8, []).append((edge & 0xFF, target))
         self._shorter = array("I", bytes(self._shorter.itemsize * len(self._only)))
         level = [0]
         while level:
             below = []
             for state in level:
-                onward = ways.get(state, [])
+                onward = edges.get(state, [])
                 if self._only[state] >= 0:
                     onward = [*onward, (self._only[state], state + 1)]
                 for byte, target in onward:

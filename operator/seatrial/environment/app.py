@@ -42,7 +42,7 @@ def workload(
         readiness=_readiness(app),
         mounts=(pod.TMP, *pod.USERS, *((pod.tools(settings),) if app.command else ()), *volumes),
     )
-    contract = env.entries(env.announcements(scope, spec, backings))
+    contract = env.entries(env.contract(scope, spec, backings))
     init = (gates.wait_container(settings, before, timeout, contract),) if before and not app.command else ()
     return objects.manifest(
         scope,
@@ -76,7 +76,7 @@ def network_service(scope: Scope, name: str, app: App) -> objects.Manifest:
 
 
 def _several(app: App) -> bool:
-    """Whether the kubelet must say which replicas can be used: a gate asks one of them, the tests might reach another."""
+    """Whether the kubelet must say which replicas can be used: a gate asks one, the tests might reach another."""
     return app.replicas > 1
 
 

@@ -1,4 +1,4 @@
-"""What every kind of backing service tells about itself; `services` makes manifests, gates and variables of it."""
+"""What every kind of backing service is made of; `services` makes manifests, gates and variables of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Backing:
     gate: str
     """URL that the launcher asks."""
     variables: Mapping[str, str]
-    """What the system is told about it, in an order in which each refers only to earlier ones and to credentials."""
+    """What it brings into the contract, in an order in which each refers only to earlier ones and to credentials."""
     credentials: Sequence[Credential] = ()
     command: Sequence[str] = ()
     args: Sequence[str] = ()

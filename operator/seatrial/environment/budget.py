@@ -1,4 +1,4 @@
-"""What one run may ask for: the installation's limits (chart values `environments.budget`), and which of them it exceeds."""
+"""What one run may ask for: the limits of the installation (chart values `environments.budget`)."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ def _bytes(amount: Fraction) -> str:
 
 
 def _exceeded(path: str, asked: str, limit: str, key: str) -> Problem:
-    message = f"{asked}, and a run may have at most {limit} here; ask for less, or raise the chart value environments.budget.{key}"
-    return Problem(path, message)
+    value = f"the chart value environments.budget.{key}"
+    return Problem(path, f"{asked}, and a run may have at most {limit} here; ask for less, or raise {value}")

@@ -48,7 +48,7 @@ def gate_url(host: str, ready: AppReadiness | None, ports: Mapping[str, int]) ->
 def backing(name: str, service: Service) -> Backing:
     """The custom service called `name`.
 
-    It is told nothing about the other services: an image that looks for `PGHOST` would take theirs for its own.
+    It gets no variables of the other services: an image that looks for `PGHOST` would take theirs for its own.
     """
     ports = ordered_ports(service.ports)
     main = next(iter(ports.values()), None)

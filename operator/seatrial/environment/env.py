@@ -1,4 +1,4 @@
-"""What each container of the system is told about the run and its other parts, with the user's variables after it.
+"""The variables of each container: the contract, which names the run and its parts, then the user's own.
 
 Secrets come in through one `SEATRIAL_*` variable each, read from the environment's Secret; all others refer to it.
 """
@@ -27,8 +27,8 @@ _SHARD = {
 
 
 @dataclass(frozen=True)
-class Announcement:
-    """What one part of the run brings into the containers: variables, and which field of the spec they come from."""
+class ContractPart:
+    """The variables that one part of the run brings into containers, and the field of the spec that they come from."""
 
     path: str
     entries: tuple[Manifest, ...]
@@ -38,21 +38,21 @@ def _values(variables: Mapping[str, str]) -> tuple[Manifest, ...]:
     return tuple({"name": name, "value": value} for name, value in variables.items())
 
 
-def announcements(
+def contract(
     scope: Scope,
     spec: IntegrationRunSpec,
     backings: Mapping[str, Backing],
     *,
     shard: bool = False,
     shared_volume: bool = False,
-) -> tuple[Announcement, ...]:
+) -> tuple[ContractPart, ...]:
     """The contract, part by part, in an order in which every `$(NAME)` refers to an earlier variable.
 
     Args:
         scope: which attempt.
         spec: what its run asks for.
         backings: its services.
-        shard: for a container of the tests; the system is one for all shards, so it is told no number.
+        shard: for a container of the tests; the system is one for all shards, so it gets no number.
         shared_volume: for a container that mounts the shared volume.
     """
     general = _values(
@@ -63,24 +63,24 @@ def announcements(
             "PROVIDERS_MODE": PROVIDERS_MODE,
         }
     )
-    parts = [Announcement("spec", (HOME, *general, *((_SHARD,) if shard else ())))]
+    parts = [ContractPart("spec", (HOME, *general, *((_SHARD,) if shard else ())))]
     for name, backing in backings.items():
         secrets = tuple(credential.env() for credential in backing.credentials)
-        parts.append(Announcement(f"spec.services.{name}", secrets + _values(backing.variables)))
+        parts.append(ContractPart(f"spec.services.{name}", secrets + _values(backing.variables)))
     for name, app in sorted(spec.apps.items()):
         if main := gates.main_port(app):
-            told = {env_name(name, "url"): f"http://{name}:{main}"}
-            told |= {env_name(name, "port", key): str(port) for key, port in ordered_ports(app.ports).items()}
-            parts.append(Announcement(f"spec.apps.{name}", _values(told)))
+            variables = {env_name(name, "url"): f"http://{name}:{main}"}
+            variables |= {env_name(name, "port", key): str(port) for key, port in ordered_ports(app.ports).items()}
+            parts.append(ContractPart(f"spec.apps.{name}", _values(variables)))
     volume, where = spec.shared_volume, shared.path(spec.shared_volume)
     if shared_volume and volume and volume.env and where:
-        parts.append(Announcement("spec.sharedVolume.env", _values({volume.env: where})))
+        parts.append(ContractPart("spec.sharedVolume.env", _values({volume.env: where})))
     return tuple(parts)
 
 
-def entries(announced: Iterable[Announcement]) -> list[Manifest]:
+def entries(parts: Iterable[ContractPart]) -> list[Manifest]:
     """All entries of the contract."""
-    return [entry for part in announced for entry in part.entries]
+    return [entry for part in parts for entry in part.entries]
 
 
 def container(
@@ -94,5 +94,5 @@ def container(
     extra: Sequence[Manifest] = (),
 ) -> list[Manifest]:
     """The whole `env` of one container: the contract, `extra`, `spec.env`, the container's own."""
-    contract = entries(announcements(scope, spec, backings, shard=shard, shared_volume=shared_volume))
-    return merged([*contract, *extra], spec.env, own)
+    parts = contract(scope, spec, backings, shard=shard, shared_volume=shared_volume)
+    return merged([*entries(parts), *extra], spec.env, own)

@@ -57,10 +57,12 @@ def merged(ours: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]
     service's also when a container has a `PGUSER` of its own, and a value may extend its predecessor, as in
     `DATABASE_URL: $(DATABASE_URL)?sslmode=disable`. (A name twice in one list is refused by the API server.)
 
-    So each value that is replaced later is written into those that refer to it. `Sizes` tells how long they become.
+    So each value that is replaced later is written into those that refer to it. `Sizes` computes how long they become.
     """
     entries = [*ours, *({"name": each.name, "value": each.value} for variables in given for each in variables)]
     last = {entry["name"]: index for index, entry in enumerate(entries)}
+    if len(last) == len(entries):
+        return entries
     seen: list[Mapping[str, int]] = []
     current: dict[str, int] = {}
     for index, entry in enumerate(entries):
@@ -109,8 +111,8 @@ def _resolved(text: str, seen: Mapping[str, int], replaced: Mapping[int, str], *
 class Sizes:
     """How long values become, in bytes, at most: computed from lengths, so that no long value is ever made.
 
-    A reference counts as what it stands for or as itself, whichever is longer: this bounds the expanded value as well as
-    what `merged` writes.
+    A reference counts as what it stands for or as itself, whichever is longer: this bounds the expanded value as well
+    as what `merged` writes.
     """
 
     def __init__(self, known: Mapping[str, int] | None = None) -> None:

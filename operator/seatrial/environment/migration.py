@@ -1,4 +1,4 @@
-"""Migrations: one Pod, a container a step; each waits for the beacon of the one before, apps and tests for the last one's."""
+"""Migrations: one Pod, a container a step; each waits for the beacon of the one before, all else for the last one's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment's Namespace: complete in the one call that creates it, so that it is never found without its lease."""
+"""The environment's Namespace: complete in the one call that creates it, so it is never found without its lease."""
 
 from __future__ import annotations
 

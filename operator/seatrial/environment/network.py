@@ -1,4 +1,4 @@
-"""Who may talk to whom: the environment's pods to each other and to the cluster's DNS, the tests' pod to the archive too."""
+"""Who may talk to whom: the environment's pods to each other and to the cluster's DNS, tests also to the archive."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from seatrial.settings import Settings
 
 GRACE_SECONDS = 1
 NODE_LOST_SECONDS = 30
-"""How long a pod stays bound to a node that no longer answers. Kubernetes' default of 300 s would keep people waiting."""
+"""How long a pod stays bound to a node that no longer answers. Kubernetes' default is 300."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
+from seatrial import amounts
 from seatrial.api.container import FileSource, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
@@ -26,6 +27,8 @@ from seatrial.environment.paths import is_within, normal
 from seatrial.environment.problem import Problem
 from seatrial.settings import Budget
 
+COPIED_CHARACTERS = 4 * 1024 * 1024
+"""Of all ConfigMaps that are copied into one environment. One holds up to 1 MiB."""
 MINIO_KEY, MINIO_SECRET = 3, 8
 """Characters that MinIO asks for at least."""
 OUR_NAMES = "seatrial-"
@@ -76,11 +79,26 @@ def _config_maps(run: IntegrationRun, found: Mapping[str, Mapping[str, str]]) ->
                 f"{path}.configMapRef.name", f"ConfigMap {name} in namespace {namespace} holds no {what} in its data"
             )
 
+    copied = 0
+    for path, files, what, ending in _file_sources(run):
+        yield from check(path, files, what, ending)
+        copied += sum(len(key) + len(text) for key, text in found.get(files.config_map, {}).items())
+        if copied > COPIED_CHARACTERS:
+            yield Problem(
+                f"{path}.configMapRef.name",
+                f"the ConfigMaps up to this one hold more than {amounts.size(COPIED_CHARACTERS)} in all, each counted "
+                "as often as the run refers to it; put large data into an image",
+            )
+            return
+
+
+def _file_sources(run: IntegrationRun) -> Iterator[tuple[str, FileSource, str, str]]:
+    """Path, source, what it must hold, and how the names of such files end."""
     for name, service in sorted(run.spec.services.items()):
         if service.init_sql:
-            yield from check(f"spec.services.{name}.initSQL", service.init_sql, "file that ends in .sql", ".sql")
+            yield f"spec.services.{name}.initSQL", service.init_sql, "file that ends in .sql", ".sql"
     if run.spec.tests.source:
-        yield from check("spec.tests.source", run.spec.tests.source, "files", "")
+        yield "spec.tests.source", run.spec.tests.source, "files", ""
 
 
 def _names(run: IntegrationRun) -> Iterator[Problem]:

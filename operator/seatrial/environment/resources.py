@@ -1,5 +1,5 @@
-"""What containers ask for and may use at most: small requests, so that many environments fit a node; limits of memory and
-disk, so that none of them takes the node from the others.
+"""What containers request and may use at most: small requests, so that many environments fit a node; limits of memory
+and disk, so that none of them takes the node from the others.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from seatrial.api.services import ServiceType
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a container gets of which nothing was said."""
+    """What a container gets whose resources the spec leaves open."""
 
     cpu: str
     memory: str
     memory_limit: str
     disk_limit: str = "2Gi"
-    """What it may write: logs and all volumes that live as long as its pod. Nothing is set aside for it (see `DISK`)."""
+    """What it may write: logs and all volumes that live as long as its pod. It is not requested (see `DISK`)."""
 
 
 DISK = "ephemeral-storage"
@@ -67,10 +67,10 @@ def quantity(text: int | str) -> Fraction:
 def resources(defaults: Defaults, given: Resources | None) -> dict[str, Any]:
     """The defaults with what the user gave over them, key by key.
 
-    Where one side is the user's and the other a default, the default gives way so that no request is over its limit.
+    Where one side is the user's and the other a default, the default yields, so that no request exceeds its limit.
 
     Raises:
-        ValueError: for something that is not a quantity (`problems.problems` tells the user first).
+        ValueError: for something that is not a quantity (`problems.problems` finds it first).
     """
     given = given or Resources()
     requests = {"cpu": defaults.cpu, "memory": defaults.memory, DISK: "0"} | given.requests

@@ -61,7 +61,7 @@ def workload(
     """The Pod of a backing service: never restarted, because a restarted database would be an empty one."""
     service, backing = spec.services[name], backings[name]
     before = gates.of_services(backings, service.after or ())
-    contract = env.entries(env.announcements(scope, spec, backings))
+    contract = env.entries(env.contract(scope, spec, backings))
     init = (gates.wait_container(settings, before, spec.timeouts.environment, contract),) if before else ()
     container = pod.Container(
         name=name,

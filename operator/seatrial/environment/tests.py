@@ -121,7 +121,7 @@ def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Se
 def workload(
     scope: Scope, spec: IntegrationRunSpec, settings: Settings, backings: Mapping[str, Backing]
 ) -> objects.Manifest:
-    """The Job. Nothing of it is ever run again by Kubernetes: what happened is what counts."""
+    """The Job. Kubernetes never repeats any of it: what happened is what counts."""
     image = spec.tests.image or settings.images.tests
     work_dir = workdir.of(spec.tests, spec.shared_volume)
     collected = workdir.collected(work_dir, spec.shared_volume)

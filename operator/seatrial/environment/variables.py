@@ -1,4 +1,4 @@
-"""What can be wrong with a run's variables: reserved names, two parts that bring the same one, values that grow too long.
+"""What can be wrong with a run's variables: reserved names, two parts that bring the same one, values that grow long.
 
 `$(NAME)` stands for another variable, so a few short values can stand for one that fills any memory. Lengths are
 computed before anything is rendered, and no long value is ever made.
@@ -28,7 +28,7 @@ POD_BYTES = 1024 * 1024
 RUN_BYTES = 2 * 1024 * 1024
 """Of all containers of a run, replicas counted once."""
 SECRET_BYTES = 256 * 1024
-"""Of all secret values as they are: so many are looked for in all that is kept, and as many again of their other forms."""
+"""Of all secret values as they are; the list of masks has room for as much of their other forms."""
 _CREDENTIAL_BYTES = 64
 """What a variable takes whose value is not known here: one of our credentials, or the shard's number."""
 
@@ -42,14 +42,15 @@ def problems(run: IntegrationRun) -> Iterator[Problem]:
     if size > SECRET_BYTES:
         yield Problem(
             "spec",
-            f"the values of variables with secret names (such as PASSWORD, TOKEN, KEY) take {amounts.size(size)}, and at "
-            f"most {amounts.size(SECRET_BYTES)} can be masked in logs and results; put large data into a file of the image",
+            f"the values of variables with secret names (such as PASSWORD, TOKEN, KEY) take {amounts.size(size)}, "
+            f"and at most {amounts.size(SECRET_BYTES)} can be masked in logs and results; put large data into a file "
+            "of the image",
         )
 
 
 def reserved_names(spec: IntegrationRunSpec) -> Iterator[Problem]:
     """The user's variables that have one of our names."""
-    lists = [("spec.env", spec.env), *((f"{part.path}.env", part.own) for part in _parts(spec) if part.told)]
+    lists = [("spec.env", spec.env), *((f"{part.path}.env", part.own) for part in _parts(spec) if part.has_contract)]
     named = [(f"{path}[{i}].name", variable.name) for path, variables in lists for i, variable in enumerate(variables)]
     if spec.shared_volume and spec.shared_volume.env:
         named.append(("spec.sharedVolume.env", spec.shared_volume.env))
@@ -61,7 +62,7 @@ def reserved_names(spec: IntegrationRunSpec) -> Iterator[Problem]:
 def _collisions(run: IntegrationRun, backings: Mapping[str, Backing]) -> Iterator[Problem]:
     """Two parts that bring the same variable, such as an app `cache` beside a service whose variable is CACHE_URL."""
     owners: dict[str, str] = {}
-    for part in env.announcements(run.scope, run.spec, backings, shard=True, shared_volume=True):
+    for part in env.contract(run.scope, run.spec, backings, shard=True, shared_volume=True):
         for entry in part.entries:
             owner = owners.setdefault(entry["name"], part.path)
             if owner != part.path:
@@ -78,14 +79,19 @@ class _Part:
     own: Env
     words: Mapping[str, Sequence[str]]
     """By the field that holds them."""
-    told: bool = True
+    has_contract: bool = True
     """Whether it gets the contract and `spec.env`; a custom service gets only its own variables."""
 
 
 def _parts(spec: IntegrationRunSpec) -> list[_Part]:
     return [
         *(
-            _Part(f"spec.services.{name}", s.env or (), {"command": s.command or (), "args": s.args or ()}, told=False)
+            _Part(
+                f"spec.services.{name}",
+                s.env or (),
+                {"command": s.command or (), "args": s.args or ()},
+                has_contract=False,
+            )
             for name, s in sorted(spec.services.items())
         ),
         *(
@@ -103,14 +109,14 @@ def _parts(spec: IntegrationRunSpec) -> list[_Part]:
 def _too_long(run: IntegrationRun, backings: Mapping[str, Backing]) -> Iterator[Problem]:
     """Values that expand beyond a bound; after the first one nothing more is computed, since others may refer to it."""
     base = Sizes()
-    for entry in env.entries(env.announcements(run.scope, run.spec, backings, shard=True, shared_volume=True)):
+    for entry in env.entries(env.contract(run.scope, run.spec, backings, shard=True, shared_volume=True)):
         base.add(entry["name"], base.of(entry["value"]) if "value" in entry else _CREDENTIAL_BYTES)
     if found := _first_long_value(base, "spec.env", run.spec.env):
         yield found
         return
     whole = migrations = 0
     for part in _parts(run.spec):
-        sizes = Sizes(base.known if part.told else {})
+        sizes = Sizes(base.known if part.has_contract else {})
         if found := _first_long_value(sizes, f"{part.path}.env", part.own) or _first_long_word(sizes, part):
             yield found
             return

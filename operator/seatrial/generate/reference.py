@@ -35,7 +35,7 @@ _EXAMPLE: dict[str, Any] = {
 def variables() -> list[tuple[str, str, str]]:
     """The variables of an example's containers: where from, their names, their values in words."""
     run = IntegrationRun.parse(_EXAMPLE)
-    parts = env.announcements(
+    parts = env.contract(
         run.scope, run.spec, services.backings(run.spec.services, Settings()), shard=True, shared_volume=True
     )
     return [(part.path, entry["name"], _value(entry)) for part in parts for entry in part.entries]

@@ -1,1 +1,1 @@
-"""Secret values: which they are, in how many ways they are written, and `***` in their place. Knows nothing of runs."""
+"""Secret values: which they are, which forms they take, and `***` in their place. Knows nothing of runs."""

@@ -1,4 +1,4 @@
-"""The ways in which a value may be written, and how many of them are looked for."""
+"""The forms in which a value may be written, and how many of them are searched for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seatrial_protocol import limits
 SHORTEST = 6
 """Characters of a value that is masked; a shorter one would be found in words that are no secret."""
 _PIECES = range(12, 41)
-"""Characters of the beginning or end of a long random value that give it away: pytest shows `'5zipd9bxad0r...9a37m0hbba2da'`."""
+"""Characters at either end of a long random value that give it away: pytest shows `'5zipd9bxad0r...9a37m0hbba2da'`."""
 _RANDOM = re.compile(r"[A-Za-z0-9_=-]{20,}")
 
 
 def forms(values: Iterable[str]) -> tuple[str, ...]:
-    """The ways in which these values may be written, the longest first.
+    """The forms in which these values may be written, the longest first.
 
     At most `limits.MASKS`: if there are more, the likelier ones of all values come first, of short values before long
     ones. What is left out is never a value as it is (see `plain_size`).

@@ -33,7 +33,7 @@ class Masker:
         return content if masked is raw else masked.decode("utf-8", "surrogatepass")
 
     def tree(self, value: Any) -> Any:
-        """A JSON value: every text in it, names of fields too, and the whole value of a variable that holds a secret."""
+        """A JSON value: every text in it, names of fields too, and the whole value of a variable with a secret."""
         match value:
             case str():
                 return self.text(value)

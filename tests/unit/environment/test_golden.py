@@ -1,4 +1,4 @@
-"""The manifests themselves, compared exactly: `SEATRIAL_GOLDEN=write pytest tests/unit/environment` writes them anew."""
+"""The manifests, compared exactly; `SEATRIAL_GOLDEN=write pytest tests/unit/environment` writes the files."""
 
 from __future__ import annotations
 

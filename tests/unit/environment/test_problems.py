@@ -106,6 +106,14 @@ def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> N
     assert str(found) == f"{path}: {found.message}"
 
 
+def test_copies_of_config_maps_are_bounded_together() -> None:
+    services = {name: {"type": "postgres", "initSQL": {"configMapRef": {"name": "big"}}} for name in "abcdef"}
+    run = make(json.dumps({"services": services}))
+    (found,) = problems(run, {"big": {"x.sql": "x" * 1_000_000}}, Budget())
+    assert found.path == "spec.services.e.initSQL.configMapRef.name"
+    assert "hold more than 4.0 MiB in all" in found.message
+
+
 @pytest.mark.parametrize(
     "spec",
     [

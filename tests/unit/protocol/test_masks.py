@@ -100,7 +100,7 @@ def test_building_takes_work_in_proportion_to_the_masks(family: str) -> None:
 def test_searching_takes_work_in_proportion_to_the_data(
     family: str, signs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the data are: clean, full of masks, full of what is almost a mask. How many masks there are adds nothing."""
+    """Whatever the data are: clean, full of masks, full of what is almost a mask. More masks add nothing."""
     monkeypatch.setattr(masks, "_MOST_SIGNS", signs)
     texts = FAMILIES[family]
     finder = Finder(texts)
