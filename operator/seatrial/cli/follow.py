@@ -13,14 +13,19 @@ from seatrial.archive.client.live import LiveEvent
 from seatrial.cli.connect import Session, explain
 from seatrial.cli.progress import Mark, ProgressLine, RunProgress
 from seatrial.cli.run import Run
+from seatrial.cli.terminal import one_line
 from seatrial.cli.view import View
 from seatrial.kube.errors import GoneError, NotFoundError, UnavailableError
 from seatrial.kube.kinds import RUN
 from seatrial.retry import Backoff
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.events import Event, parse_event
 
 SILENCE_SECONDS = 60.0
 """A watch that told nothing for so long is opened anew: its connection may be dead without anybody having said so."""
 _PAUSES = (1.0, 10.0)
+RESULT = "result"
+"""Name of the event that ends a shard's stream."""
 _LIVE_PAUSE = 5.0
 _LIVE_PATIENCE = 5.0
 
@@ -48,7 +53,14 @@ class _Deleted:
     pass
 
 
-_Item = _Status | _Failed | _Deleted | LiveEvent | ProgressLine
+@dataclass(frozen=True)
+class _Event:
+    event: Event
+    attempt: int
+    shard: int
+
+
+_Item = _Status | _Failed | _Deleted | _Event | ProgressLine
 
 
 class RunFollower:
@@ -71,6 +83,7 @@ class RunFollower:
         self._name, self._namespace, self._uid = run.name, run.namespace, run.uid
         self._run, self._began = run, clock() - age
         self._items: asyncio.Queue[_Item] = asyncio.Queue()
+        self._unreadable = False
         self.progress = RunProgress.of(run)
 
     async def until_verdict(self, limit: float | None = None) -> Run:
@@ -107,8 +120,8 @@ class RunFollower:
             match item:
                 case ProgressLine():
                     lines = [item]
-                case LiveEvent():
-                    lines = self.progress.live(item.name, item.attempt, item.shard, item.event, at)
+                case _Event():
+                    lines = self.progress.live(item.event, item.attempt, item.shard, at)
                 case _Failed():
                     raise item.error
                 case _Deleted():
@@ -120,8 +133,6 @@ class RunFollower:
             if isinstance(item, _Status) and self.progress.verdict:
                 return item.run
             self._view.refresh(self.progress, at)
-
-    # --- sources -----------------------------------------------------------------------------------------------------
 
     async def _guard(self, source: Awaitable[None]) -> None:
         try:
@@ -165,13 +176,25 @@ class RunFollower:
         gone = other or (change == "DELETED" and not run.verdict)  # what a deleted run had last may be its verdict
         self._items.put_nowait(_Deleted() if gone else _Status(run))
 
+    def _put_event(self, event: LiveEvent) -> None:
+        """Queues what a shard says; one that is not as it should be is said once."""
+        if event.name == RESULT:
+            return
+        try:
+            self._items.put_nowait(_Event(parse_event(event.event), event.attempt, event.shard))
+        except ProtocolError as error:
+            if not self._unreadable:
+                self._unreadable = True
+                text = f"a live event of shard {event.shard} can't be read: {one_line(str(error))}"
+                self._items.put_nowait(ProgressLine(Mark.HINT, text))
+
     async def _listen(self) -> None:
         told = False
         while True:
             try:
                 async with aclosing(self._session.archive.live(self._uid, _LIVE_PATIENCE)) as events:
                     async for event in events:
-                        self._items.put_nowait(event)
+                        self._put_event(event)
                         told = False
                 return
             except ArchiveRefusedError as error:

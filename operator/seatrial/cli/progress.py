@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from seatrial.api.status import ConditionType, Phase, TestCounts
 from seatrial.cli.phrases import counts_text, plural, seconds
 from seatrial.cli.run import Run
 from seatrial.cli.terminal import one_line
+from seatrial_protocol import events
+from seatrial_protocol.exit_record import Unready
 
-COUNT_NOTE_SECONDS = 10.0
+COUNT_LINE_SECONDS = 10.0
 """Between two lines on how many tests have ended."""
 UNNOTICED_SECONDS = 10.0
 """After this time without a phase the operator is probably not running."""
@@ -103,8 +104,6 @@ class RunProgress:
         """How many of them failed."""
         return self.counts.get("failed", 0) + self.counts.get("errors", 0)
 
-    # --- the run's status --------------------------------------------------------------------------------------------
-
     def status(self, run: Run, at: float) -> list[ProgressLine]:
         """Takes the run as the API server has it."""
         status = run.status
@@ -132,35 +131,33 @@ class RunProgress:
             lines += self._tests_ended()
         return lines
 
-    # --- the live stream ---------------------------------------------------------------------------------------------
-
-    def live(self, name: str, attempt: int, shard: int, event: Mapping[str, Any], at: float) -> list[ProgressLine]:
+    def live(self, event: events.Event, attempt: int, shard: int, at: float) -> list[ProgressLine]:
         """Takes one event of a shard."""
         lines: list[ProgressLine] = []
         if attempt < self.attempt:
             return lines
         self._attempt(attempt, lines)
         self._taken_up = True
-        match name:
-            case "waiting":
-                self.parts.setdefault(str(event.get("name")), ComponentState())
-            case "ready":
-                lines += self._ready(str(event.get("name")), event.get("seconds"))
-            case "open":
-                lines += self._opened(seconds(event.get("seconds")))
-            case "timeout":
-                lines += self._not_ready(event.get("notReady") or ())
-            case "collected":
+        match event:
+            case events.Waiting():
+                self.parts.setdefault(one_line(event.name), ComponentState())
+            case events.Ready():
+                lines += self._ready(one_line(event.name), event.seconds)
+            case events.Open():
+                lines += self._opened(seconds(event.seconds))
+            case events.GateTimeout():
+                lines += self._not_ready(event.not_ready)
+            case events.Collected():
                 lines += self._collect(shard, event)
-            case "start":
-                test = one_line(str(event.get("id")))
+            case events.Start():
+                test = one_line(event.id)
                 if (shard, test) not in self._ended:
                     self.running.setdefault(test, at)
-            case "phase" if event.get("outcome") == "failed":
-                self._failing.setdefault(one_line(str(event.get("id"))), one_line(str(event.get("message") or "")))
-            case "end":
+            case events.Phase(outcome="failed"):
+                self._failing.setdefault(one_line(event.id), one_line(event.message))
+            case events.End():
                 lines += self._end(shard, event)
-            case "finish":
+            case events.Finish():
                 self._finished_shards.add(shard)
                 if self._finished_shards >= self._collected.keys():
                     lines += self._tests_ended()
@@ -172,7 +169,7 @@ class RunProgress:
             self._taken_up = True  # said once
             return [ProgressLine(Mark.HINT, "the operator has not taken this run up; is it running? kubectl get pods -A "
                          "-l app.kubernetes.io/name=seatrial")]  # fmt: skip
-        if self.ended == self._counted or self.finished or at - self._counted_at < COUNT_NOTE_SECONDS:
+        if self.ended == self._counted or self.finished or at - self._counted_at < COUNT_LINE_SECONDS:
             return []
         self._counted, self._counted_at = self.ended, at
         return [ProgressLine(Mark.COUNT, f"{self.of_total()} tests: {counts_text(self.counts)}")]
@@ -180,8 +177,6 @@ class RunProgress:
     def of_total(self) -> str:
         """`3/12`, or `3` while nobody knows how many there are."""
         return f"{self.ended}/{self.total}" if self.total else str(self.ended)
-
-    # --- inside ------------------------------------------------------------------------------------------------------
 
     def _attempt(self, attempt: int, lines: list[ProgressLine]) -> None:
         if attempt == self.attempt:
@@ -192,11 +187,11 @@ class RunProgress:
             self.__dict__.update(fresh.__dict__)
         self.attempt = attempt
 
-    def _ready(self, name: str, after: object) -> list[ProgressLine]:
+    def _ready(self, name: str, after: float | None) -> list[ProgressLine]:
         part = self.parts.setdefault(name, ComponentState())
         if part.ready:
             return []
-        part.ready, part.ready_after = True, float(after) if isinstance(after, (int, float)) else None
+        part.ready, part.ready_after = True, after
         took = seconds(after)
         return [ProgressLine(Mark.READY, f"{name} ready" + (f" ({took})" if took else ""))]
 
@@ -208,44 +203,38 @@ class RunProgress:
             part.ready = True
         return [ProgressLine(Mark.STEP, "everything is ready" + (f" ({after})" if after else "") + ", pytest starts")]
 
-    def _not_ready(self, parts: Iterable[Mapping[str, Any]]) -> list[ProgressLine]:
+    def _not_ready(self, found: Iterable[Unready]) -> list[ProgressLine]:
         lines = []
-        for told in parts:
-            part = self.parts.setdefault(str(told.get("name")), ComponentState())
+        for one in found:
+            name = one_line(one.name)
+            part = self.parts.setdefault(name, ComponentState())
             if not part.error:
-                part.error = one_line(str(told.get("error") or "no answer"))
-                lines.append(ProgressLine(Mark.BAD, f"{told.get('name')} is not ready: {part.error}"))
+                part.error = one_line(one.error) or "no answer"
+                lines.append(ProgressLine(Mark.BAD, f"{name} is not ready: {part.error}"))
         return lines
 
-    def _collect(self, shard: int, event: Mapping[str, Any]) -> list[ProgressLine]:
-        if shard in self._collected:
+    def _collect(self, shard: int, event: events.Collected) -> list[ProgressLine]:
+        known = shard in self._collected
+        self._collected[shard] = event.count
+        self.total = sum(self._collected.values())
+        if known:
             return []
         lines = self._opened("")
-        self._collected[shard] = int(event.get("count") or 0)
-        self.total = sum(self._collected.values())
-        deselected = int(event.get("deselected") or 0)
-        text = f"{plural(self._collected[shard], 'test')} collected" + (
-            f", {deselected} deselected" if deselected else ""
-        )
-        lines.append(ProgressLine(Mark.STEP, text))
-        for error in event.get("errors") or ():
-            lines.append(
-                ProgressLine(
-                    Mark.BAD,
-                    f"{one_line(str(error.get('id')))} can't be collected: {one_line(str(error.get('message') or ''))}",
-                )
-            )
+        deselected = f", {event.deselected} deselected" if event.deselected else ""
+        lines.append(ProgressLine(Mark.STEP, f"{plural(event.count, 'test')} collected{deselected}"))
+        for error in event.errors:
+            text = f"{one_line(error.id)} can't be collected: {one_line(error.message)}"
+            lines.append(ProgressLine(Mark.BAD, text))
         return lines
 
-    def _end(self, shard: int, event: Mapping[str, Any]) -> list[ProgressLine]:
-        test, outcome = one_line(str(event.get("id"))), str(event.get("outcome"))
-        if (shard, test) in self._ended or outcome not in _COUNTED:
+    def _end(self, shard: int, event: events.End) -> list[ProgressLine]:
+        test, outcome = one_line(event.id), event.outcome
+        if (shard, test) in self._ended:
             return []
         self._ended.add((shard, test))
         self.running.pop(test, None)
         self._streamed[_COUNTED[outcome]] = self._streamed.get(_COUNTED[outcome], 0) + 1
-        why = self._failing.pop(test, "")
-        took = seconds(event.get("seconds"))
+        why, took = self._failing.pop(test, ""), seconds(event.seconds)
         tail = f" ({took})" if took else ""
         if outcome in _BAD:
             return [ProgressLine(Mark.BAD, f"{test}{tail}" + (f": {why}" if why else ""))]

@@ -150,7 +150,7 @@ class Servers:
 
         async def step(run: Object) -> None:
             await self.record(run, phase="Starting")
-            answer = await self.archive.shard(run["metadata"]["uid"]).live(*map(dict, events))
+            answer = await self.archive.shard(run["metadata"]["uid"]).live(*({"t": 1.0, **event} for event in events))
             assert answer.is_success, answer.text
 
         return step

@@ -9,6 +9,7 @@ import pytest
 from seatrial.cli.phrases import counts_text, seconds
 from seatrial.cli.progress import Mark, RunProgress
 from seatrial.cli.run import Run
+from seatrial_protocol.events import Event, parse_event
 
 METADATA = {"name": "pr-1", "namespace": "default"}
 CONDITION = {"reason": "R", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -24,7 +25,11 @@ RUN = Run.of({
 
 
 def lines(progress: RunProgress, *events: dict[str, Any], shard: int = 0, attempt: int = 1) -> list[str]:
-    return [note.text for event in events for note in progress.live(event["event"], attempt, shard, event, 1.0)]
+    return [line.text for event in events for line in progress.live(read(event), attempt, shard, 1.0)]
+
+
+def read(event: dict[str, Any]) -> Event:
+    return parse_event({"t": 1.0, **event})
 
 
 def status(**fields: Any) -> Run:
@@ -37,7 +42,7 @@ def end(test: str, outcome: str = "passed", seconds: float = 0.2) -> dict[str, A
 
 
 COLLECTED = {"event": "collected", "count": 2, "deselected": 0, "errors": []}
-FAILED_PHASE = {"event": "phase", "id": "t.py::b", "outcome": "failed", "message": "assert 1 == 2"}
+FAILED_PHASE = {"event": "phase", "id": "t.py::b", "when": "call", "outcome": "failed", "message": "assert 1 == 2"}
 
 
 def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
@@ -81,7 +86,7 @@ def test_events(event: dict[str, Any], expected: list[str]) -> None:
 def test_a_failing_test_is_told_with_its_reason() -> None:
     progress = RunProgress.of(RUN)
     notes = [note for event in (COLLECTED, FAILED_PHASE, end("t.py::b", "failed"))
-             for note in progress.live(event["event"], 1, 0, event, 1.0)]  # fmt: skip
+             for note in progress.live(read(event), 1, 0, 1.0)]  # fmt: skip
     assert (notes[-1].mark, notes[-1].text) == (Mark.BAD, "t.py::b (200 ms): assert 1 == 2")
     assert (progress.ended, progress.failed, progress.of_total()) == (1, 1, "1/2")
 
@@ -140,13 +145,20 @@ def test_tests_are_not_counted_twice_by_two_sources() -> None:
     assert progress.of_total() == "2/2"
 
 
+def test_a_shard_that_finds_more_tests_later_says_so() -> None:
+    progress = RunProgress.of(RUN)
+    lines(progress, COLLECTED, end("t.py::a"))
+    assert lines(progress, COLLECTED | {"count": 5}) == []
+    assert progress.of_total() == "1/5"
+
+
 def test_shards_add_up() -> None:
     progress = RunProgress.of(RUN)
     for shard in (0, 1):
         lines(progress, COLLECTED, end("t.py::a"), shard=shard)
     assert progress.of_total() == "2/4"
-    assert lines(progress, {"event": "finish"}, shard=0) == []
-    assert lines(progress, {"event": "finish"}, shard=1) == ["tests ended: 2 passed"]
+    assert lines(progress, {"event": "finish", "exitStatus": 0}, shard=0) == []
+    assert lines(progress, {"event": "finish", "exitStatus": 0}, shard=1) == ["tests ended: 2 passed"]
 
 
 def test_a_new_attempt_begins_anew_and_the_old_one_is_over() -> None:
@@ -159,7 +171,7 @@ def test_a_new_attempt_begins_anew_and_the_old_one_is_over() -> None:
 
 def test_the_running_test_is_known() -> None:
     progress = RunProgress.of(RUN)
-    progress.live("start", 1, 0, {"id": "t.py::a"}, 3.5)
+    progress.live(read({"event": "start", "id": "t.py::a"}), 1, 0, 3.5)
     assert progress.running == {"t.py::a": 3.5}
 
 

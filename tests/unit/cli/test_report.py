@@ -19,6 +19,7 @@ from seatrial.cli.run import Run
 from seatrial.cli.runs import age, table
 from seatrial.cli.version import tag
 from seatrial.cli.view import PlainView, display
+from seatrial_protocol.events import parse_event
 
 TIMELINE = {
     "queued": "2026-01-01T00:00:00Z",
@@ -256,7 +257,7 @@ def half_way() -> RunProgress:
         {"event": "end", "id": "t.py::b", "outcome": "failed"},
         {"event": "start", "id": LONG_TEST},
     ):
-        progress.live(event["event"], 1, 0, event, 4.0)  # type: ignore[arg-type]
+        progress.live(parse_event({"t": 1.0, **event}), 1, 0, 4.0)
     return progress
 
 

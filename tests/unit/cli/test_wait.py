@@ -20,14 +20,15 @@ from tests.unit.cli.servers import Servers, interrupts, shows
 File = Callable[..., str]
 STARTING = {"phase": "Starting", "namespace": "st-pr-1-abcde"}
 EVENTS = (
+    {"event": "a kind of a later version"},
     {"event": "ready", "name": "postgres", "seconds": 0.61},
     {"event": "open", "seconds": 0.7},
     {"event": "collected", "count": 2},
     {"event": "start", "id": "t.py::a"},
     {"event": "end", "id": "t.py::a", "outcome": "passed", "seconds": 0.1},
-    {"event": "phase", "id": "t.py::b", "outcome": "failed", "message": "assert 1 == 2"},
+    {"event": "phase", "id": "t.py::b", "when": "call", "outcome": "failed", "message": "assert 1 == 2"},
     {"event": "end", "id": "t.py::b", "outcome": "failed", "seconds": 0.1},
-    {"event": "finish"},
+    {"event": "finish", "exitStatus": 1},
 )
 
 
@@ -143,6 +144,14 @@ def test_output_that_nobody_reads_any_more_is_neither_passed_nor_failed(servers:
     )  # fmt: skip
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_event_that_is_none_is_said_once_and_stops_nothing(seatrial: Command, servers: Servers, file: File) -> None:
+    wrong = {"event": "end", "id": ["t.py::a"], "outcome": "passed"}
+    servers.play(servers.tells(wrong, wrong, *EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
+    assert seatrial("run", file(), "--wait") == 1
+    (said,) = [line for line in notes(seatrial.out) if "can't be read" in line]
+    assert said.startswith("! a live event of shard 0 can't be read: end event: id: ")
 
 
 def test_what_a_test_writes_does_not_steer_the_terminal(seatrial: Command, servers: Servers, file: File) -> None:
