@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from seatrial_protocol.text import shorten
+
 _SHOWN = 100
 """Characters of a value that a message shows."""
 _SENTENCES = {
@@ -74,5 +76,4 @@ def _sentence(model: type[Variables], error: ValidationError) -> str:
     value = first["input"]
     if not isinstance(value, str) or not value:
         return f"{variable} {said}"
-    shown = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-    return f"{variable}={shown!r} {said}"
+    return f"{variable}={shorten(value, _SHOWN)!r} {said}"

@@ -15,3 +15,8 @@ ANSI = re.compile(
 def plain(text: str) -> str:
     """The text without escape sequences of terminals."""
     return ANSI.sub("", text) if "\x1b" in text else text
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, at most so many characters; an ellipsis stands for the rest."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -20,6 +20,7 @@ from seatrial.lifecycle.actions import EVIDENCE_LOST, Event, Plan
 from seatrial.lifecycle.conditions import with_message
 from seatrial.lifecycle.ending import reduced
 from seatrial.metrics import Metrics
+from seatrial_protocol.text import shorten
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class StatusWriter:
             },
             "type": event.type,
             "reason": event.reason,
-            "message": event.message[:EVENT_LIMIT],
+            "message": shorten(event.message, EVENT_LIMIT),
             "firstTimestamp": seconds,
             "lastTimestamp": seconds,
             "count": 1,

@@ -12,6 +12,7 @@ from seatrial.api.run import IntegrationRun
 from seatrial.api.services import Service, ServiceType
 from seatrial.evidence.codes import Code, Severity, severity_of
 from seatrial.facts.attempt import Pod, Termination
+from seatrial_protocol.text import shorten
 
 LINE = 500
 """Characters of a line that are kept."""
@@ -84,8 +85,7 @@ def ended_badly(pod: Pod, end: Termination) -> bool:
 
 def cut(line: str, limit: int = LINE) -> str:
     """A line without the space around it, at most so long; an ellipsis stands for what is left out."""
-    line = line.strip()
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return shorten(line.strip(), limit)
 
 
 def _is_postgres(name: str, service: Service) -> bool:

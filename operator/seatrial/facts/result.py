@@ -8,6 +8,7 @@ from typing import Any
 
 from seatrial_protocol.decode import ProtocolError
 from seatrial_protocol.summary import Summary
+from seatrial_protocol.text import shorten
 
 
 @dataclass(frozen=True)
@@ -28,4 +29,4 @@ def result_of(digest: str, summary: Any, received_at: datetime) -> Result:
     try:
         return Result(digest, Summary.parse(summary), received_at=received_at)
     except ProtocolError as error:
-        return Result(digest, None, str(error)[:300], received_at)
+        return Result(digest, None, shorten(str(error), 300), received_at)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from seatrial_protocol.text import shorten
+
 
 class ClusterError(Exception):
     """A request that did not succeed. `status` is the HTTP status, 0 when there was no answer.
@@ -60,7 +62,7 @@ def error_of(status: int, body: str, method: str) -> ClusterError:
         answer = answer if isinstance(answer, dict) else {}
     except ValueError:
         answer = {}
-    message = str(answer.get("message") or body.strip()[:500] or f"HTTP {status}")
+    message = str(answer.get("message") or shorten(body.strip(), 500) or f"HTTP {status}")
     reason = str(answer.get("reason") or "")
     details = answer.get("details") or {}
     causes = [(str(c.get("field", "")), str(c.get("message", ""))) for c in details.get("causes") or ()]

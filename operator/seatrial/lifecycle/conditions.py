@@ -7,6 +7,7 @@ from typing import Literal
 
 from seatrial.api.status import Condition, ConditionType, IntegrationRunStatus
 from seatrial.api.times import format_time
+from seatrial_protocol.text import shorten
 
 MESSAGE_LIMIT = 2000
 
@@ -28,7 +29,7 @@ def upsert(
         type=kind,
         status=status,
         reason=reason,
-        message=message[:MESSAGE_LIMIT],
+        message=shorten(message, MESSAGE_LIMIT),
         last_transition_time=old.last_transition_time if old is not None and same else format_time(now),
         observed_generation=generation,
     )
@@ -44,7 +45,7 @@ def is_true(conditions: tuple[Condition, ...], kind: ConditionType) -> bool:
 
 def with_message(status: IntegrationRunStatus, message: str) -> IntegrationRunStatus:
     """The status with another message, also in the conditions that repeat it."""
-    repeated, new = status.message[:MESSAGE_LIMIT], message[:MESSAGE_LIMIT]
+    repeated, new = shorten(status.message, MESSAGE_LIMIT), shorten(message, MESSAGE_LIMIT)
     conditions = tuple(
         c.model_copy(update={"message": new}) if c.message and c.message == repeated else c for c in status.conditions
     )

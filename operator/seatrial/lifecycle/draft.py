@@ -19,6 +19,7 @@ from seatrial.api.times import format_time, moment_of
 from seatrial.facts.attempt import ShardFacts
 from seatrial.facts.result import Result
 from seatrial.lifecycle.conditions import upsert
+from seatrial_protocol.text import shorten
 
 FAILURES, SLOWEST = 20, 5
 """How many a status shows."""
@@ -80,7 +81,7 @@ class Draft:
         tests = summary.tests
         counts = TestCounts.model_validate({name: getattr(tests, name) for name in TestCounts.model_fields})
         failures = tuple(
-            FailureNote(id=each.id, catalogue_id=each.catalogue_id or "", message=each.message[:FAILURE_LIMIT])
+            FailureNote(id=each.id, catalogue_id=each.catalogue_id or "", message=shorten(each.message, FAILURE_LIMIT))
             for each in summary.failures[:FAILURES]
         )
         slowest = tuple(SlowTest(id=each.id, seconds=f"{each.seconds:.3f}") for each in summary.slowest[:SLOWEST])

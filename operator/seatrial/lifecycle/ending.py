@@ -15,6 +15,7 @@ from seatrial.lifecycle.actions import Event, Plan
 from seatrial.lifecycle.clean_up import after_verdict
 from seatrial.lifecycle.draft import Draft
 from seatrial.verdict.diagnosis import Diagnosis, errored
+from seatrial_protocol.text import shorten
 
 
 def end(run: IntegrationRun, facts: AttemptFacts, diagnosis: Diagnosis, now: datetime) -> Plan:
@@ -60,7 +61,8 @@ def rejected(run: IntegrationRun, reason: Reason, message: str, now: datetime) -
 
 def reduced(status: IntegrationRunStatus, refusal: str) -> IntegrationRunStatus:
     """A status that the API server refused, without what it does not need and what others have written."""
-    text = f"{status.message[:300]} (details are left out, the API server refused them: {refusal[:300]})"
+    refused = f"details are left out, the API server refused them: {shorten(refusal, 300)}"
+    text = f"{shorten(status.message, 300)} ({refused})"
     return status.model_copy(
         update={
             "message": text.encode("ascii", "replace").decode() if status.message else "",

@@ -9,6 +9,7 @@ from seatrial.api.run import IntegrationRun
 from seatrial.api.status import Reason, Verdict
 from seatrial.facts.attempt import Pod, Termination
 from seatrial.verdict.excerpt import last_line
+from seatrial_protocol.text import shorten
 
 MESSAGE_LIMIT = 1000
 KILLED = 128 + 9
@@ -32,7 +33,7 @@ class Diagnosis:
 
 def _cut(message: str) -> str:
     """The message as a status can hold it."""
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+    return shorten(message, MESSAGE_LIMIT)
 
 
 def errored(reason: Reason, message: str) -> Diagnosis:

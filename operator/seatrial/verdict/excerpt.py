@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from seatrial_protocol.text import shorten
+
 _TRACEBACK = "Traceback (most recent call last):"
 _AFTER_EXCEPTION = 8
 """Lines: what an exception's message of several lines, or a program's last words, has after its first one."""
@@ -31,4 +33,4 @@ def last_line(text: str, limit: int = 300) -> str:
     """The line at the end of a log that says why."""
     lines = text.splitlines()
     place = last_line_index(lines)
-    return lines[place].strip()[:limit] if place >= 0 else ""
+    return shorten(lines[place].strip(), limit) if place >= 0 else ""

@@ -21,6 +21,7 @@ from seatrial.verdict.diagnosis import (
 )
 from seatrial.verdict.excerpt import last_line
 from seatrial_protocol.termination import Code
+from seatrial_protocol.text import shorten
 
 
 def in_order(pods: Iterable[Pod]) -> list[Pod]:
@@ -58,7 +59,7 @@ def disrupted(pod: Pod) -> Diagnosis | None:
 
 def not_pulled(container: Container) -> str:
     """That an image can't be pulled, and why."""
-    why = kubernetes.pull_cause(container.waiting_message)[:300] or container.waiting
+    why = shorten(kubernetes.pull_cause(container.waiting_message), 300) or container.waiting
     return f"the image {container.image} can't be pulled: {why}"
 
 
@@ -75,7 +76,7 @@ def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | 
         hint = "; check its command, workingDir and mounts"
         if kubernetes.is_about_root(container.waiting_message):
             hint = "; the environment runs nothing as root"
-        why = kubernetes.start_cause(last_line(container.waiting_message, 1000))[:300]
+        why = shorten(kubernetes.start_cause(last_line(container.waiting_message, 1000)), 300)
         return errored(Reason.CONTAINER_CONFIG_ERROR, f"{where}: the container can't be started: {why}{hint}")
     return None
 

@@ -18,6 +18,7 @@ from seatrial.verdict.pods import disrupted, in_order, service_ended, why_missin
 from seatrial_protocol.exit_record import Unready
 from seatrial_protocol.summary import Counts, Outcome, Summary
 from seatrial_protocol.termination import Code
+from seatrial_protocol.text import shorten
 
 
 def archive_unavailable(shard: ShardFacts) -> bool:
@@ -207,7 +208,7 @@ def _usage(tail: str) -> Diagnosis:
         why = raised[-1].removeprefix("E").strip()
         return failed(Reason.COLLECTION_ERROR, f"pytest could not load {where}: {why}")
     wanted = [line for line in lines if line.lower().startswith("error") or " error: " in line]
-    why = (wanted or lines or ["see output.log"])[-1][:300]
+    why = shorten((wanted or lines or ["see output.log"])[-1], 300)
     return errored(
         Reason.USAGE_ERROR,
         f"pytest refused its arguments: {why}; check paths, markers, keywords and args in spec.tests",
