@@ -100,9 +100,10 @@ lock: .venv ## write the lock files again from pyproject.toml
 	$$lock -o requirements.lock
 	$$lock --group dev -o requirements-dev.lock
 
-bench: install ## the figures of DESIGN: floor, script, run; writes bench/results.json
+bench: install ## the figures of DESIGN: plugin, floor, script, run; writes bench/results.json
 	@$(IN_CLUSTER)
 	$(PY) -m bench
+	$(PY) -m bench.plugin
 
 fmt: .venv ## format and fix what can be fixed
 	.venv/bin/ruff format .

@@ -146,6 +146,15 @@ class Interrupted(Event):
     message: str = string(limits.MESSAGE, default="")
 
 
+@contract("conftest-error event")
+class ConftestError(Event):
+    """A conftest.py can't be loaded, so there is no session."""
+
+    KIND: ClassVar[str] = "conftest-error"
+    path: str = string(limits.PATH, default="")
+    message: str = string(limits.MESSAGE, default="")
+
+
 @contract("internal-error event")
 class InternalError(Event):
     """pytest itself failed."""
@@ -293,7 +302,8 @@ GATE_EVENTS = (Waiting, Ready, Open, GateTimeout)
 KINDS: dict[str, type[Event]] = {
     kind.KIND: kind
     for kind in (
-        Session, Collected, Start, Phase, End, Interrupted, InternalError, Coverage, PluginError, WorkerLost, NoTests, Finish,
+        Session, Collected, Start, Phase, End, Interrupted, ConftestError, InternalError, Coverage, PluginError,
+        WorkerLost, NoTests, Finish,
         *GATE_EVENTS, Dropped, Progress,
     )
 }  # fmt: skip

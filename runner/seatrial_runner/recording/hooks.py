@@ -29,15 +29,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """Begin to measure before anything of the suite is imported, and record it if a conftest.py ends the process."""
     measure.begin(early_config, early_config.known_args_namespace)
     outcome = yield
-    if outcome.excinfo is None or issubclass(outcome.excinfo[0], Exception):
-        return  # others are errors of usage, which pytest prints
+    if outcome.excinfo is None:
+        return
     log = _open_log(early_config)
     if log is not None:
-        kind, error, _ = outcome.excinfo
         try:
-            log.write("interrupted", kind=kind.__name__, message=first_line(str(error)))
-        except OSError as wrong:
-            print(f"seatrial: could not record an interruption: {wrong}", file=sys.stderr)
+            _write_early_end(log, outcome.excinfo[1])
+        except Exception as error:  # noqa: BLE001 - it must not hide the one that is on its way
+            print(f"seatrial: could not record how the session ended: {error}", file=sys.stderr)
         log.close()
 
 
@@ -74,6 +73,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if measurement is not None:
             recorder.measured(measurement)
         recorder.finish()
+
+
+def _write_early_end(log: EventLog, error: BaseException) -> None:
+    path = getattr(error, "path", None)
+    if not isinstance(error, Exception):  # sys.exit(), Ctrl-C
+        log.write("interrupted", kind=type(error).__name__, message=first_line(str(error)))
+    elif path is not None:  # pytest's ConftestImportFailure; it has no `cause` before pytest 8
+        cause = getattr(error, "cause", error.__cause__)
+        log.write("conftest-error", path=str(path), message=first_line(f"{type(cause).__name__}: {cause}"))
 
 
 def _limit_tests(config: pytest.Config, stderr: Optional[int]) -> None:

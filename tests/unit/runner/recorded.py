@@ -16,7 +16,7 @@ class Recorded:
         self.pytester = pytester
         self.path = pytester.path / "events.jsonl"
         self._monkeypatch = monkeypatch
-        for name in ("SEATRIAL_EVENTS_OWNER", "SEATRIAL_TEST_TIMEOUT", "PYTEST_ADDOPTS"):
+        for name in ("SEATRIAL_EVENTS_OWNER", "SEATRIAL_TEST_TIMEOUT", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):
             monkeypatch.delenv(name, raising=False)
         self.env(PYTHONPATH=RUNNER, SEATRIAL_EVENTS=str(self.path), PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 
@@ -54,9 +54,9 @@ class Recorded:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Messages of the phases that failed for good, by test."""
+        """Of each test the message of the first phase that failed for good."""
         failed = [e for e in self.of("phase") if e["outcome"] == "failed" and not e.get("rerun")]
-        return {event["id"].partition("::")[2]: event["message"] for event in failed}
+        return {event["id"].partition("::")[2]: event["message"] for event in reversed(failed)}
 
     def failure(self, name: str) -> Event:
         (event,) = [e for e in self.of("phase") if e["outcome"] == "failed" and e["id"].endswith(f"::{name}")]

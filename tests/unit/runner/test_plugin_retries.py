@@ -71,3 +71,88 @@ def test_a_test_that_was_to_be_run_again_has_not_ended(recorded: Recorded) -> No
     )
     assert recorded.of("end") == []
     assert len(recorded.of("start")) == 1
+
+
+FLAKY_BY_RETRY = """
+    import pytest
+    tries = []
+
+    @pytest.mark.flaky(retries=2, delay=0)
+    def test_good_the_second_time():
+        tries.append(1)
+        assert len(tries) > 1, "bad the first time"
+
+    @pytest.mark.flaky(retries=1, delay=0)
+    def test_never_good():
+        assert "what is wrong" == ""
+
+    def test_plain(): pass
+"""
+FLAKY_BY_FLAKY = """
+    import pytest
+    tries = []
+
+    @pytest.mark.flaky(max_runs=3, min_passes=1)
+    def test_good_the_second_time():
+        tries.append(1)
+        assert len(tries) > 1, "bad the first time"
+
+    @pytest.mark.flaky(max_runs=2)
+    def test_never_good():
+        assert 0, "never good"
+
+    @pytest.fixture
+    def broken():
+        tries.append(1)
+        assert len(tries) > 4, "broken the first time"
+
+    @pytest.mark.flaky(max_runs=3)
+    def test_set_up(broken): pass
+
+    def test_plain(): pass
+"""
+FLAKY_BY_RERUNFAILURES = """
+    import pytest
+    tries = []
+
+    @pytest.mark.flaky(reruns=2)
+    def test_good_the_second_time():
+        tries.append(1)
+        assert len(tries) > 1, "bad the first time"
+
+    @pytest.mark.flaky(reruns=1)
+    def test_never_good(subtests):
+        with subtests.test("part"):
+            assert 0, "never good"
+
+    def test_plain(): pass
+"""
+
+
+@pytest.mark.parametrize("args", [(), ("-pxdist", "-n1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    ("plugin", "source", "tests"),
+    [
+        ("pytest_retry.retry_plugin", FLAKY_BY_RETRY, 3),
+        ("flaky.flaky_pytest_plugin", FLAKY_BY_FLAKY, 4),
+        ("pytest_rerunfailures", FLAKY_BY_RERUNFAILURES, 3),
+    ],
+    ids=["pytest-retry", "flaky", "pytest-rerunfailures"],
+)
+def test_plugins_that_run_tests_again(
+    recorded: Recorded, plugin: str, source: str, tests: int, args: tuple[str, ...]
+) -> None:
+    result = recorded.run(source, "-p", plugin, *args)
+    assert result.ret == 1
+    assert recorded.of("plugin-error") == []
+    assert len(recorded.of("start")) == len(recorded.of("end")) == tests == recorded.one("collected")["count"]
+    ends = {e["id"].partition("::")[2]: (e["outcome"], e.get("reruns", 0)) for e in recorded.of("end")}
+    assert ends["test_plain"] == ("passed", 0)
+    assert ends["test_good_the_second_time"] == ("passed", 1)
+    assert ends["test_never_good"] == ("failed", 1)
+    assert ends.get("test_set_up", ("passed", 1))[0] == "passed"
+    again = [e for e in recorded.of("phase") if e.get("rerun") and e["id"].endswith("::test_good_the_second_time")]
+    assert ["bad the first time" in event["message"] for event in again] == [True]
+    assert "bad the first time" in again[0]["text"]
+    (last,) = [message for name, message in recorded.failures.items() if name == "test_never_good"]
+    assert "never good" in last or "what is wrong" in last
