@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from seatrial.environment.manifests import Environment
 from seatrial.kube.client import Cluster
 from seatrial.kube.kinds import NAMESPACE
 from tests.unit.environment.support import CASES, case, inside
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.apiserver
 Object = dict[str, Any]
 
 
-def objects(name: str) -> Iterator[Object]:
-    """The objects in a case's environment, and each pod that a Deployment or a Job would make."""
-    for manifest in inside(case(name)):
+def objects(result: Environment) -> Iterator[Object]:
+    """The objects in an environment, and each pod that a Deployment or a Job would make."""
+    for manifest in inside(result):
         yield manifest
         if (template := manifest.get("spec", {}).get("template")) and manifest["kind"] in ("Deployment", "Job"):
             metadata = {**template.get("metadata", {}), **{k: manifest["metadata"][k] for k in ("name", "namespace")}}
@@ -29,7 +30,7 @@ async def test_no_object_of_an_accepted_run_is_refused(admin: Cluster, operator:
     namespace = case(name).namespace
     where = namespace["metadata"]["name"]
     await operator.create(namespace, strict=True)
-    for manifest in objects(name):
+    for manifest in objects(case(name)):
         await operator.create(manifest, strict=True, dry_run=manifest["kind"] != "RoleBinding")
         await apply(admin, manifest)
     await admin.delete(NAMESPACE, where)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -14,6 +16,8 @@ from seatrial.api.services import WELL_KNOWN, fields_of_other_types
 from seatrial.generate.crd import crd
 
 Json = dict[str, Any]
+EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ", "0"))
+"""How many specs to try; 0: few, the same ones each time."""
 SPEC: Json = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 
 NAMES = ("A", "B", "PGHOST", "PGPASSWORD", "DATABASE_URL", "API_TOKEN", "DB_PASSWORD", "HOME", "SEATRIAL_RUN")
@@ -161,3 +165,14 @@ def _without_shared_names(spec: Json) -> Json:
 
 
 SPECS: SearchStrategy[Json] = _object(SPEC).map(_without_shared_names)
+
+
+def profile(examples: int) -> settings:
+    """So many specs, the same ones each time, unless `SEATRIAL_FUZZ` asks for others. Nothing is timed."""
+    return settings(
+        max_examples=EXAMPLES or examples,
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )

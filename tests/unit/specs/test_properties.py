@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings, target
+from hypothesis import given, target
 
 from seatrial.api.run import IntegrationRun
 from seatrial.environment import secrets
@@ -24,9 +23,8 @@ from seatrial.masking.masker import Masker
 from seatrial.settings import Budget, Settings
 from seatrial_protocol import limits
 from tests.unit.environment.support import CONFIG_MAPS, KEY, NOW, all_containers, inside
-from tests.unit.specs.strategy import SPECS
+from tests.unit.specs.strategy import SPECS, profile
 
-EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ", "0"))
 SETTINGS = Settings(key=KEY)
 
 
@@ -43,13 +41,7 @@ def leaves(value: Any) -> Iterator[str]:
                 yield from leaves(part)
 
 
-@settings(
-    max_examples=EXAMPLES or 60,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@profile(60)
 @given(spec=SPECS)
 def test_what_the_schema_accepts_is_refused_with_a_path_or_rendered_within_bounds(spec: dict[str, Any]) -> None:
     began = time.process_time()
