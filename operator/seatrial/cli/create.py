@@ -1,4 +1,4 @@
-"""Creates a run and what else is in its file; a refusal is told with every problem."""
+"""Creates a run and what else is in its file; a refusal names every problem."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def _refused(session: Session, file: RunFile, error: InvalidError) -> CliE
         except InvalidError as rest:
             causes = rest.causes
         except ClusterError:
-            pass  # what is known is told
+            pass  # without the other problems
     found = problems.together(unknown, problems.invalid_fields(causes))
     if not found:
         hint = "" if file.run["apiVersion"] == API_VERSION else f"write apiVersion: {API_VERSION}"

@@ -22,7 +22,7 @@ from seatrial_protocol.decode import ProtocolError
 from seatrial_protocol.events import Event, parse_event
 
 SILENCE_SECONDS = 60.0
-"""A watch that told nothing for so long is opened anew: its connection may be dead without anybody having said so."""
+"""A watch without an event for so long is opened anew: its connection may be dead without an error."""
 _PAUSES = (1.0, 10.0)
 RESULT = "result"
 """Name of the event that ends a shard's stream."""
@@ -189,20 +189,20 @@ class RunFollower:
                 self._items.put_nowait(ProgressLine(Mark.HINT, text))
 
     async def _listen(self) -> None:
-        told = False
+        reported = False
         while True:
             try:
                 async with aclosing(self._session.archive.live(self._uid, _LIVE_PATIENCE)) as events:
                     async for event in events:
                         self._put_event(event)
-                        told = False
+                        reported = False
                 return
             except ArchiveRefusedError as error:
                 self._items.put_nowait(_no_live(error))
                 return
             except ArchiveError as error:
-                if not told:
-                    told = True
+                if not reported:
+                    reported = True
                     self._items.put_nowait(_no_live(error))
                 await asyncio.sleep(_LIVE_PAUSE)
 

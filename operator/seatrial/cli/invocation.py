@@ -1,4 +1,4 @@
-"""How the command is called, and how it tells people to call it again."""
+"""How the command is called, and command lines to print for the next step."""
 
 from __future__ import annotations
 

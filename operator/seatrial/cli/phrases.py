@@ -12,8 +12,8 @@ _ORDER = ("passed", "failed", "errors", "skipped", "flaky", "xfailed", "xpassed"
 
 def counts_text(counts: Mapping[str, Any]) -> str:
     """`11 passed, 1 failed`; what is 0 is left out."""
-    told = [f"{counts[name]} {'error' if (name, counts[name]) == ('errors', 1) else name}" for name in _ORDER if counts.get(name)]  # fmt: skip
-    return ", ".join(told) or "none"
+    parts = [f"{counts[name]} {'error' if (name, counts[name]) == ('errors', 1) else name}" for name in _ORDER if counts.get(name)]  # fmt: skip
+    return ", ".join(parts) or "none"
 
 
 def plural(count: int, thing: str) -> str:
@@ -22,7 +22,7 @@ def plural(count: int, thing: str) -> str:
 
 
 def seconds(value: object) -> str:
-    """A duration that was told from outside; nothing for what is none."""
+    """A duration from outside; empty if it is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9:
         return duration(value)
     return ""

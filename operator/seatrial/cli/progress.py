@@ -1,7 +1,7 @@
 """What is known of a run while it goes on: events in, lines for people out. Pure; the clock is the caller's.
 
-Events come from two sources, the run's status and the archive's live stream; both may tell the same, in either order, and
-the live stream may tell things again when it was opened anew. Each thing is noted once.
+Events come from two sources, the run's status and the archive's live stream; both may report the same thing, in either
+order, and the live stream repeats itself when it is opened anew. Each thing gives one line.
 """
 
 from __future__ import annotations

@@ -109,15 +109,15 @@ def _failures(out: Out, failures: Sequence[FailureNote], tests: TestCounts, arch
     if not failures:
         return []
     texts = {test.id: test.failures for test in archived.failed} if archived else {}
-    lines, told_before = [Text("  Failed tests", "bold")], set[str]()
+    lines, shown_before = [Text("  Failed tests", "bold")], set[str]()
     for failure in failures[:_FAILURES_SHOWN]:
         catalogue = f" ({failure.catalogue_id})" if failure.catalogue_id else ""
         lines.append(Text.assemble((f"  {out.glyphs.bad} ", "red"), one_line(failure.id + catalogue)))
         message = one_line(failure.message)
         lines += out.wrapped(Text(message), indent=6) if message else []
-        if message not in told_before:  # where many fail of one cause, its traceback is shown once
+        if message not in shown_before:  # where many fail of one cause, its traceback is shown once
             lines += _excerpt(out, texts.get(failure.id, ()))
-        told_before.add(message)
+        shown_before.add(message)
     more = tests.failed + tests.errors - min(len(failures), _FAILURES_SHOWN)
     if more > 0:
         lines.append(Text(f"    and {more} more; the results have all", "dim"))
@@ -125,7 +125,7 @@ def _failures(out: Out, failures: Sequence[FailureNote], tests: TestCounts, arch
 
 
 def _excerpt(out: Out, failures: Sequence[FailureText]) -> Section:
-    """The telling lines of the last failure, each cut to the terminal's width: what is whole is in the files."""
+    """The lines of the last failure that say why, each cut to the terminal's width; the files have all of it."""
     final = next((failure for failure in reversed(failures) if not failure.rerun), None)
     lines = []
     for line in excerpt(final.text, _EXCERPT_LINES) if final else ():
@@ -142,7 +142,7 @@ def _flaky(out: Out, tests: Sequence[TestRow]) -> Section:
     for test in tests:
         lines.append(Text.assemble((f"  {out.glyphs.skip} ", "yellow"), one_line(test.id)))
         message = next((failure.message for failure in test.failures), "")
-        said = f"passed when it was run again ({test.reruns}x)" + (f": {message}" if message else "")
+        said = f"passed when it ran again ({test.reruns}x)" + (f": {message}" if message else "")
         lines += out.wrapped(Text(one_line(said), "dim"), indent=6)
     return lines
 

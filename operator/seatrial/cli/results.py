@@ -1,4 +1,4 @@
-"""`seatrial results`: what a run's results tell, and its files with their digests checked."""
+"""`seatrial results`: what is known of a run's results, and its files with their digests checked."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ async def show(
 
 
 async def _known(session: Session, name: str) -> tuple[Run, Report | None, ArchiveError | None]:
-    """The run, what the archive tells of it, and why the archive tells nothing.
+    """The run, what the archive has of it, and why the archive does not answer.
 
     The cluster knows a run until its record expires, the archive for longer; by its uid a run is asked of the archive alone.
     """
@@ -151,7 +151,7 @@ async def _known(session: Session, name: str) -> tuple[Run, Report | None, Archi
 
 
 async def _with_evidence(session: Session, run: Run, archived: Report | None) -> Report | None:
-    """What the archive tells once all has reached it: after a verdict the evidence takes a moment."""
+    """What the archive has once all has reached it: after a verdict the evidence takes a moment."""
     verdict_at = instant(run.status.timeline.verdict)
     if verdict_at is None:
         return archived
@@ -208,7 +208,7 @@ async def _download(
 ) -> None:
     files = [(part, file) for part in parts for file in part.manifest.files]
     try:
-        with _archive_errors("the same command again goes on"):
+        with _archive_errors("the same command continues"):
             _claim(folder, run)
             await _fetch(session, out, run.uid, files, folder)
             for name in merged:
@@ -236,7 +236,7 @@ async def _save(session: Session, uid: str, name: str, folder: Path) -> None:
 async def _fetch(
     session: Session, out: Out, uid: str, files: Sequence[tuple[FileSet, ManifestFile]], folder: Path
 ) -> None:
-    """Fetches some files at once; raises the first trouble."""
+    """Fetches some files at once; raises the first error."""
     gate = asyncio.Semaphore(_AT_ONCE)
     columns = (TextColumn("  fetching"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=out.console, transient=True, disable=not out.live) as bar:

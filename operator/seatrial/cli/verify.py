@@ -14,7 +14,7 @@ from seatrial.cli.results import UID
 
 
 async def verify(session: Session, out: Out, name: str | None) -> Exit:
-    """Has all runs read again, or one by its name or uid, and tells what is damaged; 1 if anything is."""
+    """Has the files of all runs read and compared, or of one by its name or uid; prints what is damaged, then exits 1."""
     uid = name
     if name is not None and not UID.fullmatch(name):
         uid = await session.archive.find(session.namespace, name)

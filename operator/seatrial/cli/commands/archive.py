@@ -29,7 +29,7 @@ def verify(
     kube_context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Read every file in the archive again and compare its digest; 1 if something is damaged or missing."""
+    """Read every file in the archive and compare its digest; exit status 1 if one is damaged or missing."""
     target = target_of(context, namespace, kube_context, kubeconfig)
 
     async def work(session: Session, out: Out) -> Exit:

@@ -15,7 +15,7 @@ NamespaceOption = Annotated[str | None, typer.Option("--namespace", "-n", metava
 ContextOption = Annotated[str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")]
 KubeconfigOption = Annotated[str | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig to use.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.", show_default=False)]
-FollowTests = Annotated[bool, typer.Option("--follow", "-f", help="Wait, and tell the outcome of each test.")]
+FollowTests = Annotated[bool, typer.Option("--follow", "-f", help="Wait, and show the outcome of each test.")]
 TimeoutOption = Annotated[
     str | None,
     typer.Option("--timeout", metavar="D", help="Wait at most so long (such as 90s, 15m); the run goes on."),
