@@ -21,6 +21,8 @@ MARK_STYLE = {
     Mark.HINT: "yellow",
 }  # fmt: skip
 
+_UNLIMITED = 10_000
+
 
 @dataclass(frozen=True)
 class Glyphs:
@@ -75,6 +77,10 @@ class Out:
     def line(self, *parts: str | tuple[str, str]) -> None:
         """Prints one line, however long."""
         self.console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+
+    def unlimited(self) -> None:
+        """Lets lines be as long as they are: for tables that nobody wants cut."""
+        self.console.width = _UNLIMITED
 
     def log(self, line: str) -> None:
         """Prints a line of a log, with its colours and nothing else that a terminal obeys."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from enum import StrEnum
 
+import yaml
 from rich.table import Table
 from rich.text import Text
 
+from seatrial.api.names import API_VERSION, GROUP, KIND
 from seatrial.api.status import IntegrationRunStatus
 from seatrial.cli import report
 from seatrial.cli.connect import Session, Target
@@ -21,9 +25,20 @@ from seatrial.cli.run import Run
 from seatrial.cli.terminal import one_line
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ConflictError, GoneError, NotFoundError
-from seatrial.kube.kinds import RUN
+from seatrial.kube.kinds import RUN, Object
 
 _SILENCE_SECONDS = 30.0
+_WIDE = ("duration", "namespace", "message")
+"""Fields of the status in the columns that only the wide table has."""
+
+
+class Output(StrEnum):
+    """What `get -o` prints."""
+
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+    WIDE = "wide"
 
 
 async def find(session: Session, name: str) -> Run:
@@ -32,8 +47,13 @@ async def find(session: Session, name: str) -> Run:
     Raises:
         CliError: there is none; names those that were probably meant.
     """
+    return Run.of(await find_object(session, name))
+
+
+async def find_object(session: Session, name: str) -> Object:
+    """The run of this name, as the API server gives it; raises as `find`."""
     try:
-        return Run.of(await session.cluster.get(RUN, name, session.namespace))
+        return await session.cluster.get(RUN, name, session.namespace)
     except NotFoundError:
         pass
     try:
@@ -65,24 +85,48 @@ async def wait_until_gone(cluster: Cluster, name: str, namespace: str, uid: str)
             continue
 
 
-async def get(session: Session, target: Target, out: Out, name: str | None, everywhere: bool) -> Exit:
-    """Shows one run, or a table of all."""
+async def get(
+    session: Session, target: Target, out: Out, name: str | None, everywhere: bool, output: Output | None = None
+) -> Exit:
+    """Shows one run, or a table of all; or prints them as `output` says."""
     if name:
-        run = await find(session, name)
-        report.show(out, run, command_line(target, session, "results", name, "-o", "DIR"))
+        bodies = [await find_object(session, name)]
+    else:
+        bodies = await session.cluster.list(RUN, None if everywhere else session.namespace)
+    if output in (Output.JSON, Output.YAML):
+        _print_objects(out, bodies, output, one=name is not None)
         return Exit.PASSED
-    runs = [Run.of(body) for body in await session.cluster.list(RUN, None if everywhere else session.namespace)]
+    runs = [Run.of(body) for body in bodies]
+    if output is Output.NAME:
+        for run in runs:
+            out.line(f"{KIND.lower()}.{GROUP}/{run.name}")
+        return Exit.PASSED
+    if name and output is None:
+        report.show(out, runs[0], command_line(target, session, "results", name, "-o", "DIR"))
+        return Exit.PASSED
     if not runs:
         out.line("no runs" if everywhere else f"no runs in namespace {session.namespace}")
         return Exit.PASSED
-    out.console.print(table(runs, datetime.now(UTC), everywhere=everywhere))
+    if output is Output.WIDE:
+        out.unlimited()
+    out.console.print(table(runs, datetime.now(UTC), everywhere=everywhere, wide=output is Output.WIDE))
     return Exit.PASSED
 
 
-def table(runs: Sequence[Run], now: datetime, *, everywhere: bool) -> Table:
+def _print_objects(out: Out, bodies: Sequence[Object], output: Output, *, one: bool) -> None:
+    items = [{"apiVersion": API_VERSION, "kind": KIND, **body} for body in bodies]
+    printed: Object = items[0] if one else {"apiVersion": "v1", "kind": "List", "items": items}
+    if output is Output.JSON:
+        out.console.file.write(json.dumps(printed, indent=2) + "\n")
+    else:
+        out.console.file.write(yaml.safe_dump(printed, sort_keys=False))
+
+
+def table(runs: Sequence[Run], now: datetime, *, everywhere: bool, wide: bool = False) -> Table:
     """The runs, the newest first."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in (["NAMESPACE"] if everywhere else []) + ["NAME", "STATE", "TESTS", "REASON", "AGE"]:
+    more = ["DURATION", "ENVIRONMENT", "MESSAGE"] if wide else []
+    for column in (["NAMESPACE"] if everywhere else []) + ["NAME", "STATE", "TESTS", "REASON", "AGE", *more]:
         grid.add_column(column, no_wrap=column != "NAME", overflow="fold" if column == "NAME" else "ellipsis")
     for run in sorted(runs, key=lambda run: run.created or 0.0, reverse=True):
         state = one_line(run.state) or "-"
@@ -90,6 +134,7 @@ def table(runs: Sequence[Run], now: datetime, *, everywhere: bool) -> Table:
         grid.add_row(
             *cells, run.name, Text(state, VERDICT_STYLE.get(state, "")), _tests(run.status),
             one_line(run.status.reason) or "-", age(now.timestamp() - run.created) if run.created is not None else "-",
+            *([one_line(getattr(run.status, field)) or "-" for field in _WIDE] if wide else []),
         )  # fmt: skip
     return grid
 

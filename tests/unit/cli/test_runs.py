@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+import yaml
 
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.servers import Servers
@@ -22,6 +25,38 @@ def test_get_one_and_all(seatrial: Command, servers: Servers) -> None:
     assert "other" in seatrial.out
     assert seatrial("get", "-n", "empty") == 0
     assert seatrial.out == "no runs in namespace empty\n"
+
+
+def test_get_for_programs(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="Testing", message="m" * 200, environment="st-pr-1-abcde")
+    servers.run("other", "team-a")
+    assert seatrial("get", "pr-1", "-o", "json") == 0
+    run = json.loads(seatrial.out)
+    assert (run["kind"], run["metadata"]["name"], run["status"]["phase"]) == ("IntegrationRun", "pr-1", "Testing")
+    assert seatrial("get", "-A", "-o", "yaml") == 0
+    listed = yaml.safe_load(seatrial.out)
+    assert listed["kind"] == "List"
+    assert [(item["kind"], item["metadata"]["name"]) for item in listed["items"]] == [
+        ("IntegrationRun", "pr-1"), ("IntegrationRun", "other"),
+    ]  # fmt: skip
+    assert seatrial("get", "-o", "name") == 0
+    assert seatrial.out == "integrationrun.seatrial.dev/pr-1\n"
+    assert seatrial("get", "-n", "empty", "-o", "json") == 0
+    assert json.loads(seatrial.out)["items"] == []
+
+
+def test_the_wide_table_cuts_nothing(seatrial: Command, servers: Servers) -> None:
+    servers.run(phase="Testing", message="m" * 200, environment="st-pr-1-abcde")
+    for arguments in ([], ["pr-1"]):
+        assert seatrial("get", *arguments, "-o", "wide") == 0
+        head, row = seatrial.out.splitlines()
+        assert head.split()[-3:] == ["DURATION", "ENVIRONMENT", "MESSAGE"]
+        assert row.split()[-2:] == ["st-pr-1-abcde", "m" * 200]
+
+
+def test_an_output_that_is_none(seatrial: Command) -> None:
+    assert seatrial("get", "-o", "html") == 4
+    assert "--output html is not one of json, yaml, name, wide" in seatrial.err
 
 
 @pytest.mark.parametrize("command", ["get", "wait", "logs", "results", "cancel", "delete"])

@@ -14,7 +14,7 @@ from seatrial.cli.commands.options import (
     RunArgument,
     target_of,
 )
-from seatrial.cli.errors import Exit
+from seatrial.cli.errors import CliError, Exit
 
 if TYPE_CHECKING:
     from seatrial.cli.connect import Session
@@ -27,6 +27,10 @@ def get(
         str | None, typer.Argument(metavar="[RUN]", help="Name of the run; all without it.", show_default=False)
     ] = None,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")] = False,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="json|yaml|name|wide", help="Print them so, for programs or in full."),
+    ] = None,
     namespace: NamespaceOption = None,
     kube_context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
@@ -35,9 +39,12 @@ def get(
     target = target_of(context, namespace, kube_context, kubeconfig)
 
     async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.runs import Output
         from seatrial.cli.runs import get as show
 
-        return await show(session, target, out, run, everywhere)
+        if output not in (None, *Output):
+            raise CliError(f"--output {output} is not one of {', '.join(Output)}")
+        return await show(session, target, out, run, everywhere, Output(output) if output else None)
 
     connected(target, work)
 
