@@ -19,13 +19,13 @@ REFUSED_SIGNS = (
 LISTENING_SIGNS = ("listening", "running", "serving", "started")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 _ADDRESS = re.compile(
-    r"host='(?P<a>[\w.-]+)', port=(?P<ap>\d+)|\('(?P<b>[\w.:-]+)', (?P<bp>\d+)"
+    r"host='(?P<a>[\w.-]{1,253})', port=(?P<ap>\d{1,5})|\('(?P<b>[\w.:-]{1,253})', (?P<bp>\d{1,5})"
     r"|(?P<e>\[?::1\]?):(?P<ep>\d{2,5})\b"
-    r"|(?!\S*\.(?:py|js|ts|go):)(?:(?<=//)|(?<![\w./-]))(?P<c>[A-Za-z0-9][\w.-]*):(?P<cp>\d{2,5})\b"
-    r"|server at \"(?P<d>[^\"]+)\"[^\n]*port (?P<dp>\d+)"
+    r"|(?:(?<=//)|(?<![\w./-]))(?!\S{0,200}\.(?:py|js|ts|go):)(?P<c>[A-Za-z0-9][\w.-]{0,252}):(?P<cp>\d{2,5})\b"
+    r"|server at \"(?P<d>[^\"]{1,253})\"[^\n]{0,200}port (?P<dp>\d{1,5})"
 )
 _LISTENS = re.compile(
-    r"(?:listening|running|serving|started)\b[^\n]*?"
+    r"(?:listening|running|serving|started)\b[^\n]{0,200}?"
     r"(?P<host>127\.0\.0\.1|localhost|\[::1?\]|0\.0\.0\.0|\*):(?P<port>\d{2,5})\b",
     re.I,
 )

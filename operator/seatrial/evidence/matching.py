@@ -19,7 +19,7 @@ from seatrial.evidence.findings import Context, Finding, cut
 from seatrial.evidence.rules import OF_LOGINS, Rule, rules_for
 from seatrial.verdict.excerpt import last_line_index
 
-_SEARCHED = 4000
+_SEARCHED = 2000
 """Characters of a line that are looked at."""
 _END = 80
 """Lines at the end of a log among which the last one that says why is looked for."""

@@ -1,6 +1,7 @@
 """The common failures, as programs write them: words to look for, and the pattern of a line that shows one.
 
-A pattern's group `what`, `what2`, ... holds what the failure is about.
+A pattern's group `what`, `what2`, ... holds what the failure is about. Gaps in patterns are bounded: a log is hostile
+input, and Python searches without letting others have their turn.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ ANYWHERE = (
     _rule(
         Code.MODULE_MISSING,
         "no module named|could not import module|cannot import name|cannot find module|cannot find package",
-        r"(?:Error\b|python[\d.]*:)[^\n]*No module named '?(?P<what>[\w.]+)",
+        r"(?:Error\b|python[\d.]{0,6}:)[^\n]{0,200}No module named '?(?P<what>[\w.]{1,200})",
         r"cannot import name '(?P<what2>[^']+)'",
         r"Cannot find (?:module|package) '(?P<what3>[^']+)'",
         r"Could not import module \"(?P<what4>[^\"]+)\"",
@@ -113,18 +114,18 @@ ANYWHERE = (
         Code.FRONTEND_NOT_BUILT,
         "enoent|production build|index.html",
         r"Could not find a production build",
-        r"ENOENT[^\n]*(?P<what>\b(?:dist|build|\.next|out)\b[^\s']*)",
-        r"(?:dist|build)/index\.html[^\n]*not (?:found|exist)",
+        r"ENOENT[^\n]{0,200}(?P<what>\b(?:dist|build|\.next|out)\b[^\s']{0,200})",
+        r"(?:dist|build)/index\.html[^\n]{0,200}not (?:found|exist)",
     ),
     _rule(
         Code.COMMAND_NOT_STARTED,
         "executable file not found|no such file or directory|exec format error",
-        r"exec(?:utable)?[^\n]*(?:file not found|no such file or directory|format error)",
+        r"exec(?:utable)?[^\n]{0,200}(?:file not found|no such file or directory|format error)",
     ),
     _rule(
         Code.TEMPORAL_UNREACHABLE,
         "failed reaching server|failed client connect|temporal",
-        r"failed reaching server|Failed client connect|temporal[^\n]*(?:not ready|unavailable|deadline exceeded)",
+        r"failed reaching server|Failed client connect|temporal[^\n]{0,200}(?:not ready|unavailable|deadline exceeded)",
     ),
     _rule(
         Code.NAME_UNKNOWN,
@@ -132,7 +133,7 @@ ANYWHERE = (
         "|could not translate",
         r"could not translate host name \"(?P<what>[^\"]+)\"",
         r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<what2>\S+)",
-        r"lookup (?P<what3>[\w.-]+)[^\n]*no such host",
+        r"lookup (?P<what3>[\w.-]{1,253})[^\n]{0,200}no such host",
         r"Name or service not known|(?:Temporary failure in )?name resolution|nodename nor servname|no such host",
     ),
     _rule(
@@ -144,7 +145,7 @@ ANYWHERE = (
     _rule(
         Code.NOT_READY,
         "not ready after",
-        r"not ready after [^\n]*\((?P<what>https?://\S+: HTTP \d{3}\b[^\n]*)\)",
+        r"\((?P<what>https?://\S{1,500}: HTTP \d{3}\b[^\n]{0,250}?)\)(?:, |$)",
     ),
     _rule(Code.REQUEST_UNPROCESSABLE, "422 unprocessable", r"422 Unprocessable"),
 )

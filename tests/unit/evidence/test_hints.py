@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import pytest
 
-from seatrial.evidence import sentences
+from seatrial.evidence import connections, sentences
 from seatrial.evidence.codes import Code
 from seatrial.evidence.findings import Context, Finding, context_of
 from seatrial.evidence.hints import MOST, hints_of, ranked
 from seatrial.evidence.matching import of_log
 from seatrial.evidence.objects import of_events, of_pods
+from seatrial.evidence.rules import rules_for
 from seatrial.evidence.sentences import SENTENCES, Sentence, sentence_of
 from seatrial.facts.attempt import Container
 from tests.unit import builders as b
@@ -420,3 +422,14 @@ def test_a_refused_login_counts_once_components_can_log_in(lines: tuple[str, ...
 def test_a_long_line_is_cut_with_a_mark() -> None:
     (finding,) = of_log("worker", "logs/worker.log", log("MemoryError " + "x" * 1000), CONTEXT)
     assert (len(finding.line), finding.line[-2:]) == (500, "x…")
+
+
+def test_no_line_takes_a_rule_longer_than_it_is_long() -> None:
+    """A gap without a bound makes the search quadratic, and a log is what a tenant writes."""
+    patterns = [rule.pattern for rule in rules_for("")] + [
+        connections.REFUSED,
+        connections._ADDRESS,
+        connections._LISTENS,
+    ]
+    unbounded = re.compile(r"\[\^\\n\][*+](?!\)$)|\.\*(?!\)$)")
+    assert [pattern.pattern for pattern in patterns if unbounded.search(pattern.pattern)] == []
