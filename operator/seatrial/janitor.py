@@ -36,7 +36,7 @@ class Findings:
 
 
 def inspect(namespaces: Iterable[Object], now: datetime, margin: timedelta) -> Findings:
-    """What there is to do about these namespaces. One that is younger than the margin, or not ours, is never touched."""
+    """What there is to do about these namespaces. One younger than the margin, or not ours, is never touched."""
     ours = [n for n in map(objects.namespace_of, namespaces) if n.run_uid]
     living = [n for n in ours if n.terminating_since is None and n.created is not None and now >= n.created + margin]
     return Findings(

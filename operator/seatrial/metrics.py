@@ -1,7 +1,8 @@
-"""All metrics of the operator, in one place; docs/metrics.md is generated from here (`python -m seatrial.metrics`), with
-those of the archive.
+"""All metrics of the operator, in one place; docs/metrics.md is generated from here (`python -m seatrial.metrics`),
+with those of the archive.
 
-Names follow Prometheus' conventions: own prefix, base units, `_total` on counters only; no run's name or uid as a label.
+Names follow Prometheus' conventions: own prefix, base units, `_total` on counters only; no run's name or uid as
+a label.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Run by `helm uninstall` before anything is deleted: every run goes, and with it its environment.
 
-The operator still lives then and cleans up the environments as after any deletion of a run. What is waited for, and what
-is said when it does not come to an end in time, is decided by pure functions over what the API server lists.
+The operator still lives then and cleans up the environments as after any deletion of a run. What is waited for, and
+what is said when it does not come to an end in time, is decided by pure functions over what the API server lists.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def advice(left: Left, seconds: float, namespace: str) -> str:
         [
             f"seatrial: not everything was gone after {seconds:g} s, so nothing is uninstalled. Left:",
             *(f"  {line}" for line in describe(left)),
-            "The operator cleans up these. Does it run, and what does it say?",
+            "The operator cleans these up. Does it run, and what does it say?",
             f"  kubectl -n {namespace} get pods",
             f"  kubectl -n {namespace} logs deployment/seatrial-operator --tail=50",
             "Then uninstall again. To go without waiting and leave them behind: helm uninstall --no-hooks",

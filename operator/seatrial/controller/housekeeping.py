@@ -120,7 +120,7 @@ class Housekeeper:
         }
 
     def count(self) -> None:
-        """Sets the metrics of runs by phase and environments by state, and drops what is counted for runs that are gone."""
+        """Sets the metrics of runs by phase and environments by state; drops what is counted for runs that are gone."""
         self._metrics.keep(self._cache.uids())
         phases = [(body.get("status") or {}).get("phase") or Phase.PENDING for body in self._cache.runs.values()]
         self._metrics.phases(Counter(phases))

@@ -162,7 +162,7 @@ class Provisioner:
             self._cache.put_pod(body)
 
     async def _create_patiently(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Creates one object; waits for rights that are not known yet, and while the API server is away for a moment."""
+        """Creates one object; waits for rights that are not known yet, and for an API server that is away a moment."""
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
         deadline, failures = time.monotonic() + GRANT_SECONDS, 0
         while True:

@@ -117,8 +117,8 @@ class SetAside:
     def _verdict(self, body: Object) -> dict[str, Any]:
         found = self._failures[body["metadata"]["uid"]]
         text = (
-            f"an error of the operator ended this run, after {found.count} tries ({found.place}); its log has a report: "
-            "please pass it on. Other runs are not affected"
+            f"an error of the operator ended this run, after {found.count} tries ({found.place}); its log has a "
+            "report: please pass it on. Other runs are not affected"
         )
         logger.error("run %s/%s: %s", body["metadata"]["namespace"], body["metadata"]["name"], text)
         now = format_time(self._clock())

@@ -91,7 +91,7 @@ def pod_of(body: Object) -> Pod:
 
 
 def _lease(text: str | None) -> datetime | None:
-    """When an environment expires; None also for what is no moment: whoever may label a namespace may write anything."""
+    """When an environment expires; None also for what is no moment: whoever labels a namespace may write anything."""
     try:
         moment = parse_time(text)
     except ValueError:

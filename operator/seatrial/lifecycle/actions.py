@@ -48,7 +48,7 @@ class DeletePods:
 
 @dataclass(frozen=True)
 class CheckNamespace:
-    """Ask the cluster whether the namespace is still there: a watch that began anew does not tell what went meanwhile."""
+    """Ask the cluster whether the namespace is still there: a watch that began anew tells nothing of what went."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _is_held(run: IntegrationRun) -> bool:
 
 
 def _with_recorded_progress(run: IntegrationRun, facts: AttemptFacts) -> AttemptFacts:
-    """The facts with the progress that the status records: an operator that was restarted has not received it itself."""
+    """The facts with the progress that the status records: a restarted operator has not received it itself."""
     line, shard = run.status.timeline, facts.shard
     known = replace(
         shard,

@@ -56,8 +56,8 @@ def _environment_over(run: IntegrationRun, facts: AttemptFacts, now: datetime, s
         limit = format_duration(run.spec.retention.max_lifetime)
         return errored(
             Reason.RUN_TIMEOUT,
-            f"the environment reached retention.maxLifetime={limit} before the tests ended; raise it, or run fewer tests "
-            "at once",
+            f"the environment reached retention.maxLifetime={limit} before the tests ended; raise it, or run fewer "
+            "tests at once",
         )
     if namespace is not None and namespace.terminating_since is not None:
         gone = f"namespace {namespace.name} was deleted while the run needed it; start the run again"

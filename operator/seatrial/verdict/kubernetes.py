@@ -12,7 +12,7 @@ from seatrial.api.status import Reason
 IMAGE_WAITING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 """Codes: the kubelet's reasons for a container that waits for its image (pkg/kubelet/images/types.go)."""
 CONFIG_WAITING = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
-"""Codes: the kubelet's reasons for a container that it can't start (pkg/kubelet/kuberuntime/kuberuntime_container.go)."""
+"""Codes: the kubelet's reasons for a container that it can't start (pkg/kubelet/kuberuntime)."""
 NODE_GONE = ("NodeLost", "NodeAffinity", "Shutdown", "Terminated")
 """Codes: a pod's reason when its node is gone (pkg/kubelet/nodeshutdown, pkg/kubelet/lifecycle)."""
 DISRUPTIONS = {

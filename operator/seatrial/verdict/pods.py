@@ -52,7 +52,8 @@ def disrupted(pod: Pod) -> Diagnosis | None:
     if pod.phase == "Failed" and pod.reason and not any(container.terminated for container in pod.containers):
         return errored(
             Reason.UNSCHEDULABLE,
-            f"{pod.component}: node {pod.node or 'unknown'} refused it: {pod.reason}: {pod.message}; start the run again",
+            f"{pod.component}: node {pod.node or 'unknown'} refused it: {pod.reason}: {pod.message}; "
+            "start the run again",
         )
     return None
 
@@ -60,7 +61,8 @@ def disrupted(pod: Pod) -> Diagnosis | None:
 def not_pulled(container: Container) -> str:
     """That an image can't be pulled, and why."""
     why = shorten(kubernetes.pull_cause(container.waiting_message), 300) or container.waiting
-    return f"the image {container.image} can't be pulled: {why}"
+    what = f"the image {container.image}" if container.image else "its image"
+    return f"{what} can't be pulled: {why}"
 
 
 def _cannot_start(pod: Pod, container: Container, patient: bool) -> Diagnosis | None:
@@ -125,8 +127,8 @@ def _migration_failed(run: IntegrationRun, pod: Pod, *, needed: bool) -> Diagnos
             )
         return errored(
             Reason.MIGRATION_FAILED,
-            f"migration {container.name} failed ({how_it_ended(end)}); {log_command(run, labels.MIGRATIONS)} has all of "
-            "it: run it by hand against an empty database",
+            f"migration {container.name} failed ({how_it_ended(end)}); {log_command(run, labels.MIGRATIONS)} has all "
+            "of it: run it by hand against an empty database",
         )
     return None
 
@@ -154,7 +156,8 @@ def _app_failed(run: IntegrationRun, pod: Pod, *, patient: bool = True) -> Diagn
                 )
             return errored(
                 Reason.APP_CRASHED,
-                f"app {pod.component} ends again and again ({how_it_ended(end)}); see {log_command(run, pod.component)}",
+                f"app {pod.component} ends again and again ({how_it_ended(end)}); "
+                f"see {log_command(run, pod.component)}",
             )
     return None
 

@@ -121,7 +121,7 @@ def _lost_service(run: IntegrationRun, facts: AttemptFacts, lost: Iterable[Unrea
 
 
 def awaits_terminations(facts: AttemptFacts) -> bool:
-    """Whether the tests have lost a service or an app, and no pod tells yet how it ended: the kubelet needs a second."""
+    """Whether the tests have lost a service or an app, and no pod tells yet how: the kubelet needs a second."""
     summary = facts.shard.result.summary if facts.shard.result else None
     if summary is None or summary.outcome == Outcome.PASSED:
         return False
@@ -153,8 +153,8 @@ def _disturbed(facts: AttemptFacts, summary: Summary) -> Diagnosis | None:
             if end.reason == "OOMKilled" and _among_tests(end, summary):
                 return errored(
                     Reason.OUT_OF_MEMORY,
-                    f"app {pod.component} used more memory than its limit and was killed while the tests ran, and tests "
-                    f"failed; raise spec.apps.{pod.component}.resources.limits.memory",
+                    f"app {pod.component} used more memory than its limit and was killed while the tests ran, and "
+                    f"tests failed; raise spec.apps.{pod.component}.resources.limits.memory",
                 )
     return None
 
@@ -252,8 +252,8 @@ def from_result(run: IntegrationRun, facts: AttemptFacts, result: Result) -> Dia
     if summary is None:
         return errored(
             Reason.RESULTS_MISSING,
-            f"the result in the archive can't be read ({result.problem}): something else than the collector wrote it, or "
-            "the runner's image and the operator are of different versions; start the run again",
+            f"the result in the archive can't be read ({result.problem}): something else than the collector wrote it, "
+            "or the runner's image and the operator are of different versions; start the run again",
         )
     if summary.outcome != Outcome.PASSED and (found := _lost_service(run, facts, summary.lost)):
         return found

@@ -30,7 +30,7 @@ class Case:
 
     seen: AttemptFacts
     reason: str | None
-    says: tuple[str, ...] = ()
+    message: str = ""
     patient: bool = False
 
 
@@ -38,77 +38,99 @@ PODS = {
     "nothing wrong": Case(b.facts(POSTGRES, API, b.tests_pod()), None),
     "service dies at start": Case(
         b.facts(b.pod("postgres", "service", b.ended("postgres", 1, "no space\ninit SQL failed: syntax error"))),
-        "ServiceNotReady", ("postgres", "exit 1", "init SQL failed: syntax error"),
+        "ServiceNotReady",
+        'postgres ended while it was starting (exit 1: init SQL failed: syntax error); see `seatrial '
+        'logs orders postgres`',
     ),
     "service dies later": Case(
         b.facts(b.pod("postgres", "service", b.ended("postgres", 137, "")), **b.TESTING),
-        "ServiceLost", ("postgres", "signal 9, by somebody or for using more memory", "spec.services.postgres.resources.limits.memory"),
+        "ServiceLost",
+        'postgres ended while the run needed it (ended by signal 9, by somebody or for using more '
+        'memory than its limit); start the run again, and if it is killed again raise '
+        'spec.services.postgres.resources.limits.memory',
     ),
     "service out of memory": Case(
         b.facts(b.pod("minio", "service", b.ended("minio", 137, reason="OOMKilled"))),
-        "OutOfMemory", ("spec.services.minio.resources.limits.memory",),
+        "OutOfMemory",
+        'minio used more memory than its limit and was killed; raise '
+        'spec.services.minio.resources.limits.memory',
     ),
     "service's pod deleted": Case(
-        b.facts(b.pod("postgres", "service", deleting=True)), "ServiceLost", ("postgres", "deleted"),
+        b.facts(b.pod("postgres", "service", deleting=True)), "ServiceLost", 'postgres: its pod was deleted while the run needed it; start the run again',
     ),
     "evicted": Case(
         b.facts(b.pod("minio", "service", reason="Evicted", message="The node was low on memory")), "Evicted",
-        ("minio", "low on memory", "start the run again"),
+        'minio: it was evicted, node node-1 (The node was low on memory); start the run again',
     ),
     "wrote too much, by its container's limit": Case(
         b.facts(
             b.tests_pod(reason="Evicted", message='Container tests exceeded its local ephemeral storage limit "4Gi". ')
         ),
-        "Evicted", ("tests wrote more", 'storage limit "4Gi"', "spec.tests.resources.limits.ephemeral-storage"),
+        "Evicted",
+        'tests wrote more to its disk than it may and was ended (Container tests exceeded its local '
+        'ephemeral storage limit "4Gi".); write less, or raise '
+        'spec.tests.resources.limits.ephemeral-storage',
     ),
     "wrote too much, in a container beside the tests": Case(
         b.facts(
             b.tests_pod(reason="Evicted", message='Container collector exceeded its local ephemeral storage limit "1Gi". ')
         ),
-        "Evicted", ("tests/collector wrote more",),
+        "Evicted",
+        'tests/collector wrote more to its disk than it may and was ended (Container collector exceeded '
+        'its local ephemeral storage limit "1Gi".); write less, or raise '
+        'spec.tests.resources.limits.ephemeral-storage',
     ),
     "wrote too much, by its volume's limit": Case(
         b.facts(
             b.pod("minio", "service", reason="Evicted", message='Usage of EmptyDir volume "data" exceeds the limit "2Gi". ')
         ),
-        "Evicted", ("minio wrote more", '"data"', "2Gi", "spec.services.minio.resources.limits.ephemeral-storage"),
+        "Evicted",
+        'minio wrote more to its disk than it may and was ended (Usage of EmptyDir volume "data" '
+        'exceeds the limit "2Gi".); write less, or raise '
+        'spec.services.minio.resources.limits.ephemeral-storage',
     ),
     "migrations' pod deleted": Case(
         b.facts(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod()), "EnvironmentLost",
-        ("migrations' pod was deleted", "start the run again"),
+        "the migrations' pod was deleted before the tests began; start the run again",
     ),
     "migrations' pod deleted when nobody needs it": Case(
         b.facts(POSTGRES, b.pod("migrations", "migrations", deleting=True), b.tests_pod(), **b.TESTING), None,
     ),
     "node lost": Case(
-        b.facts(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)), "NodeLost", ("tests", "node-1"),
+        b.facts(b.tests_pod(disruption="DeletionByTaintManager", deleting=True)), "NodeLost", 'tests: its node was lost, node node-1; start the run again',
     ),
     "migration fails": Case(
         b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 2, "Traceback\nKeyError: 'x'"))),
-        "MigrationFailed", ("schema", "exit 2", "KeyError: 'x'"),
+        "MigrationFailed",
+        "migration schema failed (exit 2: KeyError: 'x'); `seatrial logs orders migrations` has all of "
+        'it: run it by hand against an empty database',
     ),
     "migration ends with the highest code": Case(
         b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 255, "FAILED: no such revision"))),
-        "MigrationFailed", ("schema", "exit 255", "no such revision"),
+        "MigrationFailed",
+        'migration schema failed (exit 255: FAILED: no such revision); `seatrial logs orders '
+        'migrations` has all of it: run it by hand against an empty database',
     ),
     "migration's gate": Case(
         b.facts(b.pod("migrations", "migrations", b.ended("schema", 75, '{"code":"gates-timed-out","message":"not ready after 300s: minio (refused)"}'))),
-        "ServiceNotReady", ("schema", "minio (refused)"),
+        "ServiceNotReady", 'migration schema could not begin: not ready after 300s: minio (refused)',
     ),
     "migration ends with the launcher's own code": Case(
         b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 75, "try again later"))),
-        "MigrationFailed", ("schema", "exit 75", "try again later"),
+        "MigrationFailed",
+        'migration schema failed (exit 75: try again later); `seatrial logs orders migrations` has all '
+        'of it: run it by hand against an empty database',
     ),
     "app's gate": Case(
         b.facts(b.pod("api", "app", b.waiting("api", "", previous=b.termination(75, '{"code":"gates-timed-out","message":"not ready after 300s: minio (refused)"}')))),
-        "ServiceNotReady", ("api", "minio (refused)"),
+        "ServiceNotReady", 'app api could not begin: not ready after 300s: minio (refused)',
     ),
     "app ends once with the launcher's own code": Case(
         b.facts(b.pod("api", "app", b.running("api", restarts=1, previous=b.Termination(75, "Error", "try again later")))), None,
     ),
     "refused by its node": Case(
         b.facts(replace(b.tests_pod(), phase="Failed", reason="OutOfcpu", message="Node didn't have enough", containers=())),
-        "Unschedulable", ("tests", "node-1", "OutOfcpu"),
+        "Unschedulable", "tests: node node-1 refused it: OutOfcpu: Node didn't have enough; start the run again",
     ),
     "a busy node": Case(
         b.facts(b.tests_pod(b.waiting("tests", "CreateContainerError", "context deadline exceeded"))), None,
@@ -116,7 +138,7 @@ PODS = {
     "app crashed once": Case(b.facts(b.pod("api", "app", b.running("api", restarts=1))), None),
     "app crashes on": Case(
         b.facts(b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1, "Error", "boom")))),
-        "AppCrashed", ("api", "exit 1", "boom"),
+        "AppCrashed", 'app api ends again and again (exit 1: boom); see `seatrial logs orders api`',
     ),
     "app crashes while tests run": Case(
         b.facts(
@@ -125,11 +147,15 @@ PODS = {
         None,
     ),
     "image absent": Case(
-        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", PULL))), "ImagePullFailed", ("api", "not found"),
+        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", PULL))), "ImagePullFailed",
+        'api: its image can\'t be pulled: rpc error: failed to pull "x:1": x:1: not found; check its '
+        'name and tag, and that the cluster may pull it',
         patient=True,
     ),
     "image absent, first try": Case(
-        b.facts(b.pod("api", "app", b.waiting("api", "ErrImagePull", PULL))), "ImagePullFailed", ("api",), patient=True
+        b.facts(b.pod("api", "app", b.waiting("api", "ErrImagePull", PULL))), "ImagePullFailed",
+        'api: its image can\'t be pulled: rpc error: failed to pull "x:1": x:1: not found; check its '
+        'name and tag, and that the cluster may pull it', patient=True
     ),
     "registry does not answer, first try": Case(
         b.facts(b.pod("api", "app", b.waiting("api", "ErrImagePull", "i/o timeout"))), None
@@ -138,18 +164,24 @@ PODS = {
         b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), None, patient=True
     ),
     "registry hiccup, still": Case(
-        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), "ImagePullFailed", ("timeout",)
+        b.facts(b.pod("api", "app", b.waiting("api", "ImagePullBackOff", "timeout"))), "ImagePullFailed",
+        "api: its image can't be pulled: timeout; check its name and tag, and that the cluster may "
+        'pull it'
     ),
     "runs as root": Case(
         b.facts(b.tests_pod(b.waiting("tests", "CreateContainerConfigError", "image will run as root"))),
-        "ContainerConfigError", ("tests", "nothing as root"),
+        "ContainerConfigError",
+        "tests: the container can't be started: image will run as root; the environment runs nothing as "
+        'root',
     ),
     "the service before the app that misses it": Case(
         b.facts(
             b.pod("api", "app", b.waiting("api", "CrashLoopBackOff", previous=b.Termination(1, "Error", "refused"))),
             b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled")),
         ),
-        "OutOfMemory", ("postgres",),
+        "OutOfMemory",
+        'postgres used more memory than its limit and was killed; raise '
+        'spec.services.postgres.resources.limits.memory',
     ),
 }  # fmt: skip
 
@@ -162,9 +194,14 @@ def said(found: Diagnosis | None, reason: str | None, says: tuple[str, ...]) -> 
         assert word in found.message
 
 
+def whole(found: Diagnosis | None, reason: str | None, message: str) -> None:
+    """Compares a diagnosis with its whole message."""
+    assert (found.reason, found.message) == (reason, message) if found else (reason, message) == (None, "")
+
+
 @pytest.mark.parametrize("case", PODS.values(), ids=PODS.keys())
 def test_what_pods_tell(case: Case) -> None:
-    said(from_pods(b.run(SPEC), case.seen, patient=case.patient), case.reason, case.says)
+    whole(from_pods(b.run(SPEC), case.seen, patient=case.patient), case.reason, case.message)
 
 
 def test_a_service_whose_pod_is_gone_is_lost() -> None:
@@ -172,90 +209,126 @@ def test_a_service_whose_pod_is_gone_is_lost() -> None:
     said(found, "ServiceLost", ("minio", "gone"))
 
 
-RESULTS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
-    "passed": (b.summary(), "Passed", "TestsPassed", ("3 passed",)),
-    "passed, but not complete": (b.summary(complete=False), "Errored", "TestProcessDied", ()),
+RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "passed": (b.summary(), "Passed", "TestsPassed", '3 passed'),
+    "passed, but not complete": (b.summary(complete=False), "Errored", "TestProcessDied",
+        'pytest ended in the middle (exit 0); a test, or code under it, ends the process (os._exit, a '
+        'kill, a crash in native code); `seatrial results orders -o DIR` brings the log'),
     "passed, but a failure is counted": (
-        b.summary(tests={"total": 1, "passed": 0, "failed": 1}), "Errored", "TestProcessDied", (),
+        b.summary(tests={"total": 1, "passed": 0, "failed": 1}), "Errored", "TestProcessDied",
+        'pytest ended in the middle (exit 0); a test, or code under it, ends the process (os._exit, a '
+        'kill, a crash in native code); `seatrial results orders -o DIR` brings the log',
     ),
-    "passed, but another exit code": (b.summary(exitCode=3), "Errored", "TestProcessDied", ()),
-    "failed": (b.summary("failed"), "Failed", "TestsFailed", ("1 failed, 2 passed", "t.py::test_b: assert 1 == 2")),
+    "passed, but another exit code": (b.summary(exitCode=3), "Errored", "TestProcessDied",
+        'pytest ended in the middle (exit 3); a test, or code under it, ends the process (os._exit, a '
+        'kill, a crash in native code); `seatrial results orders -o DIR` brings the log'),
+    "failed": (b.summary("failed"), "Failed", "TestsFailed", '1 failed, 2 passed; first: t.py::test_b: assert 1 == 2'),
     "failed, an app is gone": (
         b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]), "Failed", "TestsFailed",
-        ("no longer answering: api (connection refused)",),
+
+        '1 failed, 2 passed; no longer answering: api (connection refused); first: t.py::test_b: assert '
+        '1 == 2',
     ),
-    "failed because a service is gone": (b.summary("failed", lost=[REFUSED]), "Errored", "ServiceLost", ("postgres",)),
+    "failed because a service is gone": (b.summary("failed", lost=[REFUSED]), "Errored", "ServiceLost", 'lost while the tests ran: postgres (connection refused); start the run again'),
     "collection": (
         b.summary("collection-error", collectionErrors=[{"id": "t.py", "message": "No module named 'x'"}]),
-        "Failed", "CollectionError", ("t.py", "No module named 'x'"),
+        "Failed", "CollectionError", "pytest could not collect the tests: t.py: No module named 'x'",
     ),
-    "nothing": (b.summary("no-tests"), "Errored", "NoTestsCollected", ("markers='p0'",)),
+    "nothing": (b.summary("no-tests"), "Errored", "NoTestsCollected", "pytest found no test to run with markers='p0': check spec.tests"),
     "usage": (
         b.summary("usage-error", outputTail="usage: pytest [options]\npytest: error: no such option --x\n  rootdir: /tests"),
-        "Errored", "UsageError", ("error: no such option --x",),
+        "Errored", "UsageError",
+        'pytest refused its arguments: pytest: error: no such option --x; check paths, markers, '
+        'keywords and args in spec.tests',
     ),
     "conftest": (
         b.summary("usage-error", outputTail="ImportError while loading conftest '/app/conftest.py'.\nconftest.py:1: in <module>\n    import helper\n"
                   "E   ModuleNotFoundError: No module named 'helper'"),
-        "Failed", "CollectionError", ("could not load /app/conftest.py: ModuleNotFoundError: No module named 'helper'",),
+        "Failed", "CollectionError", "pytest could not load /app/conftest.py: ModuleNotFoundError: No module named 'helper'",
     ),
     "interrupted": (
         b.summary("interrupted", error="ended before all tests had run: x"), "Errored", "TestProcessDied",
-        ("ended before all tests had run: x", "output.log"),
+
+        'ended before all tests had run: x; see output.log for what stopped it; `seatrial results '
+        'orders -o DIR` brings the log',
     ),
-    "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest", ("pytest 7",)),
-    "time": (b.summary("timeout", running="t.py::test_c"), "Errored", "TestTimeout", ("30m", "t.py::test_c")),
+    "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest",
+        "image i can't run pytest (No module named pytest); it needs Python 3.9 and pytest 7, or newer"),
+    "time": (b.summary("timeout", running="t.py::test_c"), "Errored", "TestTimeout",
+        'the tests took longer than timeouts.tests=30m during t.py::test_c; set tests.perTestTimeout to '
+        'fail a test that hangs, or raise timeouts.tests'),
     "gate: service": (
         b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}, REFUSED]),
-        "Errored", "ServiceNotReady", ("postgres (connection refused)",),
+        "Errored", "ServiceNotReady",
+        'not ready within 5m: postgres (connection refused); see `seatrial logs orders postgres`, or '
+        'raise timeouts.environment',
     ),
     "gate: migrations": (
         b.summary("gate-timeout", notReady=[{"name": "migrations", "error": "refused"}]), "Errored", "MigrationFailed",
-        ("did not finish within 5m; see",),
+
+        'the migrations did not finish within 5m; see `seatrial logs orders migrations`, or raise '
+        'timeouts.environment',
     ),
     "gate: app": (
-        b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}]), "Errored", "AppNotReady", ("HTTP 503",),
+        b.summary("gate-timeout", notReady=[{"name": "api", "error": "HTTP 503"}]), "Errored", "AppNotReady",
+        'not ready within 5m: api (HTTP 503); check `ready` and `seatrial logs orders api`, or raise '
+        'timeouts.environment',
     ),
-    "memory": (b.summary("died", oomKilled=True, running="t.py::test_c"), "Errored", "OutOfMemory", ("t.py::test_c",)),
-    "exit": (b.summary("died", exitCode=0, running="t.py::test_c"), "Errored", "TestProcessDied", ("exit 0", "t.py::test_c")),
-    "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied", ("SIGSEGV",)),
-    "unknown outcome": (b.summary("something new"), "Errored", "ResultsMissing", ("outcome: 'something new' is none of",)),
+    "memory": (b.summary("died", oomKilled=True, running="t.py::test_c"), "Errored", "OutOfMemory",
+        'the tests used more memory than their limit during t.py::test_c; raise '
+        'spec.tests.resources.limits.memory'),
+    "exit": (b.summary("died", exitCode=0, running="t.py::test_c"), "Errored", "TestProcessDied",
+        'pytest ended in the middle (exit 0) during t.py::test_c; a test, or code under it, ends the '
+        'process (os._exit, a kill, a crash in native code); `seatrial results orders -o DIR` brings '
+        'the log'),
+    "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied",
+        'pytest was killed by SIGSEGV; a test, or code under it, ends the process (os._exit, a kill, a '
+        'crash in native code); `seatrial results orders -o DIR` brings the log'),
+    "unknown outcome": (b.summary("something new"), "Errored", "ResultsMissing",
+        "the result in the archive can't be read (summary: outcome: 'something new' is none of passed, "
+        'failed, no-tests, collection-error, usage-error, internal-error, interrupted, died, timeout, '
+        'gate-timeout, no-pytest, no-exit-record, inconsistent): something else than the collector '
+        "wrote it, or the runner's image and the operator are of different versions; start the run again"),
 }  # fmt: skip
 
 
-TAKEN: dict[str, tuple[AttemptFacts, dict[str, Any], str]] = {
-    "the tests' node": (b.facts(b.tests_pod(disruption="DeletionByTaintManager")), b.summary("died", signal="SIGTERM"), "NodeLost"),
-    "the tests' pod": (b.facts(b.tests_pod(deleting=True)), b.summary("died", signal="SIGTERM"), "EnvironmentLost"),
+TAKEN: dict[str, tuple[AttemptFacts, dict[str, Any], str, str]] = {
+    "the tests' node": (b.facts(b.tests_pod(disruption="DeletionByTaintManager")), b.summary("died", signal="SIGTERM"), "NodeLost", 'tests: its node was lost, node node-1; start the run again'),
+    "the tests' pod": (b.facts(b.tests_pod(deleting=True)), b.summary("died", signal="SIGTERM"), "EnvironmentLost", "the tests' pod was deleted while they ran; start the run again"),
     "an app's node": (
-        b.facts(b.pod("api", "app", disruption="DeletionByTaintManager"), b.tests_pod()), b.summary("failed"), "NodeLost",
+        b.facts(b.pod("api", "app", disruption="DeletionByTaintManager"), b.tests_pod()), b.summary("failed"), "NodeLost", 'api: its node was lost, node node-1; start the run again',
     ),
     "memory, of an app while the tests ran": (
         b.facts(b.pod("api", "app", b.running("api", previous=b.Termination(137, "OOMKilled", "", b.at(-3))))), b.summary("failed"),
         "OutOfMemory",
+        'app api used more memory than its limit and was killed while the tests ran, and tests failed; '
+        'raise spec.apps.api.resources.limits.memory',
     ),
     "memory, of an app before the tests": (
         b.facts(b.pod("api", "app", b.running("api", previous=b.Termination(137, "OOMKilled", "", b.at(-9))))), b.summary("failed"),
-        "TestsFailed",
+        "TestsFailed", '1 failed, 2 passed; first: t.py::test_b: assert 1 == 2',
     ),
-    "memory, of a process of the tests": (b.facts(b.tests_pod()), b.summary("failed", oomKilled=True), "OutOfMemory"),
+    "memory, of a process of the tests": (b.facts(b.tests_pod()), b.summary("failed", oomKilled=True), "OutOfMemory",
+        'a process of the tests used more memory than their limit and was killed, and tests failed (1 '
+        'failed, 2 passed); raise spec.tests.resources.limits.memory'),
     "an app's node, missed by no test": (
-        b.facts(b.pod("api", "app", disruption="DeletionByTaintManager")), b.summary(), "TestsPassed",
+        b.facts(b.pod("api", "app", disruption="DeletionByTaintManager")), b.summary(), "TestsPassed", '3 passed',
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("seen", "told", "reason"), TAKEN.values(), ids=TAKEN.keys())
+@pytest.mark.parametrize(("seen", "told", "reason", "message"), TAKEN.values(), ids=TAKEN.keys())
 def test_what_was_taken_from_the_tests_is_no_failing_test(
-    seen: AttemptFacts, told: dict[str, Any], reason: str
+    seen: AttemptFacts, told: dict[str, Any], reason: str, message: str
 ) -> None:
-    said(from_result(b.run(SPEC), seen, b.result_from(told)), reason, ())
+    whole(from_result(b.run(SPEC), seen, b.result_from(told)), reason, message)
 
 
-@pytest.mark.parametrize(("told", "verdict", "reason", "says"), RESULTS.values(), ids=RESULTS.keys())
-def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, says: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("told", "verdict", "reason", "message"), RESULTS.values(), ids=RESULTS.keys())
+def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, message: str) -> None:
     found = from_result(b.run(SPEC), b.facts(POSTGRES, API), b.result_from(told))
     assert found.verdict == verdict
-    said(found, reason, says)
+    whole(found, reason, message)
 
 
 def test_an_app_whose_pod_was_refused_is_not_told_as_slow() -> None:
@@ -289,25 +362,29 @@ def test_a_container_killed_whole_is_told_by_its_pod() -> None:
 
 
 MISSING = {
-    "collector works": (b.facts(b.tests_pod()), None),
+    "collector works": (b.facts(b.tests_pod()), None, ''),
     "collector is started again": (
-        b.facts(b.tests_pod(b.ended("collector", 137, reason="OOMKilled"), b.running("tests"))), None,
+        b.facts(b.tests_pod(b.ended("collector", 137, reason="OOMKilled"), b.running("tests"))), None, '',
     ),
-    "pod gone before the tests": (b.facts(), "EnvironmentLost"),
-    "pod gone": (b.facts(**b.TESTING), "ResultsMissing"),
-    "collector failed": (b.facts(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing"),
+    "pod gone before the tests": (b.facts(), "EnvironmentLost", "the tests' pod was deleted before the first test; start the run again"),
+    "pod gone": (b.facts(**b.TESTING), "ResultsMissing", "the tests' pod is gone and left no result; start the run again"),
+    "collector failed": (b.facts(b.tests_pod(b.ended("collector", 1, "Traceback"))), "ResultsMissing", 'the collector left no result in the archive (exit 1: Traceback); start the run again'),
     "archive down": (
         b.facts(b.tests_pod(b.ended("collector", 1, '{"code":"archive-unavailable","message":"archive unavailable: refused"}'))), "ArchiveUnavailable",
+        'the results could not be stored: archive unavailable: refused; check the archive (kubectl get '
+        'pods -l app.kubernetes.io/component=archive -A) and start the run again',
     ),
     "archive can't be asked": (
         b.facts(b.tests_pod(b.ended("collector", 0, "{}")), archive_error="refused"), "ArchiveUnavailable",
+        'the results could not be stored: refused; check the archive (kubectl get pods -l '
+        'app.kubernetes.io/component=archive -A) and start the run again',
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("seen", "reason"), MISSING.values(), ids=MISSING.keys())
-def test_a_result_that_does_not_come(seen: AttemptFacts, reason: str | None) -> None:
-    said(without_result(seen), reason, ())
+@pytest.mark.parametrize(("seen", "reason", "message"), MISSING.values(), ids=MISSING.keys())
+def test_a_result_that_does_not_come(seen: AttemptFacts, reason: str | None, message: str) -> None:
+    whole(without_result(seen), reason, message)
 
 
 def test_the_words_of_the_collector_are_told_without_their_wrapping() -> None:
@@ -377,16 +454,34 @@ def test_the_line_that_says_why(text: str, line: str) -> None:
 
 
 NOT_STARTED = {
-    "no node": (b.facts(b.tests_pod(b.waiting("tests", ""), unschedulable="0/1 nodes: cpu")), "Unschedulable"),
-    "image": (b.facts(b.tests_pod(b.waiting("tests", "ErrImagePull", "x"))), "ImagePullFailed"),
-    "no pod": (b.facts(POSTGRES), "AdmissionDenied"),
-    "slow": (b.facts(b.tests_pod(b.waiting("tests", "PodInitializing"))), "ServiceNotReady"),
+    "no node": (
+        b.facts(b.tests_pod(b.waiting("tests", ""), unschedulable="0/1 nodes: cpu")),
+        "Unschedulable",
+        "tests found no node: 0/1 nodes: cpu; ask for less in spec.tests.resources.requests, or wait for room",
+    ),
+    "image": (
+        b.facts(b.tests_pod(b.waiting("tests", "ErrImagePull", "x"))),
+        "ImagePullFailed",
+        "tests: its image can't be pulled: x",
+    ),
+    "no pod": (
+        b.facts(POSTGRES),
+        "AdmissionDenied",
+        "the tests' pod was never created: a policy, a webhook or a quota of the cluster refuses it; "
+        "allow it in namespaces with the label app.kubernetes.io/managed-by=seatrial (the events in the "
+        "evidence say what refused it)",
+    ),
+    "slow": (
+        b.facts(b.tests_pod(b.waiting("tests", "PodInitializing"))),
+        "ServiceNotReady",
+        "the tests' pod did not start in time (tests: PodInitializing)",
+    ),
 }
 
 
-@pytest.mark.parametrize(("seen", "reason"), NOT_STARTED.values(), ids=NOT_STARTED.keys())
-def test_tests_that_never_started(seen: AttemptFacts, reason: str) -> None:
-    said(not_started(seen), reason, ())
+@pytest.mark.parametrize(("seen", "reason", "message"), NOT_STARTED.values(), ids=NOT_STARTED.keys())
+def test_tests_that_never_started(seen: AttemptFacts, reason: str, message: str) -> None:
+    whole(not_started(seen), reason, message)
 
 
 OOM = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
