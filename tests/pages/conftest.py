@@ -48,6 +48,9 @@ class Nobody:
     async def may_read(self, user: User, namespace: str | None) -> bool:
         return False
 
+    async def namespace_uid(self, namespace: str) -> str | None:
+        return None
+
     async def close(self) -> None:
         pass
 

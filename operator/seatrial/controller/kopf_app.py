@@ -30,6 +30,7 @@ from seatrial.evidence.recorder import Recorder
 from seatrial.facts.cache import FactsCache, Key
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, UnavailableError
+from seatrial.kube.kinds import NAMESPACE
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 
@@ -44,6 +45,14 @@ PAUSE_SECONDS = 5.0
 def is_unanswered(error: Exception) -> bool:
     """Whether a request failed because the API server could not be reached."""
     return isinstance(error, UnavailableError) and error.status == 0
+
+
+async def namespace_uid(cluster: Cluster, name: str) -> str:
+    """The uid that a namespace has now; empty: it can't be known."""
+    try:
+        return str((await cluster.get(NAMESPACE, name))["metadata"]["uid"])
+    except ClusterError:
+        return ""
 
 
 class Application:
@@ -61,7 +70,7 @@ class Application:
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.run_pass = RunPass(cluster, archive, self.cache, settings, metrics, evidence)
         self.housekeeper = Housekeeper(cluster, self.cache, settings, metrics, lambda: datetime.now(UTC))
-        self.recorder = Recorder(evidence, self.cache, settings)
+        self.recorder = Recorder(evidence, self.cache, settings, partial(namespace_uid, cluster))
         self.queue: WorkQueue[Key] = WorkQueue(self.run_pass, is_unanswered)
         self.listed = False
         """Whether all that was in the cluster at the start is known; from then on the operator is ready."""

@@ -54,7 +54,9 @@ def components(pods: Iterable[Pod]) -> tuple[Component, ...]:
     )
 
 
-def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, deleted: bool = False) -> Record:
+def record(
+    body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, deleted: bool = False, namespace_uid: str = ""
+) -> Record:
     """The run as it is now.
 
     Args:
@@ -62,6 +64,7 @@ def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, dele
         pods: what is known of its environment's pods, those that are gone too.
         masker: of its secrets.
         deleted: it is gone; if it has no verdict, its phase says so.
+        namespace_uid: of the namespace that it is in; empty: not known.
     """
     metadata, status = body["metadata"], body.get("status") or {}
     spec = masker.tree(body.get("spec") or {})  # before it is hashed: a hash of a secret can be guessed at
@@ -73,6 +76,7 @@ def record(body: Mapping[str, Any], pods: Iterable[Pod], masker: Masker, *, dele
         "uid": metadata["uid"],
         "name": metadata["name"],
         "namespace": metadata["namespace"],
+        "namespaceUid": namespace_uid,
         "attempt": status.get("attempt") or 1,
         "createdAt": metadata.get("creationTimestamp"),
         "phase": DELETED if over else status.get("phase") or "Pending",

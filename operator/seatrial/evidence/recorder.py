@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,7 +29,23 @@ _PAUSES = (0.25, 5.0)
 class Recorder:
     """Knows whose record has to be sent, and sends it. After a restart that is every run's."""
 
-    def __init__(self, archive: EvidenceArchive, facts: FactsCache, settings: Settings) -> None:
+    def __init__(
+        self,
+        archive: EvidenceArchive,
+        facts: FactsCache,
+        settings: Settings,
+        namespace_uid: Callable[[str], Awaitable[str]],
+    ) -> None:
+        """Sends nothing yet.
+
+        Args:
+            archive: takes the records.
+            facts: what is known of runs and pods.
+            settings: the operator's.
+            namespace_uid: the uid that a namespace has now; empty: it can't be known.
+        """
+        self._namespace_uid = namespace_uid
+        self._namespace_uids: dict[str, str] = {}
         self._archive, self._facts, self._maskers = archive, facts, Maskers(settings)
         self._waiting: dict[str, Mapping[str, Any] | None] = {}
         self._sent: dict[str, bytes] = {}
@@ -74,13 +90,18 @@ class Recorder:
         if body is None:
             return
         masker, pods = await self._masker(body), self._facts.all_pods(scope_of(body))
-        now = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None)
+        # While the run is there, its namespace is the one that it was made in.
+        if last is None and not self._namespace_uids.get(uid):
+            self._namespace_uids[uid] = await self._namespace_uid(body["metadata"]["namespace"])
+        of = self._namespace_uids.get(uid, "")
+        now = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None, namespace_uid=of)
         digest = hashlib.sha256(encode(now.to_json())).digest()
         if self._sent.get(uid) != digest:
             await self._archive.put_record(uid, now)
             self._sent[uid] = digest
         if last is not None:
             self._sent.pop(uid, None)
+            self._namespace_uids.pop(uid, None)
         if last is not None or now.timeline.cleaned_up:
             self._facts.forget_gone(uid)
 

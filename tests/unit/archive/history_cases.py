@@ -192,7 +192,7 @@ def test_runs_are_found_by_what_is_known_of_them(history: History) -> None:
     assert uids(history, active=False) == ["c", "b"]
     assert uids(history, image="sha256:abc") == ["a"]
     assert history.runs.namespaces() == {"team-a", "team-b"}
-    assert (history.runs.namespace("b"), history.runs.namespace("nobody")) == ("team-b", None)
+    assert (history.runs.namespace("b"), history.runs.namespace("nobody")) == (("team-b", ""), None)
 
 
 def test_results_alone_make_a_run_known(history: History) -> None:
@@ -400,15 +400,15 @@ def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: His
     history.keeping.forget("u")
 
 
-def test_what_is_kept_is_told_by_size_and_by_when_it_was_heard(history: History) -> None:
+def test_what_is_kept_is_told_by_size_and_by_when_it_changed(history: History) -> None:
     for number, uid in enumerate(("c", "a", "b", "d")):
         history.intake.put_record(parse_record(record(uid), uid))
         for shard in range(number):
-            seal(history, SetKey(uid, 1, shard), size=2**40)  # heard at one o'clock
+            seal(history, SetKey(uid, 1, shard), size=2**40)  # changed at one o'clock
     assert history.keeping.total() == (3, 6 * 2**40)
     at_one = (NOON + timedelta(hours=1)).timestamp()
     first = history.keeping.least_recent(at_one + 1, 2)
-    assert [(run.uid, run.size, run.heard) for run in first] == [("a", 2**40, at_one), ("b", 2 * 2**40, at_one)]
+    assert [(run.uid, run.size, run.changed) for run in first] == [("a", 2**40, at_one), ("b", 2 * 2**40, at_one)]
     assert [run.uid for run in history.keeping.least_recent(at_one + 1, 2, first[-1])] == ["d"]
     assert [
         run.size for run in history.keeping.least_recent(FAR, 9, history.keeping.least_recent(at_one + 1, 3)[-1])
@@ -424,6 +424,19 @@ def test_ids_that_no_index_holds_are_cut_and_found_all_the_same(history: History
     assert first is not None
     assert second is not None
     assert (first.outcome, second.outcome) == ("passed", "failed")
+
+
+def test_runs_of_a_namespaces_predecessor_are_left_out(history: History) -> None:
+    for uid, namespace_uid in (("old", "n-0"), ("new", "n-1"), ("unknown", "")):
+        put(history, uid, namespaceUid=namespace_uid)
+        seal(history, SetKey(uid, 1, 0), [row(0, outcome="failed"), row(1, f"of-{uid}")])
+    put(history, "new")  # a record without it leaves what is known
+    now = frozenset({"n-1"})
+    assert set(uids(history, namespaces=frozenset({"team-a"}), namespace_uids=now)) == {"new", "unknown"}
+    assert set(uids(history, namespaces=frozenset({"team-a"}))) == {"old", "new", "unknown"}
+    assert {point.uid for point in history.tests.history("team-a", NODE, 10, now).points} == {"new", "unknown"}
+    assert {test.id for test in history.statistics.durations("team-a", uids=now)} == {"of-new", "of-unknown"}
+    assert (history.runs.namespace("new"), history.runs.namespace("old")) == (("team-a", "n-1"), ("team-a", "n-0"))
 
 
 def test_the_slowest_tests_are_those_that_ended(history: History) -> None:
@@ -444,7 +457,10 @@ def test_migrating_again_changes_nothing(history: History) -> None:
 def test_a_history_without_sizes_takes_its_sets_again(history: History) -> None:
     seal(history, SetKey("u", 1, 0))
     with history.database.writing() as connection:
-        connection.exec_driver_sql("DROP INDEX runs_by_heard")
+        connection.exec_driver_sql("DROP INDEX runs_by_change")
+        connection.exec_driver_sql("ALTER TABLE runs RENAME COLUMN changed_at TO heard_at")
+        connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN namespace_uid")
+        connection.exec_driver_sql("ALTER TABLE components DROP COLUMN shard")
         connection.exec_driver_sql("ALTER TABLE sets DROP COLUMN size")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     history.migrate()

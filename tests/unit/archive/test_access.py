@@ -32,6 +32,7 @@ class Fake:
         self.away = False
         self.tokens = {"ann", "root"}
         self.rights = {"team-a"}
+        self.namespaces: dict[str, str | None] = {"team-a": "uid-1"}
 
     async def who(self, token: str) -> User | None:
         self.asked["who"] += 1
@@ -43,6 +44,9 @@ class Fake:
     async def may_read(self, user: User, namespace: str | None) -> bool:
         self.asked[f"{user.name} {namespace}"] += 1
         return user.name == "root" or namespace in self.rights
+
+    async def namespace_uid(self, namespace: str) -> str | None:
+        return self.namespaces.get(namespace, "")
 
     async def close(self) -> None:
         pass
@@ -93,6 +97,33 @@ async def test_a_run_that_is_not_yours_is_as_one_that_is_not_there(server: Serve
     theirs = (await server.read.get("/v1/runs/theirs", headers=ANN)).text
     nobodys = (await server.read.get("/v1/runs/nobodys", headers=ANN)).text
     assert theirs.replace("theirs", "nobodys") == nobodys
+
+
+async def test_a_namespace_made_anew_reads_nothing_of_its_predecessor(serve: Serve, fake: Fake) -> None:
+    async with serve(reviewer=fake) as server:
+        for uid, namespace_uid in (("before", "uid-0"), (UID, "uid-1"), ("unknown", "")):
+            await server.put_record(uid, namespaceUid=namespace_uid)
+            await server.shard(uid).whole()
+        await server.put_record(UID, namespaceUid="")  # the namespace is gone by now: what is known stays
+        await server.caught_up()
+        for path in paths("before"):
+            assert (await server.read.get(path, headers=ANN)).status_code == 404, path
+            assert (await server.read.get(path, headers=ROOT)).status_code == 200, path
+        for path in (*paths(UID), *paths("unknown")):
+            assert (await server.read.get(path, headers=ANN)).status_code == 200, path
+        for query in ("", "?namespace=team-a"):
+            listed = (await server.read.get(f"/v1/runs{query}", headers=ANN)).json()
+            assert {run["uid"] for run in listed["runs"]} == {UID, "unknown"}
+        assert "/runs/before" not in (await server.read.get("/", headers=ANN)).text
+        assert (await server.read.get("/v1/runs", headers=ROOT)).json()["total"] == 3
+
+
+async def test_results_are_read_by_name_where_namespaces_can_not_be_asked_for(serve: Serve, fake: Fake) -> None:
+    fake.namespaces["team-a"] = None
+    async with serve(reviewer=fake) as server:
+        await server.put_record(UID, namespaceUid="uid-0")
+        assert (await server.read.get(f"/v1/runs/{UID}", headers=ANN)).status_code == 200
+        assert (await server.read.get("/v1/runs", headers=ANN)).json()["total"] == 1
 
 
 async def test_who_may_read_all_reads_all(server: Server) -> None:

@@ -17,7 +17,14 @@ from seatrial.archive.server.history.database import database_url
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.keeping import Kept
 from seatrial.archive.server.metrics import Metrics, unattached
-from seatrial.archive.server.retention import FORGOTTEN_SECONDS, YOUNG_SECONDS, Limits, Retention, choose, heard_before
+from seatrial.archive.server.retention import (
+    FORGOTTEN_SECONDS,
+    YOUNG_SECONDS,
+    Limits,
+    Retention,
+    changed_before,
+    choose,
+)
 from seatrial.archive.server.sets.store import Store
 from seatrial.archive.server.storage import Storage
 from seatrial.archive.server.storage.bucket import Bucket
@@ -55,8 +62,8 @@ def test_what_goes(kept: list[Kept], limits: Limits, expected: dict[str, str]) -
     total = sum(run.size for run in kept)
     assert choose(kept, limits, NOW, total) == expected
     assert list(choose(reversed(kept), limits, NOW, total)) == list(expected)
-    before = heard_before(limits, NOW, total)
-    assert all(before is not None and run.heard < before for run in kept if run.uid in expected)
+    before = changed_before(limits, NOW, total)
+    assert all(before is not None and run.changed < before for run in kept if run.uid in expected)
 
 
 @pytest.fixture
@@ -160,7 +167,7 @@ async def test_what_is_active_or_young_stays(store: Store, history: History) -> 
     assert shown(history) == set(store.uids()) == {"active"}
 
 
-async def test_what_the_history_never_heard_of_goes_too(store: Store, history: History) -> None:
+async def test_what_the_history_does_not_know_goes_too(store: Store, history: History) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"x"
 

@@ -100,6 +100,9 @@ class Ann:
     async def may_read(self, user: User, namespace: str | None) -> bool:
         return namespace == "team-a"
 
+    async def namespace_uid(self, namespace: str) -> str | None:
+        return None
+
     async def close(self) -> None:
         pass
 

@@ -139,6 +139,7 @@ def test_the_archive_may_ask_who_its_readers_are_and_nothing_else(render: Render
     assert rights(objects.get("ClusterRole", "seatrial-archive")) == {
         ("authentication.k8s.io", "tokenreviews", "create"),
         ("authorization.k8s.io", "subjectaccessreviews", "create"),
+        ("", "namespaces", "get"),
     }
     account = {"kind": "ServiceAccount", "name": "seatrial-archive", "namespace": NAMESPACE}
     bound = [

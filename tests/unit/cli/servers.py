@@ -48,6 +48,9 @@ class Everybody:
     async def may_read(self, user: User, namespace: str | None) -> bool:
         return True
 
+    async def namespace_uid(self, namespace: str) -> str | None:
+        return None
+
     async def close(self) -> None:
         pass
 

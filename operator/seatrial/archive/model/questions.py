@@ -19,6 +19,8 @@ class RunFilter:
 
     namespaces: frozenset[str] | None = None
     """Only those that the reader may see; None: all."""
+    namespace_uids: frozenset[str] | None = None
+    """Of these namespaces as they are now: runs of a predecessor of the same name are left out. None: they are not."""
     namespace: str | None = None
     name: str | None = None
     verdict: str | None = None

@@ -29,6 +29,8 @@ class Record(_Part):
     uid: str
     name: str
     namespace: str
+    namespace_uid: str = ""
+    """Empty: not known."""
     attempt: Annotated[int, Field(ge=0, lt=2**31)] = 1
     created_at: AwareDatetime
     phase: str = ""

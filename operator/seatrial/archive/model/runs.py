@@ -33,6 +33,8 @@ class RunRow:
 
     uid: str
     namespace: str
+    namespace_uid: str
+    """A namespace made anew under the same name has another; empty: not known."""
     name: str
     created_at: datetime
     attempt: int
@@ -112,6 +114,8 @@ class Component:
     name: str
     role: str
     """service, migrations, app or tests."""
+    shard: int | None = None
+    """Of the tests' pods; None: there is one."""
     container: str = ""
     image: str = ""
     image_id: str = ""

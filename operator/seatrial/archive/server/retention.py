@@ -1,7 +1,7 @@
 """What the archive gives up: runs that are too old, and the oldest ones while all together take too much.
 
 The history tells what goes; the storage is touched for that alone. Once a day it is asked which runs it has, because of those that
-the history never heard of: uploads that ended early, and nobody told of their run.
+the history does not know: their uploads ended early, and no record of their run came.
 
 A run goes as a whole. It is marked in the history first, so it is shown nowhere from then on; then its files go, a batch at a time;
 its row goes last. A crash in between is finished by the next pass.
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 YOUNG_SECONDS = 3_600.0
 """A run of which something came so lately stays: more may come."""
 FORGOTTEN_SECONDS = 7 * 86_400.0
-"""A run without a verdict of which nothing was heard for so long will get none: its operator is gone."""
+"""A run without a verdict that did not change for so long will get none: its operator is gone."""
 LOOK_SECONDS = 86_400.0
 """So often the storage is asked which runs it has."""
 
@@ -47,8 +47,8 @@ class Limits:
 def choose(some: Iterable[Kept], limits: Limits, now: float, total: int) -> dict[str, str]:
     """Those of some runs that go while all take `total` bytes, the oldest first, each with the limit that it breaks: `age` or `size`."""
     chosen: dict[str, str] = {}
-    for run in sorted(some, key=lambda run: (run.heard, run.uid)):
-        age = now - run.heard
+    for run in sorted(some, key=lambda run: (run.changed, run.uid)):
+        age = now - run.changed
         if age < (FORGOTTEN_SECONDS if run.active else YOUNG_SECONDS):
             continue
         if limits.seconds and age > limits.seconds:
@@ -61,8 +61,8 @@ def choose(some: Iterable[Kept], limits: Limits, now: float, total: int) -> dict
     return chosen
 
 
-def heard_before(limits: Limits, now: float, total: int) -> float | None:
-    """Only runs that were heard last before this moment can go while all take `total` bytes; None: none."""
+def changed_before(limits: Limits, now: float, total: int) -> float | None:
+    """Only runs that changed last before this moment can go while all take `total` bytes; None: none."""
     if limits.size and total > limits.size:
         return now - YOUNG_SECONDS
     return now - max(YOUNG_SECONDS, limits.seconds) if limits.seconds else None
@@ -126,7 +126,7 @@ class Retention:
             self._unknown_size = size - await self._remove_some(unknown, now, known_size + size)
             self._looked_at = now
         total, after = known_size + self._unknown_size, None
-        while (before := heard_before(self._limits, now, total)) is not None:
+        while (before := changed_before(self._limits, now, total)) is not None:
             some = await in_thread(self._history.keeping.least_recent, before, _RUNS_AT_ONCE, after)
             if not some:
                 break

@@ -35,7 +35,10 @@ class Somebody:
     def __init__(self, token: str) -> None:
         self._token = token
 
-    async def may_read(self, namespace: str) -> bool:
+    async def uids(self, namespaces: Iterable[str]) -> frozenset[str] | None:
+        return None
+
+    async def may_read(self, namespace: str, uid: str = "") -> bool:
         return self._token in ("root", f"token-of-{namespace}")
 
     async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:

@@ -64,7 +64,7 @@ def test_filters_in_the_address_and_back():
         "until": "2026-11-20",
     }
     asked = questions.RunQuestion.of(address, ["k=v", "empty="])
-    wanted = asked.filter(frozenset({"a"}), NOW)
+    wanted = asked.filter(frozenset({"a"}), None, NOW)
     assert (wanted.namespace, wanted.verdict, wanted.reason, wanted.text) == ("a", "Failed", "R", "x y")
     assert wanted.labels == (("k", "v"), ("empty", ""))
     assert wanted.since == NOW - timedelta(days=1)
@@ -77,7 +77,7 @@ def test_filters_in_the_address_and_back():
 
 
 def test_running_is_no_verdict():
-    wanted = questions.RunQuestion.of({"verdict": "running"}, []).filter(None, NOW)
+    wanted = questions.RunQuestion.of({"verdict": "running"}, []).filter(None, None, NOW)
     assert (wanted.verdict, wanted.active) == (None, True)
 
 
@@ -324,6 +324,7 @@ def test_a_run_begins_when_it_was_taken_up_if_that_was_in_the_second_of_its_crea
     row = RunRow(
         "u",
         "n",
+        "",
         "r",
         NOW,
         1,

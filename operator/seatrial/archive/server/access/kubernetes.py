@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from seatrial.api.names import GROUP, PLURAL
 from seatrial.archive.model.errors import UnavailableError
 from seatrial.kube.client import Cluster
-from seatrial.kube.errors import ClusterError
+from seatrial.kube.errors import ClusterError, ForbiddenError, NotFoundError
+from seatrial.kube.kinds import NAMESPACE
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,13 @@ class Reviewer(Protocol):
 
     async def may_read(self, user: User, namespace: str | None) -> bool:
         """Whether the user may read the runs of a namespace; None: of all namespaces.
+
+        Raises:
+            UnavailableError: it can't be asked now.
+        """
+
+    async def namespace_uid(self, namespace: str) -> str | None:
+        """The uid that the namespace has now; empty: there is none; None: the archive may not ask.
 
         Raises:
             UnavailableError: it can't be asked now.
@@ -80,6 +88,25 @@ class Kubernetes:
         status = await self._review("authorization.k8s.io/v1", "SubjectAccessReview", asked)
         return bool(status.get("allowed"))
 
+    async def namespace_uid(self, namespace: str) -> str | None:
+        """See Reviewer."""
+        try:
+            found = await (await self._connected()).get(NAMESPACE, namespace)
+        except NotFoundError:
+            return ""
+        except ForbiddenError as error:
+            log.warning("runs of a namespace's predecessors can't be told from its own: %s", error)
+            return None
+        except ClusterError as error:
+            raise UnavailableError(f"the API server can't be asked about namespaces: {error}", "try again") from error
+        return str(found["metadata"]["uid"])
+
+    async def _connected(self) -> Cluster:
+        async with self._connecting:
+            if self._cluster is None:
+                self._cluster = await Cluster.connect(agent="seatrial-archive")
+        return self._cluster
+
     async def close(self) -> None:
         """See Reviewer."""
         if self._cluster is not None:
@@ -88,11 +115,9 @@ class Kubernetes:
     async def _review(self, version: str, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         plural = f"{kind.lower()}s"
         try:
-            async with self._connecting:
-                if self._cluster is None:
-                    self._cluster = await Cluster.connect(agent="seatrial-archive")
+            cluster = await self._connected()
             body = {"apiVersion": version, "kind": kind, "spec": spec}
-            answer = await self._cluster.request("POST", f"/apis/{version}/{plural}", plural, body=body)
+            answer = await cluster.request("POST", f"/apis/{version}/{plural}", plural, body=body)
         except ClusterError as error:
             log.warning("the API server did not answer a %s: %s", kind, error)
             raise UnavailableError(f"the API server can't be asked who you are: {error}", "try again") from error

@@ -32,11 +32,14 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 class Reader(Protocol):
     """Who asks, and what they may see."""
 
-    async def may_read(self, namespace: str) -> bool:
-        """Whether they may see the runs of this namespace."""
+    async def may_read(self, namespace: str, uid: str = "") -> bool:
+        """Whether they may see the runs of this namespace; with its uid: unless it was made anew since."""
 
     async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
         """Those of which they may see the runs; None: all there are."""
+
+    async def uids(self, namespaces: Iterable[str]) -> frozenset[str] | None:
+        """The uids that these namespaces have now; None: they may see the runs of predecessors as well."""
 
 
 class Access:
@@ -65,6 +68,7 @@ class Access:
         self._operators_token = tokens.feed_token(key)
         self._reviewer = reviewer
         self._users: Remembered[str, User | None] = Remembered(clock, recheck_seconds)
+        self._uids: Remembered[str, str | None] = Remembered(clock, recheck_seconds)
         self._rights: Remembered[tuple[str, str | None], bool] = Remembered(clock, recheck_seconds)
 
     async def reader(self, request: Request) -> Reader:
@@ -96,6 +100,10 @@ class Access:
         """Whether this user may read the runs of a namespace; None: of all."""
         return await self._rights.get((identity, namespace), lambda: self._reviewer.may_read(user, namespace))
 
+    async def namespace_uid(self, namespace: str) -> str | None:
+        """The uid that the namespace has now; empty: there is none; None: it can't be known."""
+        return await self._uids.get(namespace, lambda: self._reviewer.namespace_uid(namespace))
+
     async def close(self) -> None:
         """Closes connections."""
         await self._reviewer.close()
@@ -104,11 +112,15 @@ class Access:
 class Everything:
     """Somebody who may read all."""
 
-    async def may_read(self, namespace: str) -> bool:
+    async def may_read(self, namespace: str, uid: str = "") -> bool:
         """Always."""
         return True
 
     async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
+        """All."""
+        return None
+
+    async def uids(self, namespaces: Iterable[str]) -> frozenset[str] | None:
         """All."""
         return None
 
@@ -121,8 +133,16 @@ class _Authenticated:
     identity: str
     user: User
 
-    async def may_read(self, namespace: str) -> bool:
-        return await self._may(None) or await self._may(namespace)
+    async def may_read(self, namespace: str, uid: str = "") -> bool:
+        if await self._may(None):
+            return True
+        return await self._may(namespace) and (not uid or await self.access.namespace_uid(namespace) in (uid, None))
+
+    async def uids(self, namespaces: Iterable[str]) -> frozenset[str] | None:
+        if await self._may(None):
+            return None
+        found = await asyncio.gather(*(self.access.namespace_uid(namespace) for namespace in sorted(set(namespaces))))
+        return None if None in found else frozenset(uid for uid in found if uid)
 
     async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
         if await self._may(None):

@@ -48,7 +48,7 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
             there = not await asyncio.to_thread(history.keeping.is_deleted, uid)
     else:
         namespace = await asyncio.to_thread(history.runs.namespace, uid)
-        there = namespace is not None and await who.may_read(namespace)
+        there = namespace is not None and await who.may_read(*namespace)
     if not there:
         raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
     return uid

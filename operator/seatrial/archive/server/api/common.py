@@ -77,9 +77,14 @@ async def candidates_of(request: Request, namespace: str | None) -> frozenset[st
     return await asyncio.to_thread(archive_of(request).history.runs.namespaces)
 
 
-async def check_namespace(who: AnyReader, namespace: str) -> None:
-    """Raises NotFoundError unless the reader may see the runs of this namespace."""
+async def check_namespace(who: AnyReader, namespace: str) -> frozenset[str] | None:
+    """The uids of this namespace, as `Reader.uids` gives them.
+
+    Raises:
+        NotFoundError: the reader may not see its runs.
+    """
     if not await who.may_read(namespace):
         raise NotFoundError(
             f"nothing is kept of namespace {namespace}", "no run told anything yet, or it is not yours to see"
         )
+    return await who.uids([namespace])

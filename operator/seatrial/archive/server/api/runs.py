@@ -52,8 +52,10 @@ async def list_runs(
 ) -> Response:
     """Runs, the newest first."""
     history = archive_of(request).history
+    namespaces = await who.namespaces(await candidates_of(request, namespace))
     wanted = RunFilter(
-        namespaces=await who.namespaces(await candidates_of(request, namespace)),
+        namespaces=namespaces,
+        namespace_uids=None if namespaces is None else await who.uids(namespaces),
         namespace=namespace,
         name=name,
         verdict=verdict,

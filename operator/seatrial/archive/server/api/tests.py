@@ -72,8 +72,8 @@ async def get_test_history(
     limit: Limit = 100,
 ) -> Response:
     """How one test went in the last runs of a namespace."""
-    await check_namespace(who, namespace)
-    return answer(await asyncio.to_thread(archive_of(request).history.tests.history, namespace, test_id, limit))
+    uids = await check_namespace(who, namespace)
+    return answer(await asyncio.to_thread(archive_of(request).history.tests.history, namespace, test_id, limit, uids))
 
 
 @router.get("/v1/tests/flaky", response_model=list[FlakyTest])
@@ -87,10 +87,11 @@ async def list_flaky(
     """Tests that passed and failed while nothing had changed, the flakiest first."""
     candidates = await candidates_of(request, namespace)
     namespaces = await who.namespaces(candidates)
+    uids = None if namespaces is None else await who.uids(namespaces)
     if namespace is not None and namespaces is None:
         namespaces = frozenset({namespace})
     begin = aware(since) or datetime.now(UTC) - timedelta(days=14)
-    found = await asyncio.to_thread(archive_of(request).history.statistics.flaky, namespaces, begin, limit)
+    found = await asyncio.to_thread(archive_of(request).history.statistics.flaky, namespaces, begin, limit, uids)
     return answer(tuple(found))
 
 
@@ -104,8 +105,8 @@ async def list_durations(
     runs: Annotated[int, Query(ge=1, le=100, description="So many of the newest runs are looked at.")] = 10,
 ) -> Response:
     """How long each test takes when it passes, the longest first."""
-    await check_namespace(who, namespace)
+    uids = await check_namespace(who, namespace)
     found = await asyncio.to_thread(
-        archive_of(request).history.statistics.durations, namespace, name, pairs(label), runs
+        archive_of(request).history.statistics.durations, namespace, name, pairs(label), runs, uids
     )
     return answer(tuple(found))

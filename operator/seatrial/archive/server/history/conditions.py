@@ -30,7 +30,7 @@ ACTIVE = and_(runs.c.verdict.is_(None), runs.c.phase != GONE)
 
 def matching(filter: RunFilter) -> list[ColumnElement[bool]]:
     """What a run must be for this filter."""
-    wanted: list[ColumnElement[bool]] = [NOT_DELETED, in_namespaces(filter.namespaces)]
+    wanted: list[ColumnElement[bool]] = [NOT_DELETED, in_namespaces(filter.namespaces, filter.namespace_uids)]
     wanted += [
         runs.c[name] == value
         for name in ("namespace", "name", "verdict", "reason")
@@ -56,8 +56,11 @@ def matching(filter: RunFilter) -> list[ColumnElement[bool]]:
     return wanted
 
 
-def in_namespaces(namespaces: frozenset[str] | None) -> ColumnElement[bool]:
-    """Only runs of these namespaces; None: of all."""
-    if namespaces is None:
+def in_namespaces(namespaces: frozenset[str] | None, uids: frozenset[str] | None = None) -> ColumnElement[bool]:
+    """Only runs of these namespaces; None: of all. Of `uids`, if they are given: not of a predecessor of the same name."""
+    if namespaces is None and uids is None:
         return true()
-    return runs.c.namespace.in_(sorted(namespaces)) if namespaces else false()
+    if namespaces is not None and not namespaces:
+        return false()
+    named = true() if namespaces is None else runs.c.namespace.in_(sorted(namespaces))
+    return named if uids is None else and_(named, runs.c.namespace_uid.in_(["", *sorted(uids)]))

@@ -25,6 +25,10 @@ from seatrial.archive.server.history.schema import EVIDENCE, attempts, component
 from seatrial.archive.server.history.text import cleaned
 from seatrial.archive.server.history.writing import insert_all, upsert
 
+_EMPTY_AT_FIRST = (
+    "namespace_uid", "phase", "reason", "message", "started_by", "started_with", "started_link", "spec_hash"
+)  # fmt: skip
+
 
 class Intake:
     """Writes what the operator and the collectors send."""
@@ -42,7 +46,7 @@ class Intake:
             "namespace": record.namespace,
             "name": record.name,
             "created_at": record.created_at,
-            "heard_at": self._clock(),
+            "changed_at": self._clock(),
             "recorded": True,
             "attempt": record.attempt,
             "phase": record.phase,
@@ -58,6 +62,8 @@ class Intake:
             "started_at": record.timeline.started,
             "ended_at": record.timeline.verdict,
         }
+        if record.namespace_uid:  # else it stays as it is: the namespace may be gone by now
+            run["namespace_uid"] = record.namespace_uid
         attempt = {
             "verdict": record.verdict,
             "reason": record.reason,
@@ -67,7 +73,8 @@ class Intake:
             "timeline": to_json(record.timeline),
         }
         with self.database.writing() as connection:
-            upsert(connection, runs, {"uid": record.uid}, run, {"deleted": False, "tests": {}})
+            at_first = {"deleted": False, "tests": {}} | ({} if record.namespace_uid else {"namespace_uid": ""})
+            upsert(connection, runs, {"uid": record.uid}, run, at_first)
             this = {"uid": record.uid, "attempt": record.attempt}
             upsert(connection, attempts, this, attempt)
             connection.execute(delete(labels).where(labels.c.uid == record.uid))
@@ -148,13 +155,13 @@ def ensure_attempt(connection: Connection, key: SetKey, summary: Mapping[str, An
         "created_at": datetime.fromtimestamp(began, UTC) if isinstance(began, int | float) else archived_at,
         "recorded": False,
         "deleted": False,
-        **dict.fromkeys(("phase", "reason", "message", "started_by", "started_with", "started_link", "spec_hash"), ""),
+        **dict.fromkeys(_EMPTY_AT_FIRST, ""),
         "attempt": key.attempt,
         "labels": {},
         "spec": {},
         "tests": {},
     }
-    upsert(connection, runs, {"uid": key.uid}, {"heard_at": archived_at}, at_first)
+    upsert(connection, runs, {"uid": key.uid}, {"changed_at": archived_at}, at_first)
     nothing = {**dict.fromkeys(("reason", "message", "environment", "digest"), ""), "timeline": {}}
     this = {"uid": key.uid, "attempt": key.attempt}
     if not connection.scalar(select(exists().where(attempts.c.uid == key.uid, attempts.c.attempt == key.attempt))):

@@ -27,7 +27,7 @@ class Kept:
     uid: str
     size: int
     """Of its complete sets, in bytes."""
-    heard: float
+    changed: float
     """When its record or one of its sets came last, in unix seconds."""
     active: bool
     """It has no verdict yet, and may still get one."""
@@ -57,25 +57,25 @@ class Keeping:
         return number, int(size)
 
     def least_recent(self, before: float, limit: int, after: Kept | None = None) -> list[Kept]:
-        """Runs of which nothing was heard for longest.
+        """Runs that did not change for longest.
 
         Args:
-            before: only those that were heard last before this moment, in unix seconds.
+            before: only those that changed last before this moment, in unix seconds.
             limit: how many.
             after: only those that follow this one.
         """
         size = select(func.coalesce(func.sum(sets.c.size), 0)).where(sets.c.uid == runs.c.uid).scalar_subquery()
         query = (
-            select(runs.c.uid, size.label("size"), runs.c.heard_at, ACTIVE.label("active"))
-            .where(NOT_DELETED, runs.c.heard_at < datetime.fromtimestamp(before, UTC))
-            .order_by(runs.c.heard_at, runs.c.uid)
+            select(runs.c.uid, size.label("size"), runs.c.changed_at, ACTIVE.label("active"))
+            .where(NOT_DELETED, runs.c.changed_at < datetime.fromtimestamp(before, UTC))
+            .order_by(runs.c.changed_at, runs.c.uid)
         )
         if after is not None:
-            at = datetime.fromtimestamp(after.heard, UTC)
-            query = query.where(or_(runs.c.heard_at > at, and_(runs.c.heard_at == at, runs.c.uid > after.uid)))
+            at = datetime.fromtimestamp(after.changed, UTC)
+            query = query.where(or_(runs.c.changed_at > at, and_(runs.c.changed_at == at, runs.c.uid > after.uid)))
         with self.database.reading() as connection:
             rows = connection.execute(query.limit(limit)).all()
-        return [Kept(row.uid, int(row.size), row.heard_at.timestamp(), bool(row.active)) for row in rows]
+        return [Kept(row.uid, int(row.size), row.changed_at.timestamp(), bool(row.active)) for row in rows]
 
     def mark_deleted(self, uids: Sequence[str]) -> None:
         """From now on these runs are shown nowhere."""

@@ -72,10 +72,12 @@ class Runs:
         )
         return RunDetail(**run_values(found), spec=found.spec, attempts=tried)
 
-    def namespace(self, uid: str) -> str | None:
-        """The namespace of a run; None if the run is unknown."""
+    def namespace(self, uid: str) -> tuple[str, str] | None:
+        """Name and uid of a run's namespace; None if the run is unknown."""
+        query = select(runs.c.namespace, runs.c.namespace_uid).where(runs.c.uid == uid, NOT_DELETED)
         with self.database.reading() as connection:
-            return connection.scalar(select(runs.c.namespace).where(runs.c.uid == uid, NOT_DELETED))
+            found = connection.execute(query).first()
+        return None if found is None else (found.namespace, found.namespace_uid)
 
     def namespaces(self) -> frozenset[str]:
         """All namespaces that have runs here."""

@@ -51,9 +51,12 @@ runs = Table(
     metadata,
     Column("uid", String(63), primary_key=True),
     Column("namespace", Text, nullable=False),
+    Column(
+        "namespace_uid", Text, nullable=False
+    ),  # a namespace made anew under the same name has another; empty: not known
     Column("name", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
-    Column("heard_at", Moment, nullable=False),  # when its record or one of its sets came last
+    Column("changed_at", Moment, nullable=False),  # when its record or one of its sets came last
     Column("recorded", Boolean, nullable=False),  # the operator told of it; else all is known from the results
     Column("deleted", Boolean, nullable=False),  # its files are being deleted: it is shown no more
     Column("attempt", Integer, nullable=False),
@@ -71,7 +74,7 @@ runs = Table(
     Column("ended_at", Moment),
     Column("tests", JSON, nullable=False),  # counts of the last attempt that has results
     Index("runs_by_time", "created_at", "uid"),
-    Index("runs_by_heard", "heard_at", "uid"),
+    Index("runs_by_change", "changed_at", "uid"),
     Index("runs_by_name", "namespace", "name", "created_at"),
 )
 
@@ -105,6 +108,7 @@ components = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("shard", Integer),  # of the tests' pods
     Column("container", Text, nullable=False),
     Column("image", Text, nullable=False),
     Column("image_id", Text, nullable=False),

@@ -33,16 +33,19 @@ class Statistics:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def flaky(self, namespaces: frozenset[str] | None, since: datetime, limit: int) -> list[FlakyTest]:
+    def flaky(
+        self, namespaces: frozenset[str] | None, since: datetime, limit: int, uids: frozenset[str] | None = None
+    ) -> list[FlakyTest]:
         """Tests that passed when run again, or passed and failed on the same spec; the flakiest first.
 
         Args:
             namespaces: those that the reader may see; None: all.
             since: only runs created at this moment or later.
             limit: how many.
+            uids: of these namespaces as they are now; None: runs of predecessors count as well.
         """
         joined = tests.join(sets).join(runs, runs.c.uid == sets.c.uid)
-        wanted = [NOT_DELETED, runs.c.created_at >= since, in_namespaces(namespaces)]
+        wanted = [NOT_DELETED, runs.c.created_at >= since, in_namespaces(namespaces, uids)]
         suspicious = or_(tests.c.bad, tests.c.flaky)
         by_test = (runs.c.namespace, tests.c.test_id)
         of_spec = (
@@ -104,7 +107,12 @@ class Statistics:
         )  # fmt: skip
 
     def durations(
-        self, namespace: str, name: str | None = None, labels: Sequence[tuple[str, str]] = (), runs_back: int = 10
+        self,
+        namespace: str,
+        name: str | None = None,
+        labels: Sequence[tuple[str, str]] = (),
+        runs_back: int = 10,
+        uids: frozenset[str] | None = None,
     ) -> list[DurationRow]:
         """How long each test takes when it passes: the median of its last five passes, the longest first.
 
@@ -113,8 +121,9 @@ class Statistics:
             name: only runs of this name.
             labels: only runs that have these labels.
             runs_back: how many of these runs, the newest ones.
+            uids: see `flaky`.
         """
-        wanted = matching(RunFilter(namespace=namespace, name=name, labels=tuple(labels)))
+        wanted = matching(RunFilter(namespace_uids=uids, namespace=namespace, name=name, labels=tuple(labels)))
         lately = (
             select(runs.c.uid, runs.c.created_at)
             .where(*wanted, exists().where(sets.c.uid == runs.c.uid, sets.c.shard != EVIDENCE))

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from seatrial.archive.model.questions import TestFilter, TestOrder
 from seatrial.archive.model.tests import TestHistory, TestPage, TestPoint, TestRow
-from seatrial.archive.server.history.conditions import NOT_DELETED, PASSED
+from seatrial.archive.server.history.conditions import NOT_DELETED, PASSED, in_namespaces
 from seatrial.archive.server.history.cursors import cursor_of, offset_of
 from seatrial.archive.server.history.database import Database
 from seatrial.archive.server.history.rows import (
@@ -95,8 +95,8 @@ class Tests:
             row = connection.execute(query.limit(1)).first()
         return None if row is None else test_row(row)
 
-    def history(self, namespace: str, test_id: str, limit: int) -> TestHistory:
-        """How a test went in the last runs of a namespace; without points if it is unknown."""
+    def history(self, namespace: str, test_id: str, limit: int, uids: frozenset[str] | None = None) -> TestHistory:
+        """How a test went in the last runs of a namespace, of that with one of these uids; without points if it is unknown."""
         at = func.coalesce(tests.c.started_at, runs.c.created_at).label("at")
         query = (
             select(
@@ -105,7 +105,7 @@ class Tests:
                 *(runs.c.name.label("run"), runs.c.spec_hash, at),
             )
             .select_from(tests.join(sets).join(runs, runs.c.uid == sets.c.uid))
-            .where(NOT_DELETED, runs.c.namespace == namespace, tests.c.test_id == bounded_id(test_id))
+            .where(NOT_DELETED, in_namespaces(frozenset({namespace}), uids), tests.c.test_id == bounded_id(test_id))
             .order_by(at.desc())
         )
         with self.database.reading() as connection:

@@ -26,8 +26,11 @@ async def runs(site: Site, request: Request) -> Response:
     asked = RunQuestion.of(request.query_params, labels)
     known = await asyncio.to_thread(site.history.runs.namespaces)
     mine = await reader.namespaces(known)
+    uids = None if mine is None else await reader.uids(mine)
     cursor = request.query_params.get("cursor") or None
-    page = await asyncio.to_thread(site.history.runs.page, asked.filter(mine, datetime.now(UTC)), _PAGE_RUNS, cursor)
+    page = await asyncio.to_thread(
+        site.history.runs.page, asked.filter(mine, uids, datetime.now(UTC)), _PAGE_RUNS, cursor
+    )
     names = tuple(sorted(known if mine is None else mine))
     return site.renderer.page(request, RunsView(page, asked, names, first_page=cursor is None))
 
@@ -41,9 +44,10 @@ async def flaky(site: Site, request: Request) -> Response:
     assert at is not None
     known = await asyncio.to_thread(site.history.runs.namespaces)
     mine = await reader.namespaces(known)
+    uids = None if mine is None else await reader.uids(mine)
     names = known if mine is None else mine
     wanted = names & {namespace} if namespace else mine
-    tests = await asyncio.to_thread(site.history.statistics.flaky, wanted, at, _FLAKY_TESTS)
+    tests = await asyncio.to_thread(site.history.statistics.flaky, wanted, at, _FLAKY_TESTS, uids)
     return site.renderer.page(request, FlakyView(tuple(tests), namespace, tuple(sorted(names)), since))
 
 
@@ -55,5 +59,6 @@ async def test_history(site: Site, request: Request) -> Response:
         raise InvalidError("the address lacks namespace or id", "follow the link of a test")
     if not await reader.may_read(namespace):
         raise NotFoundError(f"there is no namespace {namespace}", "no run of it is here, or it is not for you to see")
-    history = await asyncio.to_thread(site.history.tests.history, namespace, test_id, _HISTORY_POINTS)
+    uids = await reader.uids([namespace])
+    history = await asyncio.to_thread(site.history.tests.history, namespace, test_id, _HISTORY_POINTS, uids)
     return site.renderer.page(request, HistoryView(history, trend(history)))

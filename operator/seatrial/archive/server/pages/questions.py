@@ -52,7 +52,7 @@ class RunQuestion:
             )
         return asked
 
-    def filter(self, namespaces: frozenset[str] | None, now: datetime) -> RunFilter:
+    def filter(self, namespaces: frozenset[str] | None, uids: frozenset[str] | None, now: datetime) -> RunFilter:
         """The history's filter for it.
 
         Raises:
@@ -61,6 +61,7 @@ class RunQuestion:
         pairs = tuple((key, value) for key, _, value in (label.partition("=") for label in self.labels))
         return RunFilter(
             namespaces=namespaces,
+            namespace_uids=uids,
             namespace=self.namespace or None,
             verdict=self.verdict if self.verdict in VERDICTS else None,
             active=True if self.verdict == "running" else None,

@@ -65,7 +65,7 @@ class Site:
         reader = await self.reader(request)
         uid = check_uid(request.path_params["uid"])
         run = await asyncio.to_thread(self.history.runs.get, uid)
-        if run is None or not await reader.may_read(run.namespace):
+        if run is None or not await reader.may_read(run.namespace, run.namespace_uid):
             raise NotFoundError(
                 f"there is no run {uid}",
                 "it was never here, its time in the archive is over, or it is not for you to see",
