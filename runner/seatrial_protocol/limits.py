@@ -45,7 +45,7 @@ NAME = 253
 """Characters of a name of Kubernetes."""
 CODE = 40
 """Characters of a code."""
-ID = 64 * 1024
+ID = 256 * 1024
 """Characters of a test's id: parameters may make it long."""
 MESSAGE = 16 * 1024
 """Characters of one line for people."""

@@ -6,10 +6,14 @@ from typing import Any, Optional
 
 import pytest
 
-from seatrial_runner.recording.text import bounded, clean, message_of
+from seatrial_runner.recording.text import TEXT_LIMIT, bounded, clean, message_of
 
 LIMIT = 100
-"""Errors and skipped files that are written with their texts; further ones are counted."""
+"""Errors and skipped files that are written; further ones are counted."""
+SHORT = 1024
+"""Bytes that each text has at least."""
+TEXTS = 256 * 1024
+"""Bytes of the texts of all errors: the event is one line, and readers take none of more than 1 MiB."""
 
 
 class Collection:
@@ -21,6 +25,7 @@ class Collection:
         self.deselected = 0
         self._errors: list[dict[str, str]] = []
         self._error_count = 0
+        self._room = TEXTS
         self._skips: list[dict[str, str]] = []
         self._skip_count = 0
         self._written: Optional[tuple[Optional[int], int, int]] = None
@@ -40,7 +45,9 @@ class Collection:
         else:
             self._error_count += 1
             if len(self._errors) < LIMIT:
-                self._errors.append({**entry, "text": bounded(report.longreprtext)})
+                text = bounded(report.longreprtext, max(min(TEXT_LIMIT, self._room), SHORT))
+                self._room -= len(text.encode("utf-8", "replace"))
+                self._errors.append({**entry, "text": text})
 
     def news(self) -> Optional[dict[str, Any]]:
         """The content of the event, whole; None if there is nothing new (a slower worker of xdist may have errors)."""

@@ -7,8 +7,12 @@ from json.encoder import encode_basestring
 from typing import Optional
 
 from seatrial_runner.recording.system import System, now
-from seatrial_runner.recording.text import escaped
+from seatrial_runner.recording.text import bounded, escaped
 
+LONG = 700_000
+"""Characters of a line of which the texts are cut further: readers take no line of more than 1 MiB."""
+SHORT = 16 * 1024
+"""Bytes of each text of such a line."""
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _WORDS = {None: "null", True: "true", False: "false"}
 
@@ -28,6 +32,10 @@ def encode(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join([encode(each) for each in value]) + "]"
     return encode_basestring(str(value))
+
+
+def _encoded(fields: dict[str, object]) -> str:
+    return "".join([f', "{name}": {encode(value)}' for name, value in fields.items()])
 
 
 class EventLog:
@@ -52,7 +60,9 @@ class EventLog:
         Raises:
             OSError: the file can't be written, for example because its volume is full.
         """
-        rest = "".join([f', "{name}": {encode(value)}' for name, value in fields.items()])
+        rest = _encoded(fields)
+        if len(rest) > LONG:  # output of nothing but control characters, which take six bytes each
+            rest = _encoded({name: bounded(v, SHORT) if isinstance(v, str) else v for name, v in fields.items()})
         self.append(f'{{"t": {now():.6f}, "event": "{event}"{rest}}}\n')
 
     def hold(self, line: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from seatrial_runner.recording.open_test import OpenTest
 from seatrial_runner.recording.system import elapsed
-from seatrial_runner.recording.text import bounded, clean, message_of
+from seatrial_runner.recording.text import MESSAGE_LIMIT, bounded, clean, message_of
 
 ATTRIBUTE = "seatrial"
 """Attribute of a report with what is known of its test; pytest-xdist carries it from the worker to the controller."""
@@ -29,7 +29,7 @@ def catalogue_id(name: str, doc: Optional[str], markers: list[pytest.Mark]) -> O
     for mark in markers:
         value = mark.args[0] if mark.name == "catalogue" and mark.args else mark.kwargs.get("id")
         if mark.name in ("catalogue", "seatrial") and value:
-            return str(value)
+            return str(value)[:MESSAGE_LIMIT]
     text = doc.strip() if doc else ""
     first = _ID.match(text)
     if first:

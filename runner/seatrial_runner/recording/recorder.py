@@ -327,7 +327,7 @@ class Recorder:
             extra["rerun"] = True
         if hasattr(report, "wasxfail"):
             test.xfail = True
-            extra["wasxfail"] = clean(str(report.wasxfail))
+            extra["wasxfail"] = clean(str(report.wasxfail)[:MESSAGE_LIMIT])
         if timed_out:
             extra["timedOut"] = True
         context = getattr(report, "context", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial_protocol.events import KINDS
+from seatrial_protocol.events import KINDS, Collected, parse_event
 from tests.unit.runner.recorded import Recorded
 
 pytest_plugins = ["pytester"]
@@ -167,3 +167,36 @@ def test_events_are_what_the_protocol_reads(recorded: Recorded) -> None:
         typed = KINDS[event["event"]].parse(event)
         empty = {name for name, value in event.items() if value in ("", 0, None, [], False)}
         assert set(event) - {"rootdir", "args"} - empty <= set(typed.to_json()), typed
+
+
+def test_every_line_is_one_that_is_read(recorded: Recorded) -> None:
+    """Output of nothing but control characters takes six bytes a character."""
+    recorded.run(
+        """
+        import sys
+        import pytest
+
+        def test_noise():
+            print(chr(1) * 100_000)
+            print(chr(1) * 100_000, file=sys.stderr)
+            raise AssertionError(chr(2) * 100_000)
+
+        @pytest.mark.parametrize("text", ["x" * 100_000])
+        def test_long_id(text):
+            pass
+        """
+    )
+    lines = recorded.path.read_bytes().splitlines()
+    assert [type(parse_event(line)).KIND for line in lines].count("end") == 2
+    assert max(map(len, lines)) < 1024 * 1024
+
+
+def test_many_collection_errors_are_one_line_that_is_read(recorded: Recorded) -> None:
+    body = "\n".join(f"x{n} = {n}  # {'y' * 100}" for n in range(200))
+    for number in range(60):
+        recorded.pytester.makepyfile(**{f"test_{number}": f"def test():\n    pass\n{body}\nimport nowhere_{number}\n"})
+    recorded.again("--tb=long")
+    events = [parse_event(line) for line in recorded.path.read_bytes().splitlines()]
+    collected = next(event for event in events if isinstance(event, Collected))
+    assert collected.error_count == len(collected.errors) == 60
+    assert all("nowhere" in error.text for error in collected.errors)
