@@ -69,7 +69,8 @@ def _with(node: object, path: FieldPath, value: object, done: FieldPath) -> obje
         if remove:
             del items[part]
         else:
-            items[part:part + 1] = [_with(items[part] if part < len(items) else None, rest, value, (*done, part))]  # fmt: skip
+            before = items[part] if part < len(items) else None
+            items[part : part + 1] = [_with(before, rest, value, (*done, part))]
         return items
     if isinstance(node, list):
         raise ValueError(f"{here} is a list: write {here}[0] for its first item")

@@ -104,7 +104,7 @@ async def show(session: Session, out: Out, name: str, component: str, follow: bo
 def sources(component: str, pods: Sequence[_Pod]) -> list[Source]:
     """The containers whose logs belong to a component; with a prefix where there is more than one.
 
-    The tests' pod also runs the collector, and pods may have a container that only copies the launcher: neither is asked for.
+    Left out: the collector in the tests' pod, and a container that only copies the launcher.
     """
     found = []
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):
@@ -187,7 +187,7 @@ async def _print(session: Session, out: Out, environment: str, source: Source, f
 
 
 async def _archived(session: Session, out: Out, run: Run, component: str) -> bool:
-    """Prints what the archive has: pytest's own output, or the component's logs among the evidence of the last attempt."""
+    """Prints what the archive has: pytest's own output, or the component's logs in the last attempt's evidence."""
     uid = run.uid
     keys = await session.archive.sets(uid)
     outputs = [key for key in keys if key.shard is not None] if component == TESTS else []

@@ -1,4 +1,4 @@
-"""The command `seatrial`. Nothing heavy is imported before a command needs it: `seatrial version --client` is instant."""
+"""The command `seatrial`. Heavy imports wait until a command needs them: `seatrial version --client` is instant."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status of run --wait: 0 passed, 1 tests failed, 2 cancelled, 3 infrastructure, 4 usage or invalid spec, "
-    "5 nothing collected, 124 --timeout was over, 130 interrupted.",
+    epilog="Exit status of run --wait: 0 passed, 1 tests failed, 2 cancelled, 3 infrastructure, "
+    "4 usage or invalid spec, 5 nothing collected, 124 --timeout was over, 130 interrupted.",
 )
 _archive = typer.Typer(help="The archive itself.", no_args_is_help=True)
 

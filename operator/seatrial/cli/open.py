@@ -1,8 +1,8 @@
 """`seatrial open`: the archive's pages in a browser, as the user of the kubeconfig.
 
-A server on this machine passes the browser's requests on, as all of the command's own requests go. It asks nobody who they
-are, so it answers only to 127.0.0.1, and only to requests that are meant for it: a page of the web can have its own name stand for
-127.0.0.1, and would otherwise read results through the user's browser.
+A server on this machine passes the browser's requests on, as all of the command's own requests go. It asks nobody who
+they are, so it answers only to 127.0.0.1, and only to requests that are meant for it: a page of the web can have its
+own name stand for 127.0.0.1, and would otherwise read results through the user's browser.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How things look: the console, its marks, and the words for errors. Works without colour, without UTF-8, in 80 columns."""
+"""The console, its marks, and the words for errors. Works without colour, without UTF-8, in 80 columns."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ class Out:
     def progress(self, line: ProgressLine, at: float) -> None:
         """Prints one line with its time."""
         style = MARK_STYLE[line.mark]
-        self.line((f"[+{at:.1f}s] ", "dim"), (f"{line_mark(line.mark, self.glyphs)} ", style), (line.text, style if line.mark is Mark.BAD else ""))  # fmt: skip
+        mark, of_text = f"{line_mark(line.mark, self.glyphs)} ", style if line.mark is Mark.BAD else ""
+        self.line((f"[+{at:.1f}s] ", "dim"), (mark, style), (line.text, of_text))
 
     def hint(self, rows: Iterable[tuple[str, str]]) -> None:
         """Prints what can be done next: what for, command."""

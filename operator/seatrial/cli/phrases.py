@@ -12,7 +12,8 @@ _ORDER = ("passed", "failed", "errors", "skipped", "flaky", "xfailed", "xpassed"
 
 def counts_text(counts: Mapping[str, Any]) -> str:
     """`11 passed, 1 failed`; what is 0 is left out."""
-    parts = [f"{counts[name]} {'error' if (name, counts[name]) == ('errors', 1) else name}" for name in _ORDER if counts.get(name)]  # fmt: skip
+    found = [(name, counts[name]) for name in _ORDER if counts.get(name)]
+    parts = [f"{count} {'error' if (name, count) == ('errors', 1) else name}" for name, count in found]
     return ", ".join(parts) or "none"
 
 

@@ -1,4 +1,4 @@
-"""How a run ended (or how far it is), on one screen of 80 columns: verdict, failures, where the time went, where the results are."""
+"""How a run ended (or how far it is), on one screen of 80 columns: verdict, failures, times, where the results are."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ async def show(
 async def _known(session: Session, name: str) -> tuple[Run, Report | None, ArchiveError | None]:
     """The run, what the archive has of it, and why the archive does not answer.
 
-    The cluster knows a run until its record expires, the archive for longer; by its uid a run is asked of the archive alone.
+    The cluster knows a run until its record expires, the archive for longer; by a uid only the archive is asked.
     """
     run: Run | None = None
     absent: ClusterError | None = None

@@ -161,7 +161,7 @@ def _lines(node: yaml.Node, path: FieldPath = ()) -> dict[FieldPath, int]:
 
 
 def placed(file: RunFile, name: str | None, namespace: str | None, default: str) -> RunFile:
-    """The file with the run's name and namespace settled: those of the file, else of the command line, else the default.
+    """The file with the run's name and namespace: its own, else those of the command line, else the default.
 
     Raises:
         CliError: the namespaces differ, or the run has no name.

@@ -14,7 +14,7 @@ from seatrial.cli.results import UID
 
 
 async def verify(session: Session, out: Out, name: str | None) -> Exit:
-    """Has the files of all runs read and compared, or of one by its name or uid; prints what is damaged, then exits 1."""
+    """Has the files of all runs, or of one by name or uid, read and compared; 1 if any is damaged."""
     uid = name
     if name is not None and not UID.fullmatch(name):
         uid = await session.archive.find(session.namespace, name)

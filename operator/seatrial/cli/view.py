@@ -106,7 +106,8 @@ def display(progress: RunProgress, title: str, at: float, glyphs: Glyphs, width:
         rows.append(_bar(progress, glyphs, width))
     shown = list(progress.running.items())[:_RUNNING_SHOWN]
     for test, since in shown:
-        rows.append(Text.assemble((f"  {spin} ", "cyan"), _left_cut(test, width - 14, glyphs.cut), (f"  {clock(at - since)}", "dim"), no_wrap=True))  # fmt: skip
+        name, passed = _left_cut(test, width - 14, glyphs.cut), f"  {clock(at - since)}"
+        rows.append(Text.assemble((f"  {spin} ", "cyan"), name, (passed, "dim"), no_wrap=True))
     if len(progress.running) > len(shown):
         rows.append(Text(f"    and {len(progress.running) - len(shown)} more", "dim"))
     if not shown and progress.finished and not progress.verdict:
@@ -144,9 +145,10 @@ def _bar(progress: RunProgress, glyphs: Glyphs, width: int) -> Text:
     bad = (
         min(filled, max(1, round(room * progress.failed / progress.total))) if progress.failed and progress.total else 0
     )
+    counts = f"  {counts_text(progress.counts)}" if progress.ended else ""
     return Text.assemble(
         "  ", (glyphs.bar * (filled - bad), "green"), (glyphs.bar * bad, "red"), (glyphs.rest * (room - filled), "dim"),
-        f"  {progress.of_total()}", (f"  {counts_text(progress.counts)}" if progress.ended else "", "red" if progress.failed else ""),
+        f"  {progress.of_total()}", (counts, "red" if progress.failed else ""),
         no_wrap=True, overflow="ellipsis",
     )  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""The commands as Typer sees them, one module a group. What a command does is in `seatrial.cli`, imported when it is called."""
+"""The commands as Typer sees them, one module a group; what a command does is imported when it is called."""
