@@ -10,7 +10,7 @@ from seatrial.masking.masker import Masker
 from seatrial.settings import Settings
 
 _KEPT = 1024 * 1024
-"""Characters of the masks of all maskers that are kept; each takes about 20 bytes."""
+"""Characters of the masks of all maskers that are kept; each takes about ten bytes."""
 
 
 class Maskers:
