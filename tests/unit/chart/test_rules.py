@@ -1,4 +1,4 @@
-"""Alerts and dashboard: they ask for metrics that there are, every alert has its page, the chart delivers both as they are."""
+"""Alerts and dashboard: they ask for metrics that exist, every alert has its page, the chart has both unchanged."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def test_runbooks_are_linked_where_people_read_them(render: Render) -> None:
     spec = render("prometheusRule.enabled=true", "prometheusRule.runbooks=https://git.example/seatrial/").get(
         "PrometheusRule", "seatrial"
     )["spec"]
-    told = [rule["annotations"]["runbook_url"] for group in spec["groups"] for rule in group["rules"]]
-    assert told == [f"https://git.example/seatrial/docs/runbooks/{rule['alert']}.md" for rule in ALERTS]
+    linked = [rule["annotations"]["runbook_url"] for group in spec["groups"] for rule in group["rules"]]
+    assert linked == [f"https://git.example/seatrial/docs/runbooks/{rule['alert']}.md" for rule in ALERTS]
 
 
 def test_grafanas_sidecar_finds_the_dashboard(render: Render) -> None:

@@ -1,6 +1,6 @@
 """The alerts, evaluated by Prometheus' own promtool: what raises each of them, and what does not.
 
-A quiet installation is told as series of one sample a minute; each case changes some of them from minute 60 on.
+A quiet installation is given as series of one sample a minute; each case changes some of them from minute 60 on.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Case:
-    """What is different, and which alerts are raised so many minutes after the beginning: where nothing is, it is still so."""
+    """What is different, and which alerts are raised so many minutes after the beginning."""
 
     name: str
     minute: int
@@ -142,7 +142,8 @@ CASES = [
     ),
     Case("a file does not fit", 63, {UPLOADS % "volume_full": "0x60 1x60"}, ("SeatrialArchiveFull",)),
     Case("many results come at once", 72, {"seatrial_archive_history_pending": "0x60 90x10 0x50"}),
-    Case("the history's database is away", 80, {"seatrial_archive_history_pending": "0x60 1+1x60"}, ("SeatrialHistoryBehind",)),
+    Case("the history's database is away", 80, {"seatrial_archive_history_pending": "0x60 1+1x60"},
+         ("SeatrialHistoryBehind",)),
     Case("Prometheus is away", 71, {"seatrial_archive_disk_size_bytes": "100x59 _x12 100x60"}),
     Case(
         "Prometheus may not ask the archive", 90, {
@@ -176,10 +177,10 @@ def series(name: str) -> str:
 
 
 def sample(alert: str) -> dict[str, Any]:
-    """The sample of a raised alert, told as its name and what tells it from others of that name."""
+    """The sample of a raised alert, given as its name and what sets it apart from others of that name."""
     name, *labels = alert.split()
-    told = {"alertname": name} | dict(label.split("=") for label in labels)
-    return {"labels": "{" + ", ".join(f'{k}="{v}"' for k, v in told.items()) + "}", "value": 1}
+    found = {"alertname": name} | dict(label.split("=") for label in labels)
+    return {"labels": "{" + ", ".join(f'{k}="{v}"' for k, v in found.items()) + "}", "value": 1}
 
 
 def evaluated(case: Case) -> dict[str, Any]:
@@ -214,7 +215,7 @@ def test_every_alert_is_raised_by_a_case() -> None:
 def test_an_alert_tells_how_much_in_words(promtool: str, tmp_path: Path) -> None:
     (rule,) = (rule for rule in ALERTS if rule["alert"] == "SeatrialErrorRate")
     case = next(case for case in CASES if case.name == "one run in four is Errored")
-    told = rule["annotations"] | {
+    annotations = rule["annotations"] | {
         "summary": "Many runs end with ServiceLost",
         "description": (
             "25% of the runs of the last half hour could not tell whether their system works: Errored, ServiceLost."
@@ -226,7 +227,7 @@ def test_an_alert_tells_how_much_in_words(promtool: str, tmp_path: Path) -> None
         "exp_alerts": [
             {
                 "exp_labels": {"severity": "warning", "reason": "ServiceLost", "namespace": "seatrial-system"},
-                "exp_annotations": told,
+                "exp_annotations": annotations,
             }
         ],
     }

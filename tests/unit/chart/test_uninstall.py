@@ -73,7 +73,7 @@ def test_it_says_what_stays() -> None:
 
 
 class Memory:
-    """A cluster that holds runs and environments, with an operator that takes as many looks to clean up as told."""
+    """A cluster that holds runs and environments, with an operator that needs as many looks to clean up as given."""
 
     def __init__(self, *things: Object, looks: int = 2, errors: Iterable[Exception] = ()) -> None:
         self.things = list(things)

@@ -21,6 +21,7 @@ from seatrial.generate import reference
 ROOT = Path(__file__).resolve().parents[3]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 README = (ROOT / "README.md").read_text()
+OF_CREDENTIALS = ("SEATRIAL_MINIO", "SEATRIAL_POSTGRES", "SEATRIAL_REDIS", "SEATRIAL_ORDERS", "ORDERS_DB_")
 REASONS = (ROOT / "docs" / "reasons.md").read_text()
 
 
@@ -78,8 +79,8 @@ def test_the_exit_status_that_the_page_of_reasons_gives_is_the_commands() -> Non
             continue  # what stands in conditions only ends no command
         for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
             reason = part.split("\n", 1)[0]
-            told = re.search(r"Exit status (\d+)", part)
-            assert exit_of(verdict[0], reason) == (int(told[1]) if told else Exit.INFRASTRUCTURE), reason
+            status = re.search(r"Exit status (\d+)", part)
+            assert exit_of(verdict[0], reason) == (int(status[1]) if status else Exit.INFRASTRUCTURE), reason
             verdicts[verdict[0]] += 1
     assert all(verdicts.values())
 
@@ -102,17 +103,17 @@ def test_the_readmes_first_run_is_valid() -> None:
     compile(config_map["data"]["test_first.py"], "test_first.py", "exec")
 
 
-def test_the_readmes_table_of_variables_has_those_that_containers_are_told_and_no_other() -> None:
+def test_the_readmes_table_of_variables_has_those_that_containers_get_and_no_other() -> None:
     table = README.split("| for | variables |")[1].split("\n\n")[0]
     shown = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", table))
-    told = {name for _, name, _ in reference.variables()}
+    given = {name for _, name, _ in reference.variables()}
     plain = {
         name
-        for name in told
-        if not name.startswith(("SEATRIAL_MINIO", "SEATRIAL_POSTGRES", "SEATRIAL_REDIS", "SEATRIAL_ORDERS", "ORDERS_DB_"))
+        for name in given
+        if not name.startswith(OF_CREDENTIALS)
     } - {"SESSIONS_DIR", "MAIL_PORT_SMTP"}  # fmt: skip
     assert shown - {"ORDERS_DB_PGHOST"} == plain
-    assert "ORDERS_DB_PGHOST" in told
+    assert "ORDERS_DB_PGHOST" in given
 
 
 def code(page: Path) -> Iterator[list[str]]:
