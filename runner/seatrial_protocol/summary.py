@@ -10,6 +10,7 @@ from seatrial_protocol.decode import (
     contract,
     flag,
     integer,
+    integers,
     items,
     moment,
     number,
@@ -18,6 +19,7 @@ from seatrial_protocol.decode import (
     string,
     strings,
 )
+from seatrial_protocol.events import Demand
 from seatrial_protocol.exit_record import Unready
 from seatrial_protocol.identity import RunIdentity
 
@@ -89,6 +91,27 @@ class FailedFile(Contract):
     message: str = string(_LINE, default="")
 
 
+@contract("skipped file")
+class SkippedFile(Contract):
+    """A file that skips itself."""
+
+    id: str = string(_LINE)
+    message: str = string(_LINE, default="")
+
+
+@contract("search")
+class Search(Contract):
+    """What tests were looked for by, and names of the files that are there."""
+
+    python_files: tuple[str, ...] = strings(limits.NAMES, _LINE, default=())
+    markers: str = string(_LINE, default="")
+    keywords: str = string(_LINE, default="")
+    addopts: str = string(_LINE, default="")
+    matching: tuple[str, ...] = strings(limits.NAMES, _LINE, default=())
+    """Files whose names match ``python_files``."""
+    others: tuple[str, ...] = strings(limits.NAMES, _LINE, default=())
+
+
 @contract("slow test")
 class SlowTest(Contract):
     """One of the tests that took longest."""
@@ -147,12 +170,31 @@ class Summary(Contract):
     running: Optional[str] = string(_LINE, default=None)
     """The test that ran when the process ended."""
     tests: Counts = part(Counts, default=Counts())
+    pytest_counts: Optional[dict[str, int]] = integers(limits.NAMES, limits.LABEL, default=None, omit=True)
+    """Of pytest's last line, by its categories."""
+    never_ran: int = integer(default=0, omit=True)
+    """Tests that were collected and did not end."""
+    stopped: Optional[str] = string(_LINE, default=None, omit=True)
+    """Why tests were left out."""
+    demands: tuple[Demand, ...] = items(Demand, limits.NAMES, default=(), omit=True)
+    """What the project demands beyond its tests, and did not get."""
+    finished_with: Optional[int] = integer(low=-(2**31), high=2**31, default=None, omit=True)
+    """The exit status with which pytest finished its session."""
+    threads: tuple[str, ...] = strings(limits.NAMES, _LINE, default=(), omit=True)
+    """Names of those that keep the process from its end."""
+    lost_worker: Optional[str] = string(_SENTENCES, default=None, omit=True)
+    """Why the first worker of pytest-xdist was lost."""
+    search: Optional[Search] = part(Search, default=None, omit=True)
+    """If nothing was collected."""
     failures: tuple[FailedTest, ...] = items(FailedTest, limits.ENTRIES, default=())
     """The first ones."""
     slowest: tuple[SlowTest, ...] = items(SlowTest, limits.ENTRIES, default=())
     collection_errors: tuple[FailedFile, ...] = items(FailedFile, limits.ENTRIES, default=())
     """The first ones."""
     collection_error_count: int = integer(default=0)
+    skipped_files: tuple[SkippedFile, ...] = items(SkippedFile, limits.ENTRIES, default=(), omit=True)
+    """The first ones."""
+    skipped_file_count: int = integer(default=0, omit=True)
     deselected: int = integer(default=0)
     test_timeouts: int = integer(default=0)
     """Tests that ran over the limit for one test."""

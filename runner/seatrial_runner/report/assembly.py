@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seatrial_protocol import limits
-from seatrial_protocol.events import Collected, CollectionError, End, Event, Phase, Start
+from seatrial_protocol.events import Collected, CollectionError, End, Event, Phase, SkippedFile, Start
 from seatrial_runner.report.cases import FAILURES_LIMIT, Case, Failure
 
 
@@ -13,6 +13,7 @@ class Assembly:
     def __init__(self) -> None:
         self._open: dict[str, Case] = {}
         self._errors = 0
+        self._skips = 0
 
     @property
     def running(self) -> list[str]:
@@ -29,9 +30,13 @@ class Assembly:
             case = self._open.pop(event.id) if event.id in self._open else Case(event.id, None)
             return [_ended(case, event)]
         elif isinstance(event, Collected):
-            new = event.errors[self._errors :]
-            self._errors += len(new)
-            return [_not_collected(error, event.t) for error in new]
+            errors, skips = event.errors[self._errors :], event.skips[self._skips :]
+            self._errors += len(errors)
+            self._skips += len(skips)
+            return [
+                *(_not_collected(error, event.t) for error in errors),
+                *(_skipped_file(skip, event.t) for skip in skips),
+            ]
         return []
 
     def abandon(self) -> list[Case]:
@@ -64,7 +69,7 @@ def _add_phase(case: Case, event: Phase) -> None:
 def _ended(case: Case, event: End) -> Case:
     case.outcome = event.outcome
     case.seconds = min(max(event.seconds, 0.0), limits.SECONDS)
-    case.ended = event.t
+    case.ended = event.t if case.started is None else max(event.t, case.started)
     case.catalogue_id = event.catalogue_id
     case.file = event.file
     case.line = event.line
@@ -76,4 +81,8 @@ def _ended(case: Case, event: End) -> Case:
 
 def _not_collected(error: CollectionError, t: float) -> Case:
     failure = Failure("collection", error.message, error.text)
-    return Case(error.id, t, "collection-error", ended=t, file=error.id or None, failures=[failure])
+    return Case(error.id, t, "collection-error", ended=t, file=error.id or None, failures=[failure], is_file=True)
+
+
+def _skipped_file(skip: SkippedFile, t: float) -> Case:
+    return Case(skip.id, t, "skipped", ended=t, file=skip.id or None, reason=skip.message, is_file=True)

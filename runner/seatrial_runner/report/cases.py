@@ -34,7 +34,7 @@ class Failure:
 
 @dataclass
 class Case:
-    """One test, or one file that could not be collected.
+    """One test, or one file that could not be collected or that skips itself.
 
     ``outcome`` is one of pytest's (``passed failed error skipped xfailed xpassed``), or ``unfinished`` (it started and
     the process ended), or ``collection-error``. Times are unix seconds.
@@ -51,6 +51,8 @@ class Case:
     markers: list[str] = field(default_factory=list)
     reruns: int = 0
     timed_out: bool = False
+    is_file: bool = False
+    """A whole file, of whose tests nothing is known."""
     reason: str = ""
     """Why it was skipped or expected to fail."""
     failures: list[Failure] = field(default_factory=list)

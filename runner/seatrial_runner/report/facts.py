@@ -8,19 +8,23 @@ from typing import Optional
 
 from seatrial_protocol.events import (
     Collected,
+    ConftestError,
     Coverage,
+    Demand,
     Event,
     Finish,
     GateTimeout,
     InternalError,
     Interrupted,
+    NoTests,
     Open,
     PluginError,
     Session,
     Start,
+    WorkerLost,
 )
 from seatrial_protocol.exit_record import ExitRecord, Unready
-from seatrial_protocol.summary import FailedFile, FailedTest
+from seatrial_protocol.summary import FailedFile, FailedTest, SkippedFile
 from seatrial_runner.report.cases import Case
 
 FAILURES = 20
@@ -52,6 +56,18 @@ class Facts:
     collected: Optional[int] = None
     deselected: int = 0
     collection_errors: int = 0
+    skipped_files: int = 0
+    """Files that skip themselves; none of their tests is collected."""
+    pytest_counts: Optional[dict[str, int]] = None
+    stopped: Optional[str] = None
+    """Why tests were left out."""
+    demands: tuple[Demand, ...] = ()
+    """What the project demands beyond its tests, and did not get."""
+    threads: tuple[str, ...] = ()
+    """Names of those that keep the process from its end."""
+    no_tests: Optional[NoTests] = None
+    lost_worker: Optional[str] = None
+    """Why the first worker of pytest-xdist was lost."""
     started: int = 0
     """Tests that began."""
     tests: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTED.values(), "flaky"), 0))
@@ -62,6 +78,7 @@ class Facts:
     running: list[str] = field(default_factory=list)
     failures: list[FailedTest] = field(default_factory=list)
     errors: list[FailedFile] = field(default_factory=list)
+    skips: list[SkippedFile] = field(default_factory=list)
     slowest: list[tuple[float, int, str]] = field(default_factory=list)
     first_at: Optional[float] = None
     last_ended: Optional[float] = None
@@ -106,8 +123,15 @@ class Facts:
             self.collected = event.count
             self.deselected = event.deselected
             self.collection_errors = event.error_count or len(event.errors)
+            self.skipped_files = event.skip_count or len(event.skips)
         elif isinstance(event, Interrupted):
             self.interrupted = event.message or event.kind or "interrupted"
+        elif isinstance(event, ConftestError):
+            self.interrupted = f"{event.path}: {event.message}"
+        elif isinstance(event, WorkerLost):
+            self.lost_worker = self.lost_worker or event.message or event.worker
+        elif isinstance(event, NoTests):
+            self.no_tests = event
         elif isinstance(event, InternalError):
             self.internal_error = event.message or "internal error"
         elif isinstance(event, PluginError):
@@ -116,6 +140,8 @@ class Facts:
             self.line_rate = round(min(event.covered / event.lines, 1.0), 4) if event.lines else None
         elif isinstance(event, Finish):
             self.finish = event.exit_status
+            self.pytest_counts = event.counts
+            self.stopped, self.demands, self.threads = event.stopped, event.demands, event.threads
 
     def add_gate_event(self, event: Event) -> None:
         """Take note of one of the launcher's events."""
@@ -126,10 +152,9 @@ class Facts:
             self.not_ready = event.not_ready
 
     def add_case(self, case: Case) -> None:
-        """Take note of a test that ended, or of a file that could not be collected."""
-        if case.outcome == "collection-error":
-            if len(self.errors) < COLLECTION_ERRORS:
-                self.errors.append(FailedFile(case.id[:ID], case.message[:MESSAGE]))
+        """Take note of a test that ended, or of a file that could not be collected or skips itself."""
+        if case.is_file:
+            self._add_file(case)
             return
         if case.outcome not in _COUNTED:
             return
@@ -146,3 +171,14 @@ class Facts:
             heapq.heappush(self.slowest, entry)
         else:
             heapq.heappushpop(self.slowest, entry)
+
+    def _add_file(self, case: Case) -> None:
+        message = case.message[:MESSAGE]
+        if case.outcome == "skipped":
+            if len(self.skips) < COLLECTION_ERRORS:
+                self.skips.append(SkippedFile(case.id[:ID], message))
+            return
+        if len(self.errors) < COLLECTION_ERRORS:
+            self.errors.append(FailedFile(case.id[:ID], message))
+        if len(self.failures) < FAILURES:
+            self.failures.append(FailedTest(case.id[:ID], None, message))

@@ -97,7 +97,7 @@ def _properties(values: dict[str, str]) -> str:
 
 def _testcase(case: Case, strict: bool) -> str:
     parents, name = case.names
-    if case.outcome == "collection-error":
+    if case.is_file:
         parents, name = [], case.id
     elif parents:
         parents[0] = re.sub(r"\.py$", "", parents[0]).replace("/", ".")

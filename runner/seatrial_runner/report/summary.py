@@ -7,10 +7,12 @@ from typing import Optional
 
 from seatrial_protocol.exit_record import ExitRecord
 from seatrial_protocol.identity import RunIdentity
-from seatrial_protocol.summary import Counts, LineCoverage, OmittedFiles, Outcome, SlowTest, Summary
+from seatrial_protocol.summary import Counts, LineCoverage, OmittedFiles, Outcome, Search, SlowTest, Summary
 from seatrial_runner.report.facts import ID, Facts
 from seatrial_runner.report.outcome import classify
 
+NAMES = 10
+"""Names of files that are kept."""
 TAIL = 2000
 """Characters of pytest's output that are kept if not all tests passed."""
 _SENTENCE = 8000
@@ -42,11 +44,21 @@ def summarize(
         error=None if error is None else error[:_SENTENCE],
         # With xdist several may be running; a session that was finished leaves none.
         running=facts.running[0][:ID] if facts.running else None,
-        tests=Counts(total=max(facts.collected or 0, facts.ended), **facts.tests),
+        tests=_counts(facts),
+        pytest_counts=facts.pytest_counts,
         failures=tuple(facts.failures),
         slowest=tuple(SlowTest(name, round(took, 3)) for took, _, name in sorted(facts.slowest, reverse=True)),
         collection_errors=tuple(facts.errors),
         collection_error_count=facts.collection_errors,
+        skipped_files=tuple(facts.skips),
+        skipped_file_count=facts.skipped_files,
+        never_ran=max((facts.collected or 0) - facts.ended, 0),
+        stopped=facts.stopped,
+        demands=facts.demands,
+        finished_with=facts.finish,
+        threads=facts.threads,
+        lost_worker=None if facts.lost_worker is None else facts.lost_worker[:_SENTENCE],
+        search=_search(facts),
         deselected=facts.deselected,
         test_timeouts=facts.timed_out,
         started_at=record.started_at if facts.gates_began is None else facts.gates_began,
@@ -60,6 +72,24 @@ def summarize(
         coverage=None if facts.line_rate is None else LineCoverage(facts.line_rate),
         artifacts_omitted=omitted,
         output_tail="" if outcome == Outcome.PASSED else _tail(facts.output_tail, finished=facts.finish is not None),
+    )
+
+
+def _counts(facts: Facts) -> Counts:
+    """As pytest counts: files that could not be collected are errors, files that skip themselves are skipped."""
+    counts = dict(facts.tests)
+    counts["errors"] += facts.collection_errors
+    counts["skipped"] += facts.skipped_files
+    total = max(facts.collected or 0, facts.ended) + facts.collection_errors + facts.skipped_files
+    return Counts(total=total, **counts)
+
+
+def _search(facts: Facts) -> Optional[Search]:
+    found = facts.no_tests
+    if found is None:
+        return None
+    return Search(
+        found.python_files, found.markers, found.keywords, found.addopts, found.matching[:NAMES], found.others[:NAMES]
     )
 
 
