@@ -218,27 +218,95 @@ def _usage(tail: str) -> Diagnosis:
 def _tests_failed(run: IntegrationRun, facts: AttemptFacts, summary: Summary) -> Diagnosis:
     ended = _ended_meanwhile(run, facts, summary)
     apps = [part for part in _among(summary.lost, run.spec.apps) if part.name not in ended]
-    more = "".join(ended.values()) + (f"; no longer answering: {_errors_of(apps)}" if apps else "")
+    more = (
+        _demanded(summary)
+        + _left_out(summary)
+        + "".join(ended.values())
+        + (f"; no longer answering: {_errors_of(apps)}" if apps else "")
+    )
     first = f"; first: {summary.failures[0].id}: {summary.failures[0].message}" if summary.failures else ""
     return failed(Reason.TESTS_FAILED, f"{_counted(summary.tests)}{more}{first}")
+
+
+def _demanded(summary: Summary) -> str:
+    """What the project demands beyond its tests, and did not get."""
+    sentences = {
+        "max-warnings": "; too many warnings: {was:g}, at most {limit:g} are allowed (--max-warnings)",
+        "coverage": "; too little coverage: {was:.4g} %, at least {limit:g} % is demanded (fail_under)",
+    }
+    known = [demand for demand in summary.demands if demand.code in sentences]
+    if known:
+        return "".join(sentences[demand.code].format(was=demand.was, limit=demand.limit) for demand in known)
+    return f"; {summary.error}" if summary.error and not summary.tests.bad else ""
+
+
+def _left_out(summary: Summary) -> str:
+    """Tests that never ran because the session stopped before."""
+    if summary.stopped is None or not summary.never_ran:
+        return ""
+    return f"; {summary.never_ran} of {summary.tests.total} never ran ({summary.stopped})"
 
 
 def _collection_failed(summary: Summary) -> Diagnosis:
     errors = summary.collection_errors
     first = f"{errors[0].id}: {errors[0].message}" if errors else last_line(summary.output_tail)
-    return failed(Reason.COLLECTION_ERROR, f"pytest could not collect the tests: {first}")
+    others = f"; {_counted(summary.tests)}" if summary.tests.passed or summary.tests.skipped else ""
+    return failed(Reason.COLLECTION_ERROR, f"pytest could not collect the tests: {first}{others}")
 
 
-def _no_tests(run: IntegrationRun) -> Diagnosis:
+def _no_tests(run: IntegrationRun, summary: Summary) -> Diagnosis:
     tests = run.spec.tests
     chosen = [
         f"{name}={value!r}"
         for name, value in (("paths", list(tests.paths)), ("markers", tests.markers), ("keywords", tests.keywords))
         if value
     ]
+    why = _why_no_tests(summary)
     return errored(
         Reason.NO_TESTS_COLLECTED,
-        f"pytest found no test to run with {', '.join(chosen) or 'the given image'}: check spec.tests",
+        f"pytest found no test to run with {', '.join(chosen) or 'the given image'}: {why or 'check spec.tests'}",
+    )
+
+
+def _why_no_tests(summary: Summary) -> str:
+    """The cause, as far as the session knows it."""
+    search = summary.search
+    if summary.lost_worker:
+        return f"no worker of pytest-xdist could run tests: {summary.lost_worker}"
+    if summary.skipped_file_count:
+        files = "; ".join(f"{file.id}: {file.message}" for file in summary.skipped_files)
+        more = ", ..." if summary.skipped_file_count > len(summary.skipped_files) else ""
+        return f"the files skip themselves ({files}{more})"
+    if search is None:
+        return ""
+    if summary.deselected:
+        given = " ".join(
+            f"{option} {value!r}" for option, value in (("-m", search.markers), ("-k", search.keywords)) if value
+        )
+        own = f"; the project's addopts: {search.addopts}" if search.addopts else ""
+        return f"all {summary.deselected} tests were deselected{f' by {given}' if given else ''}{own}"
+    if search.matching:
+        return f"no test is in {', '.join(search.matching)}"
+    if search.others:
+        patterns = " or ".join(search.python_files)
+        return f"no file's name matches python_files ({patterns}); there are {', '.join(search.others)}"
+    return ""
+
+
+def _ran_out_of_time(run: IntegrationRun, summary: Summary, during: str) -> Diagnosis:
+    limit = format_duration(run.spec.timeouts.tests)
+    if summary.finished_with is not None:
+        threads = ", ".join(summary.threads)
+        named = f"the thread {threads} is no daemon" if threads else "probably a thread that is no daemon"
+        return errored(
+            Reason.TEST_TIMEOUT,
+            f"the tests ended ({_counted(summary.tests)}), but pytest's process did not within timeouts.tests={limit}: "
+            f"{named} and keeps it alive; have the suite end it",
+        )
+    return errored(
+        Reason.TEST_TIMEOUT,
+        f"the tests took longer than timeouts.tests={limit}{during}; "
+        "set tests.perTestTimeout to fail a test that hangs, or raise timeouts.tests",
     )
 
 
@@ -272,7 +340,7 @@ def _from_outcome(run: IntegrationRun, facts: AttemptFacts, summary: Summary) ->
         case Outcome.COLLECTION_ERROR:
             return _collection_failed(summary)
         case Outcome.NO_TESTS:
-            return _no_tests(run)
+            return _no_tests(run, summary)
         case Outcome.USAGE_ERROR:
             return _usage(summary.output_tail)
         case Outcome.NO_PYTEST:
@@ -282,11 +350,7 @@ def _from_outcome(run: IntegrationRun, facts: AttemptFacts, summary: Summary) ->
                 f"({summary.error or last_line(summary.output_tail)}); it needs Python 3.9 and pytest 7, or newer",
             )
         case Outcome.TIMEOUT:
-            return errored(
-                Reason.TEST_TIMEOUT,
-                f"the tests took longer than timeouts.tests={format_duration(run.spec.timeouts.tests)}{during}; "
-                "set tests.perTestTimeout to fail a test that hangs, or raise timeouts.tests",
-            )
+            return _ran_out_of_time(run, summary, during)
         case Outcome.GATE_TIMEOUT:
             return _not_ready(run, facts, summary.not_ready)
     return _died(run, facts, summary, during)

@@ -32,6 +32,8 @@ def classify(facts: Facts) -> tuple[str, Optional[str]]:
             return Outcome.USAGE_ERROR, None
         if facts.started == 0 and code == 3:
             return Outcome.INTERNAL_ERROR, facts.internal_error
+        if facts.interrupted is not None and facts.started == 0:
+            return Outcome.INTERRUPTED, f"pytest {_how(record)} before the first test: {facts.interrupted}"
         return Outcome.DIED, error or _died(facts)
     if code != facts.finish:
         how = _how(record)
@@ -64,17 +66,13 @@ def _finished(facts: Facts, status: int) -> tuple[str, Optional[str]]:
             return Outcome.FAILED, None
         if facts.collection_errors:
             return Outcome.COLLECTION_ERROR, None
-        return (
-            Outcome.FAILED,
-            "pytest ended with status 1 although no test failed: a plugin demands more, for example coverage",
-        )
+        return Outcome.FAILED, _demands(facts) or "pytest ended with status 1 although no test failed"
     if status == 2:
         if facts.collection_errors and facts.ended == 0:
             return Outcome.COLLECTION_ERROR, None
-        stopped = facts.interrupted or ""
-        if facts.bad and stopped.startswith("stopping after"):  # --maxfail under xdist
+        if facts.bad and facts.stopped is not None:  # --maxfail under xdist
             return Outcome.FAILED, None
-        return Outcome.INTERRUPTED, f"ended before all tests had run: {stopped or 'interrupted'}"
+        return Outcome.INTERRUPTED, f"ended before all tests had run: {facts.interrupted or 'interrupted'}"
     if status == 3:
         return Outcome.INTERNAL_ERROR, facts.internal_error
     if status == 4:
@@ -83,10 +81,20 @@ def _finished(facts: Facts, status: int) -> tuple[str, Optional[str]]:
         return Outcome.NO_TESTS, _nothing_ran(facts)
     if facts.interrupted is not None:
         return Outcome.INTERRUPTED, f"ended with status {status}: {facts.interrupted}"
-    return Outcome.FAILED, f"pytest ended with status {status}, which a plugin or conftest.py gave it"
+    gave = f"pytest ended with status {status}, which a plugin or conftest.py gave it"
+    return Outcome.FAILED, _demands(facts) or gave
+
+
+def _demands(facts: Facts) -> str:
+    parts = [f"{demand.code} is {demand.was:.10g}, the limit {demand.limit:.10g}" for demand in facts.demands]
+    return "; ".join(parts)
 
 
 def _nothing_ran(facts: Facts) -> str:
+    if facts.lost_worker is not None:
+        return f"no worker of pytest-xdist could run tests: {facts.lost_worker}"
+    if facts.skipped_files:
+        return f"{facts.skipped_files} files skip themselves, and there is no other test"
     if facts.deselected:
         return f"all {facts.deselected} tests were deselected"
     if facts.collected:
@@ -122,9 +130,10 @@ def _died(facts: Facts) -> str:
 
 def _over_time(facts: Facts) -> str:
     if facts.finish is not None and facts.interrupted is None:
+        named = f"the threads {', '.join(facts.threads)}" if facts.threads else "for example a thread that is no daemon"
         return (
             f"pytest had finished its session with status {facts.finish}, but its process did not end: "
-            "something keeps it alive, for example a thread that is no daemon"
+            f"something keeps it alive, {named}"
         )
     return f"the time for all tests was over{_running(facts)}"
 

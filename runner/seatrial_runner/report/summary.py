@@ -68,7 +68,7 @@ def summarize(
         ended_at=ended_at,
         pytest=None if session is None else session.pytest,
         python=None if session is None else session.python,
-        notes=tuple(facts.notes),
+        notes=(*facts.notes, *_other_counts(facts)),
         coverage=None if facts.line_rate is None else LineCoverage(facts.line_rate),
         artifacts_omitted=omitted,
         output_tail="" if outcome == Outcome.PASSED else _tail(facts.output_tail, finished=facts.finish is not None),
@@ -82,6 +82,22 @@ def _counts(facts: Facts) -> Counts:
     counts["skipped"] += facts.skipped_files
     total = max(facts.collected or 0, facts.ended) + facts.collection_errors + facts.skipped_files
     return Counts(total=total, **counts)
+
+
+def _other_counts(facts: Facts) -> list[str]:
+    """A note of pytest's own counts where they are not ours."""
+    theirs = facts.pytest_counts
+    if theirs is None:
+        return []
+    ours = _counts(facts)
+    pairs = (("passed", ours.passed), ("failed", ours.failed), ("error", ours.errors), ("skipped", ours.skipped))
+    if all(theirs.get(category, 0) == count for category, count in pairs):
+        return []
+    counted = ", ".join(f"{theirs[category]} {category}" for category, _ in pairs if theirs.get(category))
+    return [
+        f"pytest's own line counts {counted or 'nothing'}: "
+        "each failed subtest by itself, and what goes wrong in a test's teardown beside its call"
+    ]
 
 
 def _search(facts: Facts) -> Optional[Search]:

@@ -38,8 +38,8 @@ def collected(count: int, *errors: str, deselected: int = 0, t: float = 100.1) -
             "errorCount": len(told)}  # fmt: skip
 
 
-def finish(status: int, t: float = 200.0) -> Event:
-    return {"t": t, "event": "finish", "exitStatus": status}
+def finish(status: int, t: float = 200.0, **more: Any) -> Event:
+    return {"t": t, "event": "finish", "exitStatus": status, **more}
 
 
 def start(nodeid: str, t: float = 101.0) -> Event:
