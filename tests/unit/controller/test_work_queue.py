@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from seatrial.controller.work_queue import WorkQueue
+from seatrial.controller.work_queue import FIRST_RETRY, LONGEST_UNANSWERED, WorkQueue
+from seatrial.retry import pause_after, varied
 
 
 async def until(look: Callable[[], bool]) -> None:
@@ -99,3 +100,56 @@ async def test_a_failure_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None
     queue.add("a")
     await until(lambda: calls == 4)
     await queue.stop()
+
+
+class AwayError(Exception):
+    """Nobody answers."""
+
+    retry_after = 0.0
+
+
+async def test_the_first_answer_wakes_all_that_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatrial.controller.work_queue.FIRST_RETRY", 3600.0)
+    monkeypatch.setattr("seatrial.controller.work_queue.LONGEST_UNANSWERED", 3600.0)
+    away, done, failed = True, set(), set()
+
+    async def handle(key: str) -> None:
+        if away:
+            failed.add(key)
+            raise AwayError
+        done.add(key)
+
+    queue = WorkQueue(handle, lambda error: isinstance(error, AwayError))
+    queue.start()
+    for key in "abc":
+        queue.add(key)
+    await until(lambda: failed == set("abc") and not queue._running)
+    away = False
+    queue.add("a")  # something happens to it; the others would sleep for an hour
+    await until(lambda: done == set("abc"))
+    await queue.stop()
+
+
+async def test_another_failure_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatrial.controller.work_queue.FIRST_RETRY", 3600.0)
+    monkeypatch.setattr("seatrial.controller.work_queue.LONGEST_UNANSWERED", 3600.0)
+    error: Exception = AwayError()
+    tries: list[str] = []
+
+    async def handle(key: str) -> None:
+        tries.append(key)
+        raise error
+
+    queue = WorkQueue(handle, lambda error: isinstance(error, AwayError))
+    queue.start()
+    queue.add("a")
+    queue.add("b")
+    await until(lambda: sorted(tries) == ["a", "b"] and not queue._running)
+    error = RuntimeError("refused")
+    queue.add("a")
+    await until(lambda: sorted(tries) == ["a", "a", "b", "b"])
+    await queue.stop()
+
+
+def test_nobody_waits_longer_than_five_seconds_for_an_answer() -> None:
+    assert max(varied(pause_after(n, FIRST_RETRY, LONGEST_UNANSWERED)) for n in range(1, 200)) <= 5.0
