@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -95,3 +96,23 @@ def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     assert "more than 5 tests" in caplog.text
     assert len(tests[0]["markers"]) == 100
     assert [len(text["failures"][0]["text"]) for text in texts] == [65_536] * 3
+
+
+def test_tests_that_are_started_without_end_fill_no_memory() -> None:
+    wide = "x" * 60_000
+    pieces = (lines({"event": "start", "id": f"t.py::{number}{wide}"}) for number in range(2_000))
+    tracemalloc.start()
+    try:
+        assert sum(case.outcome == "unfinished" for case in of_events(pieces)) == 2_000
+        assert tracemalloc.get_traced_memory()[1] < 80 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_failures_of_tests_that_run_together_lose_their_texts_before_memory_is_full() -> None:
+    failed = {"event": "phase", "when": "call", "outcome": "failed", "seconds": 1, "message": "m", "text": "x" * 60_000}
+    data = b"".join(lines({**failed, "id": f"t.py::{number}"}) for number in range(600))
+    found = list(of_events([data]))
+    assert [case.failures[0].message for case in found] == ["m"] * 600
+    assert found[0].failures[0].text
+    assert not found[-1].failures[0].text

@@ -22,6 +22,7 @@ from seatrial_runner.report.junit import JUnit
 Form = Literal["junit", "xunit", "ctrf"]
 """`xunit`: JUnit with nothing but what the schema of Jenkins' xUnit plugin has."""
 
+_HELD = 16 * 2**20  # characters of the tests that are running
 _EARLIER_TEXT = 2_000  # characters kept of how a test failed in an earlier attempt
 
 
@@ -123,7 +124,7 @@ def of_events(pieces: Iterable[bytes]) -> Iterator[Case]:
 
     As the shard's own reports have them: what is written after the session's end counts for nothing.
     """
-    lines, assembly = Lines(), Assembly()
+    lines, assembly = Lines(), Assembly(_HELD)
 
     def events() -> Iterator[Event]:
         for piece in pieces:
