@@ -9,7 +9,7 @@ CLUSTER := tests/cluster/cluster
 GO := CGO_ENABLED=0 go
 IN_CLUSTER := eval "$$($(CLUSTER) env)";
 
-.PHONY: help demo test check unit e2e cluster cluster-down images install uninstall generate lock bench fmt
+.PHONY: help demo test check unit e2e fuzz cluster cluster-down images install uninstall generate lock bench fmt
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -90,6 +90,10 @@ e2e: install ## end-to-end tests on the real cluster
 	echo "== images and cluster"
 	$(GO) -C tests/cluster/src test -trimpath ./podnet
 	$(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
+
+fuzz: .venv ## thousands of specs that the schema accepts, others each time (SEATRIAL_FUZZ: how many)
+	@export SEATRIAL_FUZZ=$${SEATRIAL_FUZZ:-2000} SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode)
+	$(PY) -m pytest tests/unit/specs tests/api/test_specs.py --hypothesis-show-statistics
 
 generate: .venv ## write the generated files again
 	$(PY) -m seatrial.generate
