@@ -112,12 +112,6 @@ async def test_who_comes_late_to_a_long_run_is_told_how_far_it_is() -> None:
     assert [counts[name] for name in ("passed", "failed", "total")] == [6, 1, 9]
 
 
-async def test_heartbeats_are_not_kept() -> None:
-    hub = Hub(Limits())
-    take(hub, SHARD, [{"event": "heartbeat"}] * 10)
-    assert hub.kept_bytes == 0
-
-
 @pytest.mark.parametrize("name", ["a\nb", "", "A", 7, None, "x" * 100, "data: x\n\n"])
 async def test_an_event_with_a_strange_name_breaks_no_stream(name: object) -> None:
     hub = Hub(Limits())

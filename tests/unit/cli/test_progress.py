@@ -75,7 +75,7 @@ def test_what_the_tests_wait_for_is_known_from_the_spec() -> None:
         (end("t.py::a", "xfailed"), ["t.py::a (200 ms) xfailed"]),
         (end("t.py::\x1b[31ma", "failed"), ["t.py:: [31ma (200 ms)"]),
         ({"event": "finish", "exitStatus": 0}, ["pytest ended"]),
-        ({"event": "heartbeat"}, []),
+        ({"event": "newer"}, []),
         ({"event": "of a later version"}, []),
     ],
 )

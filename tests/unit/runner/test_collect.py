@@ -226,7 +226,7 @@ def test_what_happens_is_told_live_in_order(pod: Pod, archive: FakeArchive) -> N
         told("open"),
         lambda: pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")]),
         told("start"),
-        lambda: pod.append("events.jsonl", [{"t": 101.2, "event": "heartbeat"}, *whole("t.py::test_a")[1:], finish(0)]),
+        lambda: pod.append("events.jsonl", [{"t": 101.2, "event": "newer"}, *whole("t.py::test_a")[1:], finish(0)]),
         told("finish"),
         lambda: pod.end(record(0)),
     )
@@ -450,14 +450,14 @@ def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monke
 
 
 def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
-    tests, heartbeats = 12_500, lines([{"t": 101.0, "event": "heartbeat"}]) * 6
+    tests, newer = 12_500, lines([{"t": 101.0, "event": "newer"}]) * 6
     with (tmp_path / "events.jsonl").open("wb") as file:
         file.write(lines([session(), collected(tests)]))
         for number in range(tests):
             nodeid = f"tests/integration/test_many.py::test_number[{number}]"
             failed = [failure(nodeid, text="x" * 2000)] if number % 100 == 0 else []
             outcome = "failed" if failed else "passed"
-            file.write(lines([start(nodeid), *failed]) + heartbeats + lines([ended(nodeid, outcome)]))
+            file.write(lines([start(nodeid), *failed]) + newer + lines([ended(nodeid, outcome)]))
         file.write(lines([finish(1)]))
     told = 0
 
@@ -493,7 +493,7 @@ def test_large_output_arrives_whole_and_only_its_end_is_kept(pod: Pod, archive: 
 @pytest.mark.parametrize(
     ("event", "sent"),
     [
-        ({"t": 1.0, "event": "heartbeat"}, None),
+        ({"t": 1.0, "event": "newer"}, None),
         ({"t": 1.0, "event": "phase", "id": "a", "when": "call", "outcome": "passed"}, None),
         (
             failure("a", stdout="o", stderr="e", log="l", text="x" * 9000),

@@ -223,7 +223,7 @@ def test_the_tail_of_a_process_that_died_shows_where_it_was(events: list[Event],
 
 
 def test_without_a_record_the_end_is_the_last_that_was_heard() -> None:
-    events = [*RUNNING, {"t": 177.0, "event": "heartbeat"}]
+    events = [*RUNNING, {"t": 177.0, "event": "newer"}]
     assert summary_of(facts(events, None))["endedAt"] == 177.0
 
 

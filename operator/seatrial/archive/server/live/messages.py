@@ -29,8 +29,8 @@ class Message:
 
 
 def messages_of(key: SetKey, events: Iterable[Event]) -> list[Message]:
-    """What is sent of these events: all but heartbeats."""
-    return [message_of(key, slim(event)) for event in events if event.get("event") != "heartbeat"]
+    """What is sent of these events."""
+    return [message_of(key, slim(event)) for event in events]
 
 
 def message_of(key: SetKey, event: Event) -> Message:
