@@ -51,7 +51,7 @@ def configure_logging(level: str) -> None:
 
 
 async def run(settings: Settings) -> None:
-    """Runs the operator until it is told to stop.
+    """Runs the operator until it is asked to stop.
 
     Raises:
         ClusterError: when there is no cluster to talk to.

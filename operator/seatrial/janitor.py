@@ -102,8 +102,8 @@ async def _main(margin: timedelta, dry_run: bool) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point: 0 when all is in order, 1 when something needs people."""
     parser = argparse.ArgumentParser(prog="python -m seatrial.janitor", description=__doc__)
-    told = "how long after its end an environment is deleted, and how old it must be (default: %(default)s)"
-    parser.add_argument("--margin", type=float, default=300.0, metavar="SECONDS", help=told)
+    margin = "how long after its end an environment is deleted, and how old it must be (default: %(default)s)"
+    parser.add_argument("--margin", type=float, default=300.0, metavar="SECONDS", help=margin)
     parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     given = parser.parse_args(arguments)
     return asyncio.run(_main(timedelta(seconds=given.margin), given.dry_run))

@@ -1,7 +1,7 @@
 """Run by `helm uninstall` before anything is deleted: every run goes, and with it its environment.
 
 The operator still lives then and cleans up the environments as after any deletion of a run. What is waited for, and
-what is said when it does not come to an end in time, is decided by pure functions over what the API server lists.
+what is printed when it does not come to an end in time, is decided by pure functions over what the API server lists.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _name(thing: Object) -> str:
 
 
 def to_delete(left: Left) -> list[tuple[Kind, Object]]:
-    """What has to be told to go: runs, and environments that have no run (those of a run are the operator's work)."""
+    """What has to be deleted: runs, and environments that have no run (those of a run are the operator's work)."""
     uids = {run["metadata"]["uid"] for run in left.runs}
     orphans = [e for e in left.environments if e["metadata"]["labels"][labels.RUN_UID] not in uids]
     asked: list[tuple[Kind, Object]] = [(RUN, run) for run in left.runs] + [(NAMESPACE, e) for e in orphans]
@@ -78,7 +78,7 @@ def describe(left: Left) -> list[str]:
 
 
 def advice(left: Left, seconds: float, namespace: str) -> str:
-    """What is said when the time is over: what is left and what to do."""
+    """What is printed when the time is over: what is left and what to do."""
     return "\n".join(
         [
             f"seatrial: not everything was gone after {seconds:g} s, so nothing is uninstalled. Left:",
@@ -92,7 +92,7 @@ def advice(left: Left, seconds: float, namespace: str) -> str:
 
 
 def farewell(kept: str, namespace: str) -> str:
-    """What is said when all is gone: what stays, and how it goes.
+    """What is printed when all is gone: what stays, and how it goes.
 
     Args:
         kept: name of the claim of the archive's volume, if that stays.
@@ -134,7 +134,7 @@ async def uninstall(cluster: Cluster, seconds: float) -> Left:
         ClusterError: when the API server refuses; that it does not answer for a while is waited out.
     """
     end = time.monotonic() + seconds
-    said: Sequence[str] = ()
+    printed: Sequence[str] = ()
     while True:
         over = time.monotonic() >= end
         try:
@@ -147,9 +147,9 @@ async def uninstall(cluster: Cluster, seconds: float) -> Left:
             if over:
                 raise
             lines = [f"waiting for the API server: {error.message}"]
-        if lines != said:
+        if lines != printed:
             print("\n".join(lines), flush=True)
-            said = lines
+            printed = lines
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -103,8 +103,6 @@ class Kube:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _oldest: int = 0
 
-    # --- objects, as a test uses them --------------------------------------------------------------------------------
-
     def all(self, resource: str, namespace: str = "") -> list[Object]:
         """All objects of a resource."""
         return [o for (r, ns, _), o in self._objects.items() if r == resource and namespace in ("", ns)]
@@ -188,8 +186,6 @@ class Kube:
             await self._store("DELETED", key, self._objects[key])
         if body := self._objects.get(("namespaces", "", name)):
             await self._store("DELETED", ("namespaces", "", name), body)
-
-    # --- HTTP --------------------------------------------------------------------------------------------------------
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request."""

@@ -18,6 +18,7 @@ from seatrial.api.times import format_time
 from seatrial.archive.client.feed import FeedResult
 from seatrial.controller.provision import PARALLEL_ENVIRONMENTS
 from seatrial.facts.attempt import ShardRef
+from seatrial.kube.errors import UnavailableError
 from tests.api.kube import Write, failure
 from tests.api.world import SPEC, World, living, orphan
 from tests.unit import builders
@@ -287,9 +288,6 @@ async def test_a_run_that_goes_in_spite_of_its_finalizer_leaves_no_environment(w
     await world.until(lambda: world.kube.left_over() == {}, "nothing left over")
 
 
-# --- faults at every write -------------------------------------------------------------------------------------------
-
-
 class Once:
     """A fault at the n-th write of the run, once."""
 
@@ -552,3 +550,47 @@ async def test_a_failed_run(world: World) -> None:
     assert run is not None
     assert (run.status.verdict, run.status.tests_summary) == ("Failed", "2/3")
     assert run.status.failures[0].id == "t.py::test_b"
+
+
+async def test_an_api_server_that_was_away_is_noticed_with_its_first_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All runs go on at once, however long the next try of each would have waited."""
+    monkeypatch.setattr("seatrial.controller.work_queue.FIRST_RETRY", 3600.0)
+    monkeypatch.setattr("seatrial.controller.work_queue.LONGEST_UNANSWERED", 3600.0)
+    monkeypatch.setattr("seatrial.controller.provision.GRANT_SECONDS", 0.0)
+    app = await world.until(lambda: world.application, "operator")
+    await world.until(lambda: app.listed, "ready")
+    failed: set[str] = set()
+    request = app.run_pass._cluster.request
+
+    async def unanswered(method: str, path: str, *of: Any, **options: Any) -> Any:
+        if "orders-" in path:
+            failed.add(path)
+        raise UnavailableError("the API server gave no answer: connection refused")
+
+    monkeypatch.setattr(app.run_pass._cluster, "request", unanswered)
+    names = [f"orders-{number}" for number in range(3)]
+    for name in names:
+        await world.apply(name)
+    await world.until(lambda: len(failed) == len(names) and not app.queue._running, "all failed")
+    monkeypatch.setattr(app.run_pass._cluster, "request", request)
+    await world.apply("another")  # the watch is there again
+    await world.until(lambda: all(world.settled(name) for name in names), "all went on")
+
+
+async def test_the_status_says_what_an_environment_waits_for(world: World) -> None:
+    world.hold_tests = True
+    await world.apply()
+    environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
+    await world.until(lambda: world.kube.one("pods", "postgres", environment), "postgres")
+
+    def waits() -> str:
+        return next(c.message for c in world.run().status.conditions if c.type == "Succeeded")  # type: ignore[union-attr]
+
+    assert waits() == "the environment starts"
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: cpu"}
+    await world.kube.change("pods", "postgres", environment, {"status": {"conditions": [unscheduled]}})
+    await world.until(lambda: waits() == "waits for a node: postgres", "said so")
+    await world.kube.change("pods", "postgres", environment, {"status": {"conditions": []}})
+    await world.until(lambda: waits() == "the environment starts", "went on")

@@ -81,8 +81,6 @@ class World:
         self._told: set[str] = set()
         self._stop = asyncio.Event()
 
-    # --- the operator ------------------------------------------------------------------------------------------------
-
     async def start(self) -> None:
         """Starts the operator with nothing but what the cluster holds."""
         self.starts += 1
@@ -109,8 +107,6 @@ class World:
         self._operator.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await self._operator
-
-    # --- what runs in environments -----------------------------------------------------------------------------------
 
     async def play(self) -> None:
         """Starts the pods of environments as they are created and, unless held, lets their tests pass."""
@@ -153,8 +149,6 @@ class World:
         if (testing or self.starts > 1) and uid not in self.archive.results:
             self.archive.results[uid] = self.summary()
             self.archive.tell(FeedResult(uid, 1, 0, "sha256:x", self.archive.results[uid]))
-
-    # --- what tests do -----------------------------------------------------------------------------------------------
 
     async def apply(self, name: str = "orders", namespace: str = "team-a", **spec: Any) -> str:
         """Creates a run, as a user does; returns its uid."""

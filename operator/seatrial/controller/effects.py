@@ -81,17 +81,17 @@ class Effects:
         self._cache.update_run(await self._set_finalizers(run, (*run.metadata.finalizers, FINALIZER)))
 
     async def _remove_finalizer(self, run: IntegrationRun) -> None:
-        """The last look is at the cluster itself: the watch may not have told of a namespace yet."""
+        """The last look is at the cluster itself: the watch may not have shown a namespace yet."""
         if await self._environments.is_there(run.scope):  # the next pass cleans it up
             raise UnavailableError(f"namespace {run.scope.namespace} is still there", 503, retry_after=0.1)
-        # not into the cache: the watch may have told already that the run is gone, and even of its successor
+        # not into the cache: by the watch the run may be gone already, and even have a successor
         others = tuple(each for each in run.metadata.finalizers if each not in OWN_FINALIZERS)
         with contextlib.suppress(NotFoundError):
             await self._set_finalizers(run, others)
 
     async def _set_finalizers(self, run: IntegrationRun, wanted: tuple[str, ...]) -> dict[str, Any]:
         of, current = run.metadata, self._cache.current(run.scope)
-        if current is None:  # the watch has told meanwhile that it is gone, or of its successor
+        if current is None:  # by the watch it is gone meanwhile, or has a successor
             raise NotFoundError(f"run {of.namespace}/{of.name} is gone", 404)
         version = current["metadata"]["resourceVersion"]
         change = {"metadata": {"finalizers": list(wanted), "resourceVersion": version}}

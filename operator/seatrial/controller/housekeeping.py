@@ -85,7 +85,7 @@ class Housekeeper:
         return age >= self._settings.orphan_margin_seconds
 
     async def resync(self) -> int:
-        """Forgets what is not in the cluster any more, and learns of runs that no watch has told; returns how much
+        """Forgets what is not in the cluster any more, and learns of runs that no watch has shown; returns how much
         that was.
 
         A watch that had to begin anew (410) lists what there is and says nothing of what went. Three lists, whatever
@@ -107,12 +107,12 @@ class Housekeeper:
         return changed
 
     async def knows_all(self) -> bool:
-        """Whether the watches have told of everything that is in the cluster."""
+        """Whether the watches have shown everything that is in the cluster."""
         present = await self._present()
         return all(present[kind].keys() <= uids for kind, uids in self._cache.names().items())
 
     async def _present(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """What the watches are to tell of, by kind and uid, as the cluster lists it."""
+        """What the watches are to show, by kind and uid, as the cluster lists it."""
         kinds = {"runs": (RUN, None), "namespaces": (NAMESPACE, labels.SELECTOR), "pods": (POD, labels.SELECTOR)}
         return {
             what: {body["metadata"]["uid"]: body for body in await self._cluster.list(kind, labels=selector)}

@@ -131,7 +131,7 @@ class Application:
 
     @staticmethod
     async def _keep(work: Callable[[], Awaitable[None]]) -> None:
-        """Keeps a piece of work going: whatever ends it is said, and it begins anew."""
+        """Keeps a piece of work going: whatever ends it is logged, and it begins anew."""
         while True:
             try:
                 await work()

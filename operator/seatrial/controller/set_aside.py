@@ -101,7 +101,7 @@ class SetAside:
         if not status.get("verdict"):
             await self._write(of, self._verdict(body))
             self._metrics.finished.labels(str(Verdict.ERRORED), str(Reason.INTERNAL_ERROR)).inc()
-            return CHECK_SECONDS  # the watch tells of it sooner
+            return CHECK_SECONDS  # the watch wakes the run sooner
         attempt = status.get("attempt")
         name = environment_namespace(of["name"], of["uid"], attempt if isinstance(attempt, int) else 1)
         if await self._is_there(name, body):

@@ -1,4 +1,4 @@
-"""Writes statuses, and tells of transitions: Kubernetes Events, metrics, the log."""
+"""Writes statuses, and publishes transitions: Kubernetes Events, metrics, the log."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class StatusWriter:
         self._metrics, self._clock = metrics, clock
 
     async def write(self, run: IntegrationRun, plan: Plan) -> None:
-        """Writes the status of a plan if it differs from the run's, then tells of the transition.
+        """Writes the status of a plan if it differs from the run's, then publishes the transition.
 
         Raises:
             ConflictError: somebody else has changed the run meanwhile.
             ClusterError: the request failed.
         """
         plan = await self._without_secrets(run, plan)
-        if await self._write(run, plan.status):  # told once, now: the next pass sees no transition any more
+        if await self._write(run, plan.status):  # published once, now: the next pass sees no transition any more
             await self._publish(run, plan)
 
     async def _without_secrets(self, run: IntegrationRun, plan: Plan) -> Plan:
-        """The verdict's plan, masked: its message quotes what programs have said last."""
+        """The verdict's plan, masked: its message quotes the last lines of programs."""
         if plan.status.verdict is None or run.status.verdict is not None:
             return plan
         masker = await self._maskers.of(run)

@@ -33,7 +33,7 @@ class WorkQueue(Generic[K]):
         self._handler, self._is_unanswered = handler, is_unanswered
         self._unanswered: set[K] = set()
         self._running: set[K] = set()
-        self._again: set[K] = set()
+        self._added_meanwhile: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,7 +44,7 @@ class WorkQueue(Generic[K]):
         if self._open:
             return
         self._open = True
-        waiting, self._again = self._again, set()
+        waiting, self._added_meanwhile = self._added_meanwhile, set()
         for key in waiting:
             self.add(key)
 
@@ -61,7 +61,7 @@ class WorkQueue(Generic[K]):
     def add(self, key: K) -> None:
         """The key wants attention now."""
         if not self._open or key in self._running:
-            self._again.add(key)
+            self._added_meanwhile.add(key)
             return
         self._cancel_timer(key)
         self._running.add(key)
@@ -102,8 +102,8 @@ class WorkQueue(Generic[K]):
             self._note_answer(key)
         finally:
             self._running.discard(key)
-        if key in self._again:
-            self._again.discard(key)
+        if key in self._added_meanwhile:
+            self._added_meanwhile.discard(key)
             self.add(key)
         elif due is not None and self._open:
             self.add_after(key, due)

@@ -140,7 +140,7 @@ class FactsCache:
         return key
 
     def update_run(self, body: Object) -> None:
-        """Remembers what a request for a run was answered; not if the watch has told meanwhile that the run is gone."""
+        """Remembers the answer to a request for a run; not if by the watch the run is gone meanwhile."""
         old = self.runs.get((body["metadata"]["namespace"], body["metadata"]["name"]))
         if old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]:
             self.put_run(body)

@@ -19,14 +19,14 @@ def _termination(state: Object | None) -> Termination | None:
     if not state:
         return None
     message = (state.get("message") or "").strip()
-    said = TerminationMessage.find(message)
+    found = TerminationMessage.find(message)
     return Termination(
         int(state.get("exitCode", -1)),
         state.get("reason") or "",
-        message if said is None else said.message,
+        message if found is None else found.message,
         parse_time(state.get("finishedAt")),
         parse_time(state.get("startedAt")),
-        "" if said is None else said.code,
+        "" if found is None else found.code,
     )
 
 

@@ -196,7 +196,8 @@ def said(found: Diagnosis | None, reason: str | None, says: tuple[str, ...]) -> 
 
 def whole(found: Diagnosis | None, reason: str | None, message: str) -> None:
     """Compares a diagnosis with its whole message."""
-    assert (found.reason, found.message) == (reason, message) if found else (reason, message) == (None, "")
+    seen = (found.reason, found.message) if found else (None, "")
+    assert seen == (reason, message)
 
 
 @pytest.mark.parametrize("case", PODS.values(), ids=PODS.keys())
@@ -232,7 +233,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "failed because a service is gone": (b.summary("failed", lost=[REFUSED]), "Errored", "ServiceLost", 'lost while the tests ran: postgres (connection refused); start the run again'),
     "collection": (
         b.summary("collection-error", collectionErrors=[{"id": "t.py", "message": "No module named 'x'"}]),
-        "Failed", "CollectionError", "pytest could not collect the tests: t.py: No module named 'x'",
+        "Failed", "CollectionError", "pytest could not collect the tests: t.py: No module named 'x'; 3 passed",
     ),
     "nothing": (b.summary("no-tests"), "Errored", "NoTestsCollected", "pytest found no test to run with markers='p0': check spec.tests"),
     "usage": (
