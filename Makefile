@@ -9,7 +9,7 @@ CLUSTER := tests/cluster/cluster
 GO := CGO_ENABLED=0 go
 IN_CLUSTER := eval "$$($(CLUSTER) env)";
 
-.PHONY: help demo test check unit e2e fuzz cluster cluster-down images install uninstall generate lock bench fmt
+.PHONY: help demo test check unit e2e fuzz fuzz-launcher cluster cluster-down images install uninstall generate lock bench fmt
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,7 +75,15 @@ unit: .venv ## unit and API tests, without a cluster
 	export PATH="$$(dirname "$$helm"):$$PATH"
 	$(GO) -C runner/launch vet -trimpath ./...
 	$(GO) -C runner/launch test -trimpath ./...
+	$(MAKE) --no-print-directory fuzz-launcher FUZZ_TIME=2s
 	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -m "not cluster and not apiserver" -n 2
+
+FUZZ_TIME := 60s
+fuzz-launcher: ## the launcher's parsers with made-up input; FUZZ_TIME=60s for each
+	@cd runner/launch
+	for target in $$(grep -oh '^func Fuzz[A-Za-z]*' *_test.go | cut -c6-); do
+	  found=$$($(GO) test -trimpath -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) . 2>&1) || { echo "$$found"; exit 1; }
+	done
 
 e2e: install ## end-to-end tests on the real cluster
 	@echo "== a kube-apiserver alone: schema, rights, policies, manifests"
@@ -91,7 +99,7 @@ e2e: install ## end-to-end tests on the real cluster
 	$(GO) -C tests/cluster/src test -trimpath ./podnet
 	$(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
 
-fuzz: .venv ## thousands of specs that the schema accepts, others each time (SEATRIAL_FUZZ: how many)
+fuzz: .venv fuzz-launcher ## thousands of specs that the schema accepts, others each time (SEATRIAL_FUZZ: how many)
 	@export SEATRIAL_FUZZ=$${SEATRIAL_FUZZ:-2000} SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode)
 	$(PY) -m pytest tests/unit/specs tests/api/test_specs.py --hypothesis-show-statistics
 

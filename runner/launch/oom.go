@@ -55,7 +55,7 @@ func oomCandidates(membership string) []string {
 		default:
 			continue
 		}
-		candidates = append(candidates, filepath.Join(base, fields[2], file), filepath.Join(base, file))
+		candidates = append(candidates, filepath.Join(base, filepath.Join("/", fields[2]), file), filepath.Join(base, file))
 	}
 	return candidates
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from seatrial.archive.client.errors import ArchiveUnavailableError, excerpt
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.feed import FeedHello, FeedLive, FeedResult, parse_feed_line
+
+__all__ = ["FeedConnected", "FeedEvent", "FeedLive", "FeedLost", "FeedResult", "parse_feed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +23,6 @@ class FeedLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class FeedLive:
-    """Something happened in a running shard."""
-
-    uid: str
-    attempt: int
-    shard: int
-    event: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedResult:
-    """A shard's result is complete in the archive."""
-
-    uid: str
-    attempt: int
-    shard: int
-    digest: str
-    summary: dict[str, Any]
-
-
 FeedEvent = FeedConnected | FeedLost | FeedLive | FeedResult
 
 
@@ -52,17 +33,7 @@ def parse_feed(line: str) -> FeedEvent | None:
         ArchiveUnavailableError: this is no line of a feed.
     """
     try:
-        message = json.loads(line)
-        match message["type"]:
-            case "hello":
-                return FeedConnected()
-            case "live":
-                return FeedLive(message["uid"], message["attempt"], message["shard"], message["event"])
-            case "result":
-                return FeedResult(
-                    message["uid"], message["attempt"], message["shard"], message["digest"], message["summary"]
-                )
-            case _:
-                return None
-    except (ValueError, TypeError, KeyError) as error:
+        found = parse_feed_line(line)
+    except ProtocolError as error:
         raise ArchiveUnavailableError(f"what answered is not the archive's feed: {excerpt(line.encode())}") from error
+    return FeedConnected() if isinstance(found, FeedHello) else found

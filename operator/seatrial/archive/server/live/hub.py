@@ -18,9 +18,10 @@ from dataclasses import replace
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.live.limits import Limits
 from seatrial.archive.server.live.listener import Listener
-from seatrial.archive.server.live.messages import Event, Message, address, line, live_message, message_of
+from seatrial.archive.server.live.messages import Event, Message, line, live_message, message_of
 from seatrial.archive.server.live.state import LiveRun, LiveShard
 from seatrial.archive.server.sets.results import Result
+from seatrial_protocol.feed import FeedHello, FeedResult
 
 MILESTONES = frozenset({"open", "start"})
 """Sent to the operator, each once a shard: the gates are open, the first test has started."""
@@ -59,7 +60,8 @@ class Hub:
 
     def result(self, result: Result) -> None:
         """Takes the result of a shard: told to everybody at once."""
-        self._to_feed({"type": RESULT_EVENT, **address(result.key), "digest": result.digest, "summary": result.summary})
+        key = result.key
+        self._to_feed(FeedResult(key.uid, key.attempt, key.shard or 0, result.digest, result.summary).to_json())
         self._remember_result(self._run(result.key.uid), result)
         self._evict(result.key.uid)
 
@@ -85,7 +87,7 @@ class Hub:
         ]
         missed = [live_message(key, event) for key, shard in running for event in shard.milestones.values()]
         try:
-            yield line({"type": "hello"})
+            yield line(FeedHello().to_json())
             for event in missed:
                 yield line(event)
             async for message in listener.messages(line({"type": "ping"}), self._limits.ping_seconds):

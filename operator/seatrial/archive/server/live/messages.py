@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.archive.model.keys import SetKey
+from seatrial_protocol.feed import FeedLive
 
 Event = dict[str, Any]
 
@@ -63,12 +64,7 @@ def _cut(text: str) -> str:
 
 def live_message(key: SetKey, event: Event) -> Event:
     """An event of a shard, as the feed has it."""
-    return {"type": "live", **address(key), "event": event}
-
-
-def address(key: SetKey) -> Event:
-    """Run, attempt and shard, as the feed has them."""
-    return {"uid": key.uid, "attempt": key.attempt, "shard": key.shard}
+    return FeedLive(key.uid, key.attempt, key.shard or 0, event).to_json()
 
 
 def encoded(value: Event) -> bytes:
