@@ -114,9 +114,9 @@ async def told(feed: Any, kind: type) -> Any:
 async def test_the_feed_tells_live_events_and_results(server: Server) -> None:
     async with server.client() as client, aclosing(client.feed()) as feed:
         assert await anext(feed) == FeedConnected()
-        await server.shard().live({"event": "collected", "count": 3})
+        await server.shard().live({"event": "open", "t": 1.5})
         digest = await server.shard().whole()
-        assert await anext(feed) == FeedLive(UID, 1, 0, {"event": "collected", "count": 3})
+        assert await anext(feed) == FeedLive(UID, 1, 0, {"event": "open", "t": 1.5})
         assert await anext(feed) == FeedResult(UID, 1, 0, digest, json.loads(summary()))
 
 
