@@ -54,8 +54,9 @@ async def measure(repeat: int, patience: float) -> tuple[list[report.Repetition]
             for number in range(1, repeat + 1):
                 rounds.append(found := await one_round(bench, patience))
                 say(
-                    f"{number}/{repeat}: first test {found.floor.first_test:.2f} s by hand, {found.quickstart.first_test:.2f} s "
-                    f"as a run; verdict after {found.quickstart.verdict:.2f} s, gone after {found.quickstart.clean_up:.2f} s; "
+                    f"{number}/{repeat}: first test {found.floor.first_test:.2f} s by hand, "
+                    f"{found.quickstart.first_test:.2f} s as a run; "
+                    f"verdict after {found.quickstart.verdict:.2f} s, gone after {found.quickstart.clean_up:.2f} s; "
                     f"whole job {found.script:.2f} s by hand, {found.job.whole:.2f} s as a run "
                     f"({100 * found.busy:.0f} % busy before)"
                 )

@@ -1,4 +1,4 @@
-"""Whether the machine has come to rest: what one measurement leaves behind, or others do, is not to be measured with the next."""
+"""Whether the machine is at rest: no measurement may include what the one before, or others, left behind."""
 
 from __future__ import annotations
 

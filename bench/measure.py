@@ -1,4 +1,4 @@
-"""The four things that are measured: the floor, the by-hand script, the quickstart's run, and the script's job as a run."""
+"""What is measured: the floor, the by-hand script, the quickstart's run, and the script's job as a run."""
 
 from __future__ import annotations
 

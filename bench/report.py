@@ -19,7 +19,7 @@ class Repetition:
     job: Run
     quickstart: Run
     busy: float
-    """The largest share of the machine's CPU time that was in use just before one of the measurements; -1 if unknown."""
+    """The largest share of the machine's CPU time in use just before a measurement; -1 if unknown."""
 
 
 @dataclass(frozen=True)

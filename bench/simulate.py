@@ -228,6 +228,7 @@ async def _measure(count: int, spec: Object, kube: Kube, player: Player, process
     _, most = resident(process.pid)
     print(f"writes of a run: {len(kube.writes) / count:.1f} ({writes / count:.1f} until its tests)")
     print(
-        f"the operator's memory: {most / 1e6:.0f} MB, bound {BOUND_BYTES / 1e6:.0f} MB: {'ok' if most <= BOUND_BYTES else 'OVER'}"
+        f"the operator's memory: {most / 1e6:.0f} MB, bound {BOUND_BYTES / 1e6:.0f} MB: "
+        f"{'ok' if most <= BOUND_BYTES else 'OVER'}"
     )
     return int(most > BOUND_BYTES)

@@ -1,7 +1,7 @@
 """``events.jsonl`` (the plugin) and ``gates.jsonl`` (the launcher): what happens in a shard, one JSON object a line.
 
-Each has ``t``, its time in seconds since 1970, and ``event``, its kind. The collector passes them on live, shortened; two
-kinds are made on that way: ``dropped`` by the collector, ``progress`` by the archive.
+Each has ``t``, its time in seconds since 1970, and ``event``, its kind. The collector passes them on live, shortened;
+two kinds are made on that way: ``dropped`` by the collector, ``progress`` by the archive.
 """
 
 from __future__ import annotations

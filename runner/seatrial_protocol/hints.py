@@ -1,4 +1,4 @@
-"""``hints.json``: the lines of the evidence that show why a run did not pass. The operator writes, the archive reads it.
+"""``hints.json``: the lines of the evidence that show why a run did not pass. Operator to archive.
 
 Decisions are made by a hint's code and data; title and advice are made of them for people.
 """

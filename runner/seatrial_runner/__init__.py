@@ -1,3 +1,3 @@
-"""What Seatrial puts next to the user's tests: a pytest plugin and the collector of its results. Standard library only."""
+"""What runs next to the user's tests: a pytest plugin and the collector of results. Standard library only."""
 
 __version__ = "0.1.0"

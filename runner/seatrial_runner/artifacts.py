@@ -163,7 +163,7 @@ def find(
 
 
 def _written(root: str, paths: Sequence[str], since_ns: Optional[int]) -> Iterator[str]:
-    """Those of the paths below ``root`` that are regular files on its volume, written since then and kept by no tool."""
+    """The paths below ``root`` that are regular files on its volume, written since then, and no tool's cache."""
     if since_ns is None or not paths:
         return
     device = os.lstat(root).st_dev

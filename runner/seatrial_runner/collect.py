@@ -1,9 +1,9 @@
 """The collector: a sidecar of the tests that brings their results to the archive.
 
 While the tests run it follows what the plugin and the launcher write, sends it live, and keeps the reports up to date.
-When the launcher has recorded how pytest ended, or the kubelet asks to end, little is left to do: send what is new, then
-the manifest. Everything that is sent depends on the files alone, so a collector that is started again sends the same
-bytes.
+When the launcher has recorded how pytest ended, or the kubelet asks to end, little is left to do: send what is new,
+then the manifest. Everything that is sent depends on the files alone, so a collector that is started again sends the
+same bytes.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ def live_form(event: Event) -> Optional[dict[str, Any]]:
 class Live:
     """Sends live events from a thread of its own, so that a slow archive delays nothing.
 
-    They are for people who watch; the results don't depend on them. What doesn't fit the backlog is dropped and counted.
+    They are for people who watch; the results don't depend on them. What doesn't fit the backlog is dropped and
+    counted.
     """
 
     def __init__(self, archive: Uploader) -> None:

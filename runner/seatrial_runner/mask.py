@@ -1,4 +1,4 @@
-"""Known secrets don't leave with the results: what the operator lists is replaced by ``***`` in everything that is uploaded."""
+"""Replaces known secrets, which the operator lists, by ``***`` in everything that is uploaded."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Mask:
 class Masked:
     """A stream of bytes without secrets, also where a secret comes in two pieces.
 
-    What may be the beginning of a secret is held back until more comes; a whole line never is. With `same_size` a secret
-    gives way to as many stars as it had bytes, for files in which places count.
+    What may be the beginning of a secret is held back until more comes; a whole line never is. With `same_size` a
+    secret gives way to as many stars as it had bytes, for files in which places count.
     """
 
     def __init__(self, mask: Mask, *, same_size: bool = False) -> None:

@@ -60,7 +60,8 @@ class ApiServer:
         path = self.folder / f"kubeconfig-{abs(hash(token))}"
         cluster = {"server": self.url, "certificate-authority": str(self.folder / "certs" / "apiserver.crt")}
         path.write_text(yaml.safe_dump({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": cluster}],
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": cluster}],
             "users": [{"name": "u", "user": {"token": token}}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "default"}}],
         }))  # fmt: skip

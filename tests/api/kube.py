@@ -1,4 +1,4 @@
-"""A small Kubernetes API in this process, over real HTTP: enough of lists, watches, patches and deletions to run the operator.
+"""A small Kubernetes API in this process, over real HTTP: what the operator needs of lists, watches and writes.
 
 It keeps what matters for an operator's correctness: resource versions and conflicts, watches that replay from the
 version of a list, finalizers, preconditions, namespaces that end a while after their deletion. Faults can be put
@@ -55,7 +55,7 @@ class Write:
 
 
 Fault = Callable[[Write, str], Awaitable[web.StreamResponse | None]]
-"""Called "before" and "after" each write; an answer given before stops the write, one given after replaces the reply."""
+"""Called "before" and "after" each write: an answer before stops the write, one after replaces the reply."""
 
 
 def failure(code: int, reason: str, message: str = "made to fail") -> web.Response:

@@ -38,7 +38,8 @@ def namespace(**labels: str | None) -> Object:
 def binding(where: str, **changes: Any) -> Object:
     """The RoleBinding of an environment, with these fields changed."""
     return {
-        "apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": "seatrial-operator", "namespace": where},
+        "apiVersion": f"{RBAC}/v1", "kind": "RoleBinding",
+        "metadata": {"name": "seatrial-operator", "namespace": where},
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "seatrial-environment"},
         "subjects": [{"kind": "ServiceAccount", "name": "seatrial-operator", "namespace": SYSTEM}],
     } | changes  # fmt: skip

@@ -1,4 +1,4 @@
-"""The real operator (kopf, work queue, client) against an API in this process: whole runs, and what may go wrong in them."""
+"""The real operator (kopf, work queue, client) against an API in this process: whole runs, and their faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's rights and what it does with them, compared: nothing is asked for without a right, no right is unused."""
+"""The operator's rights against its requests: no request lacks a right, no right is unused."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""From version 0.1.0 to this one, with runs under way: helm takes over the definition, the API server keeps the runs, the
-operator judges them.
+"""From version 0.1.0 to this one, with runs under way: helm takes over the definition, the API server keeps the runs,
+the operator judges them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything around the operator that a run needs, played in this process: kubelet, collector, archive; and the real operator."""
+"""What a run needs around the real operator, simulated in this process: kubelet, collector, archive."""
 
 from __future__ import annotations
 

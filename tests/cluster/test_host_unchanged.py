@@ -1,7 +1,7 @@
 """A cluster made here leaves the host as it was, comes back after its processes were killed, and is gone after `down`.
 
-Makes a cluster of its own beside the one in use. Only for machines where the node image is made here (see README.md): elsewhere
-Docker or Podman manages the host's network, not this project.
+Makes a cluster of its own beside the one in use. Only for machines where the node image is made here (see README.md):
+elsewhere Docker or Podman manages the host's network, not this project.
 """
 
 from __future__ import annotations

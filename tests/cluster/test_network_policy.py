@@ -1,7 +1,8 @@
 """The cluster that these tests run on enforces NetworkPolicies in both directions, also by the labels of namespaces.
 
-The product's isolation rests on this, so a cluster that silently lets everything through must not pass for a test cluster.
-Runs on the cluster of the current context (`eval "$(tests/cluster/cluster env)"`); needs the image below on its nodes.
+The product's isolation rests on this, so a cluster that silently lets everything through must not pass for a test
+cluster. Runs on the cluster of the current context (`eval "$(tests/cluster/cluster env)"`); needs the image below on
+its nodes.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class Network:
         return answer
 
     def expect(self, namespace: str, wanted: dict[str, bool]) -> None:
-        """Waits until the client in the namespace reaches exactly what is wanted (policies take effect a moment after they are written)."""
+        """Waits until the client reaches exactly what is wanted: policies take effect a moment after the write."""
         deadline = time.monotonic() + SETTLES
         while (seen := self.reaches(namespace, *wanted)) != wanted:
             assert time.monotonic() < deadline, f"from {namespace}: seen {seen}, wanted {wanted}"
@@ -230,7 +231,7 @@ def test_address_blocks(network: Network) -> None:
 
 
 def test_a_pod_is_never_outside_its_policies(network: Network) -> None:
-    """The first connection of a pod's first process is judged already. This is more than Kubernetes promises, so it is asked of our own agent only."""
+    """Policies hold for the first connection of a pod's first process: our agent's promise, not Kubernetes'."""
     if not kubectl("-n", "kube-system", "get", "daemonset", "podnet", "--ignore-not-found"):
         pytest.skip("this cluster's network is not the project's own")
     a, b = network.server(network.a), network.server(network.b)

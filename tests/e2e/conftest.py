@@ -1,4 +1,4 @@
-"""End-to-end tests: the installed operator on a real cluster, driven as its users drive it, left as clean as it was found."""
+"""End-to-end tests: the installed operator on a real cluster, driven as users drive it, left clean."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def archived(uid: str) -> dict[str, Any]:
 
 
 async def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
-    """Gives a Deployment of the release so many pods, and waits until these are ready and no other is left, not even one that ends."""
+    """Scales a Deployment of the release; waits until its pods are ready and all others are gone."""
     changed = await cluster.patch(DEPLOYMENT, deployment, OPERATOR_NAMESPACE, {"spec": {"replicas": replicas}})
     labels = ",".join(f"{key}={value}" for key, value in changed["spec"]["selector"]["matchLabels"].items())
 
@@ -200,7 +200,8 @@ class Release:
         """Installs the chart as it was before, or with these values in addition."""
         more = ("--set-json", json.dumps(values)) if values else ()
         await call(
-            "helm", "upgrade", "--install", RELEASE[0], CHART, *RELEASE[1:], "--reset-values", "--values", str(self.before),
+            "helm", "upgrade", "--install", RELEASE[0], CHART, *RELEASE[1:], "--reset-values", "--values",
+            str(self.before),
             *more, "--wait", "--timeout", "3m",
         )  # fmt: skip
 

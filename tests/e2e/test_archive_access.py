@@ -25,7 +25,8 @@ async def account(cluster: Cluster, namespace: str, role: str | None) -> str:
     metadata = {"name": "reader", "namespace": namespace}
     await cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     if role:
-        await kubectl("-n", namespace, "create", "rolebinding", "reader", f"--clusterrole={role}", f"--serviceaccount={namespace}:reader")  # fmt: skip
+        await kubectl("-n", namespace, "create", "rolebinding", "reader", f"--clusterrole={role}",
+                      f"--serviceaccount={namespace}:reader")  # fmt: skip
     path = SERVICE_ACCOUNT.path(namespace, "reader", "token")
     answer = await cluster.request(
         "POST", path, "token", body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}

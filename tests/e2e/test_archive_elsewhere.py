@@ -1,4 +1,4 @@
-"""The archive with its files in a bucket and its history in PostgreSQL, on a real MinIO and a real PostgreSQL in the cluster."""
+"""The archive with its files in a bucket (MinIO) and its history in PostgreSQL, both real and in the cluster."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ async def operator_pod(cluster: Cluster) -> dict[str, Any] | None:
 
 @dataclass
 class Killer:
-    """Holds a knife over the operator's process: a pod that sees the node's processes, waiting for one line of input."""
+    """A pod that sees the node's processes and kills the operator's at one line of input."""
 
     process: asyncio.subprocess.Process
 

@@ -1,4 +1,4 @@
-"""Runs that are ended from outside: deleted or cancelled at every moment. Nothing stays, and what had finished is kept."""
+"""Runs ended from outside, deleted or cancelled at any moment: nothing stays, finished tests are kept."""
 
 from __future__ import annotations
 

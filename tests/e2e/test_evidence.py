@@ -21,8 +21,13 @@ pytestmark = pytest.mark.cluster
 IMAGE = "seatrial/pytest:0.1.0"
 TOKEN = "canary-token-7f3a9c51e2"
 PASSWORD = "canary p@ss/wörd 42"
-PRINTS = "import os, base64, urllib.parse; t = os.environ['API_TOKEN']; p = os.environ['PGPASSWORD']; o = os.environ['OTHER_PASSWORD']\n" \
-    "print('I know', t, p, o, base64.b64encode(t.encode()).decode(), base64.b64encode(f'user:{p}'.encode()).decode(), urllib.parse.quote(o), repr(o), flush=True)\n"  # fmt: skip
+PRINTS = (
+    "import os, base64, urllib.parse\n"
+    "t = os.environ['API_TOKEN']; p = os.environ['PGPASSWORD']; o = os.environ['OTHER_PASSWORD']\n"
+    "print('I know', t, p, o, base64.b64encode(t.encode()).decode(), base64.b64encode(f'user:{p}'.encode()).decode(),"
+    " urllib.parse.quote(o), repr(o), flush=True)\n"
+)
+SERVES = f"{PRINTS}import http.server as h\nh.HTTPServer(('', 8000), h.SimpleHTTPRequestHandler).serve_forever()"
 SPEC: dict[str, Any] = {
     "services": {"postgres": {}},
     "env": [{"name": "API_TOKEN", "value": TOKEN}, {"name": "OTHER_PASSWORD", "value": PASSWORD}],
@@ -95,8 +100,8 @@ async def evidence_of(
 async def no_canary(bench: Bench, name: str, files: dict[str, bytes]) -> None:
     """Looks for the planted secrets in all places where what a run's programs say may come to.
 
-    These are: every file of the evidence and of the tests' results, what the archive tells of the run, the run's status,
-    the Kubernetes Events about it, and the logs of operator and archive.
+    These are: every file of the evidence and of the tests' results, what the archive tells of the run, the run's
+    status, the Kubernetes Events about it, and the logs of operator and archive.
     """
     run = yaml.safe_load(await kubectl("get", "irun", name, "-n", bench.namespace, "-o", "yaml"))
     places = {
@@ -119,9 +124,9 @@ async def no_canary(bench: Bench, name: str, files: dict[str, bytes]) -> None:
 
 async def test_failing_tests(bench: Bench, archive: Archive) -> None:
     spec = {
-        "apps": {"web": {"image": IMAGE, "command": ["python", "-c", f"{PRINTS}import http.server as h\nh.HTTPServer(('', 8000), h.SimpleHTTPRequestHandler).serve_forever()"], "port": 8000}},
+        "apps": {"web": {"image": IMAGE, "command": ["python", "-c", SERVES], "port": 8000}},
         "tests": {"artifacts": ["logs/**"]},
-    }  # fmt: skip
+    }
     status, files = await evidence_of(bench, archive, spec, TESTS)
     assert status["reason"] == "TestsFailed"
     assert {

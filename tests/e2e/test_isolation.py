@@ -1,4 +1,4 @@
-"""What the tests' pod can reach: its own services and the archive's way in; nothing else, and no token of Kubernetes."""
+"""What the tests' pod can reach: its own services and the archive's upload port; no token of Kubernetes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 
 
 async def environment(bench: Bench, expires: datetime, **labels: str) -> str:
-    """A namespace like the operator's. It is made by an administrator, since the janitor looks at nothing but its marks."""
+    """A namespace like the operator's, made by an administrator: the janitor looks at labels and annotations alone."""
     name = f"st-janitor-{uuid.uuid4().hex[:5]}"
     ours = {
         "app.kubernetes.io/managed-by": "seatrial",

@@ -1,4 +1,4 @@
-"""A service that goes away in the middle of the tests: the run is Errored by name of that service, whatever the tests say."""
+"""A service is lost during the tests: the run is Errored and names that service, whatever the tests report."""
 
 from __future__ import annotations
 

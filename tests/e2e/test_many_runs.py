@@ -1,4 +1,4 @@
-"""Ten quickstart runs at once on one node: all pass, each in its own environment, and the cluster is as it was before."""
+"""Ten quickstart runs at once on one node: all pass, each in its own environment, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from tests.e2e.conftest import QUICKSTART_TESTS, Bench, eventually, kubectl, qui
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # it looks at all that there is
 
 RUNS = 10
-KINDS = "namespaces,pods,persistentvolumes,persistentvolumeclaims,clusterroles,clusterrolebindings,rolebindings,networkpolicies,jobs"
+KINDS = (
+    "namespaces,pods,persistentvolumes,persistentvolumeclaims,"
+    "clusterroles,clusterrolebindings,rolebindings,networkpolicies,jobs"
+)
 
 
 async def everything() -> set[str]:
-    """The objects of the cluster of which an environment could leave some behind; the janitor's Jobs come and go by themselves."""
+    """The objects that an environment could leave behind; not the janitor's Jobs, which come and go by themselves."""
     template = "{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}{'\\n'}{end}".replace("'", '"')
     found = (await kubectl("get", KINDS, "-A", "-o", f"jsonpath={template}")).splitlines()
     return {line for line in found if "/seatrial-janitor-" not in line}

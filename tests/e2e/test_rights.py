@@ -1,4 +1,4 @@
-"""What the operator's own account may do, asked of the API server in its name: everything in its environments, nothing elsewhere."""
+"""What the operator's account may do, by the API server: everything in its environments, nothing elsewhere."""
 
 from __future__ import annotations
 

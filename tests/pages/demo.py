@@ -1,4 +1,4 @@
-"""Runs as they happen, made up: records, results and evidence in the shapes in which operator and collector send them."""
+"""Made-up runs: records, results and evidence in the shapes in which operator and collector send them."""
 
 from __future__ import annotations
 
@@ -216,7 +216,8 @@ def names(count: int) -> list[str]:
     areas = ("orders", "invoices", "stock", "payments", "customers", "search")
     things = ("is_stored", "is_refused_twice", "shows_its_lines", "can_be_undone", "keeps_its_number", "is_found_again")
     return [
-        f"tests/integration/test_{areas[n % 6]}.py::{'TestNightly::' if n % 5 == 0 else ''}test_{areas[n % 6]}_{things[n // 6 % 6]}"
+        f"tests/integration/test_{areas[n % 6]}.py::"
+        f"{'TestNightly::' if n % 5 == 0 else ''}test_{areas[n % 6]}_{things[n // 6 % 6]}"
         + (f"[case-{n}]" if n >= 36 or n % 4 == 0 else "")
         for n in range(count)
     ]
@@ -229,8 +230,8 @@ def passed(number: int, began: datetime, slower: float = 1.0, flaky: bool = Fals
     if flaky:
         tests[3].reruns, tests[3].message = 1, "AssertionError: the mail was not there after 2 s"
     took = sum(test.seconds + 0.01 for test in tests)
-    times = timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took, verdict=4.6 + took,
-                     cleaned_up=10 + took)  # fmt: skip
+    times = timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took,
+                     verdict=4.6 + took, cleaned_up=10 + took)  # fmt: skip
     rec = record(number, began, timeline=times, components=parts(began, 4.4 + took))
     rec["message"] = "41 tests: 40 passed, 1 skipped"
     files = results({k: rec[k] for k in ("uid", "name", "namespace")}, tests, began.timestamp() + 4.1)
@@ -259,12 +260,13 @@ def failed(number: int, began: datetime) -> Run:
     at = starts + sum(test.seconds + 0.01 for test in tests[:20])
     ends = list(itertools.accumulate(test.seconds + 0.01 for test in tests))
     took = ends[-1]
-    times = timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took, verdict=4.6 + took,
-                     cleaned_up=10 + took)  # fmt: skip
+    times = timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took,
+                     verdict=4.6 + took, cleaned_up=10 + took)  # fmt: skip
     rec = record(
         number, began, phase="Failed", verdict="Failed", reason="TestsFailed", timeline=times,
         components=parts(began, 4.4 + took),
-        message="2 failed, 39 passed, 1 skipped; first: tests/integration/test_orders.py::test_int_020_rejects_an_order_without_stock: "
+        message="2 failed, 39 passed, 1 skipped; first: "
+                "tests/integration/test_orders.py::test_int_020_rejects_an_order_without_stock: "
         'AssertionError: {"detail":"internal error"}',
         startedBy={"by": "ci@example.org", "with": "seatrial", "link": "https://ci.example.org/orders/1234"},
         labels={"branch": "stock-check", "commit": "41c07aa", "seatrial.dev/suite": "integration"},
@@ -275,9 +277,11 @@ def failed(number: int, began: datetime) -> Run:
         (starts + n * 0.31, f'INFO:     10.244.0.17:{40000 + n} - "POST /orders HTTP/1.1" 201 Created')
         for n in range(40)
     ]
-    orders += [(at + 0.12, "ERROR:    Exception in ASGI application"), (at + 0.1201, "Traceback (most recent call last):"),
+    orders += [(at + 0.12, "ERROR:    Exception in ASGI application"),
+               (at + 0.1201, "Traceback (most recent call last):"),
                (at + 0.1202, '  File "/app/orders/stock.py", line 71, in reserve'), (at + 0.1203, f"{error}"),
-               (at + 0.13, 'INFO:     10.244.0.17:41000 - "POST /orders HTTP/1.1" 500 Internal Server Error')]  # fmt: skip
+               (at + 0.13, 'INFO:     10.244.0.17:41000 - "POST /orders HTTP/1.1" 500 Internal Server Error'),
+    ]  # fmt: skip
     postgres = [(1.5, "LOG:  database system is ready to accept connections"),
                 (at + 0.118, 'ERROR:  column "reserved" of relation "stock" does not exist at character 48'),
                 (at + 0.119, "STATEMENT:  UPDATE stock SET reserved = reserved + $1 WHERE sku = $2")]  # fmt: skip
@@ -285,8 +289,8 @@ def failed(number: int, began: datetime) -> Run:
         began, {at + 0.118: 'ERROR:  column "reserved" of relation "stock" does not exist at character 48'}
     ).decode()
     hints = [
-        {"component": "postgres", "file": "logs/postgres.log", "line": line.strip(), "at": line.split(" ")[0], "cause": True,
-         "title": "a column is missing: the schema is older than the app",
+        {"component": "postgres", "file": "logs/postgres.log", "line": line.strip(), "at": line.split(" ")[0],
+         "cause": True, "title": "a column is missing: the schema is older than the app",
          "advice": "Look whether the migration that adds stock.reserved is in the image of schema."},
         {"component": "orders", "file": "logs/orders.log", "line": error, "at": None, "cause": False,
          "title": "orders answered with an error", "advice": "It follows from the missing column."},
@@ -320,8 +324,10 @@ def errored(number: int, began: datetime) -> Run:
     )
     rec = record(
         number, began, phase="Errored", verdict="Errored", reason="ServiceLost",
-        message="postgres ended: out of memory (limit 128Mi, exit 137). Give it more: spec.services.postgres.resources.limits.memory",
-        timeline=timeline(began, queued=0, started=0.2, environmentReady=3.4, firstTest=3.9, verdict=8.2, cleaned_up=13.5),
+        message="postgres ended: out of memory (limit 128Mi, exit 137). "
+                "Give it more: spec.services.postgres.resources.limits.memory",
+        timeline=timeline(began, queued=0, started=0.2, environmentReady=3.4, firstTest=3.9, verdict=8.2,
+                          cleaned_up=13.5),
         components=[
             component("postgres", "service", began, 1.1, 1.6, endedAt=rfc(began + timedelta(seconds=7.3)), exitCode=137,
                       ended="OOMKilled"),
@@ -356,7 +362,8 @@ def not_started(number: int, began: datetime) -> Run:
     """An image that is not there: no test ever began."""
     rec = record(
         number, began, phase="Errored", verdict="Errored", reason="ImagePullFailed",
-        message="orders: the image example/orders:1.4.3 can't be pulled: not found. Push it, or correct spec.apps.orders.image",
+        message="orders: the image example/orders:1.4.3 can't be pulled: not found. "
+                "Push it, or correct spec.apps.orders.image",
         timeline=timeline(began, queued=0, started=0.2, verdict=6.1, cleaned_up=11.4),
         components=[*parts(began, 6.0)[:3],
                     component("orders", "app", began, 0, None) | {"startedAt": None, "imageId": ""}],
@@ -371,8 +378,9 @@ def running(number: int, began: datetime) -> Run:
 
 
 def cancelled(number: int, began: datetime) -> Run:
-    rec = record(number, began, phase="Cancelled", verdict="Cancelled", reason="Cancelled", message="cancelled by spec.cancel",
-                 namespace="team-search", timeline=timeline(began, queued=0, started=0.3, verdict=2.1, cleaned_up=7.5))  # fmt: skip
+    rec = record(number, began, phase="Cancelled", verdict="Cancelled", reason="Cancelled",
+                 message="cancelled by spec.cancel", namespace="team-search",
+                 timeline=timeline(began, queued=0, started=0.3, verdict=2.1, cleaned_up=7.5))  # fmt: skip
     return Run(rec["uid"], rec)
 
 
@@ -422,8 +430,8 @@ def large(number: int, began: datetime, count: int = 20_000) -> Run:
     took = sum(test.seconds + 0.01 for test in tests)
     rec = record(number, began, name="nightly", phase="Failed", verdict="Failed", reason="TestsFailed",
                  message=f"{len(tests[::500])} of {count} tests failed", components=parts(began, took),
-                 timeline=timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1, lastTest=4.1 + took,
-                                   verdict=4.6 + took, cleaned_up=10 + took))  # fmt: skip
+                 timeline=timeline(began, queued=0, started=0.3, environmentReady=3.5, firstTest=4.1,
+                                   lastTest=4.1 + took, verdict=4.6 + took, cleaned_up=10 + took))  # fmt: skip
     lines = [(4 + n * took / 50_000, f'INFO: "GET /orders/{n} HTTP/1.1" 200 OK') for n in range(50_000)]
     evidence = {f"logs/{name}.log": log_of(began, lines) for name in ("orders", "postgres", "minio", "tests")}
     evidence["run.json"] = json.dumps(rec).encode()

@@ -33,9 +33,11 @@ PAGES = {
     "flaky": "/flaky?since=30d",
     "sign-in": "/sign-in",
 }
-
-
-# Anybody can use them
+LOADS_SCRIPT = """address => new Promise(done => {
+  const script = document.createElement('script');
+  script.src = address; script.onerror = done; script.onload = done;
+  document.head.append(script);
+})"""
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -135,9 +137,7 @@ def test_stored_files_are_downloaded_or_run_nothing(open_page: Open, complaints:
         assert "sandbox" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert not answer.headers.get("content-type", "").startswith(("text/html", "image/svg", "text/javascript"))
-    page.evaluate("""address => new Promise(done => {
-      const script = document.createElement('script'); script.src = address; script.onerror = done; script.onload = done;
-      document.head.append(script); })""", next(address for address in stored if address.endswith("evil.js")))  # fmt: skip
+    page.evaluate(LOADS_SCRIPT, next(address for address in stored if address.endswith("evil.js")))
     assert page.evaluate("typeof window.pwned") == "undefined"
     assert "Refused to execute script" in complaints.pop()
 
@@ -197,11 +197,14 @@ def test_twenty_thousand_tests_do_not_make_a_page_heavy(
     figures = []
     for address in ("", "/tests", "/tests?order=duration&text=refused", f"/test?id={quote(demo.names(1)[0])}", "/logs"):
         page = open_page(f"/runs/{demo.uid(70)}{address}")
-        timing = page.evaluate("(() => { const t = performance.getEntriesByType('navigation')[0];"
-                               " return [t.responseEnd - t.requestStart, t.domComplete, t.decodedBodySize]; })()")  # fmt: skip
+        timing = page.evaluate(
+            "(() => { const t = performance.getEntriesByType('navigation')[0];"
+            " return [t.responseEnd - t.requestStart, t.domComplete, t.decodedBodySize]; })()"
+        )
         elements = page.evaluate("document.querySelectorAll('*').length")
         figures.append(
-            f"{address or '/'}: answer {timing[0]:.0f} ms, shown {timing[1]:.0f} ms, {timing[2] / 1024:.0f} KiB, {elements} elements"
+            f"{address or '/'}: answer {timing[0]:.0f} ms, shown {timing[1]:.0f} ms, "
+            f"{timing[2] / 1024:.0f} KiB, {elements} elements"
         )
         assert elements < 6_000
         assert timing[2] < 1024 * 1024

@@ -109,11 +109,14 @@ def summary(outcome: str = "passed", **more: Any) -> dict[str, Any]:
     if outcome == "failed":
         counts |= {"passed": 2, "failed": 1}
     base: dict[str, Any] = {
-        "outcome": outcome, "complete": outcome in ("passed", "failed"), "exitCode": {"passed": 0, "failed": 1}.get(outcome),
+        "outcome": outcome, "complete": outcome in ("passed", "failed"),
+        "exitCode": {"passed": 0, "failed": 1}.get(outcome),
         "signal": None, "oomKilled": False, "running": None, "lost": [], "notReady": [], "tests": counts,
-        "failures": [{"id": "t.py::test_b", "catalogueId": None, "message": "assert 1 == 2"}] if outcome == "failed" else [],
+        "failures": [{"id": "t.py::test_b", "catalogueId": None,
+                      "message": "assert 1 == 2"}] if outcome == "failed" else [],
         "slowest": [{"id": "t.py::test_a", "seconds": 0.5}], "firstTestAt": at(-5).timestamp(),
-        "lastTestEndedAt": at(-1).timestamp(), "gatesOpenAt": at(-6).timestamp(), "run": {"uid": UID}, "attempt": 1, "shard": 0,
+        "lastTestEndedAt": at(-1).timestamp(), "gatesOpenAt": at(-6).timestamp(), "run": {"uid": UID}, "attempt": 1,
+        "shard": 0,
     }  # fmt: skip
     return {**base, **more}
 

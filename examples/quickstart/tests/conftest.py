@@ -1,4 +1,4 @@
-"""How the tests reach the system: over HTTP as a customer does, and behind it into database, bucket and workflow history.
+"""How the tests reach the system: over HTTP as a customer does, and behind it: database, bucket, workflow history.
 
 Where everything is stands in the environment. Each test makes its own products, so tests don't touch each other.
 """

@@ -1,4 +1,4 @@
-"""The service itself: it is up, its schema is the newest, its catalogue is what the database says, it refuses nonsense."""
+"""The service itself: it is up, has the newest schema, lists what the database holds, refuses nonsense."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ class Environments:
             await self.is_there(scope)
 
     async def clean_up_abandoned(self, key: Key) -> None:
-        """Deletes environments whose run is gone although it had a finalizer: when a deletion without finalizers is under
-        way while one is added, the API server takes both, and the run goes.
+        """Deletes environments whose run is gone although it had a finalizer: when a deletion without finalizers is
+        under way while one is added, the API server takes both, and the run goes.
 
         The run is looked for in the cluster itself before anything is deleted.
         """

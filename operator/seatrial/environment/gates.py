@@ -49,7 +49,7 @@ def of_step(steps: Sequence[Migration], step: int) -> tuple[Gate, ...]:
 
 
 def app_ports(app: App) -> dict[str, int]:
-    """The ports at which an app can be reached: the main one first, last the one of its readiness if that is another."""
+    """The ports at which an app is reached: the main one first, its readiness port, if it is another, last."""
     named = ordered_ports(app.ports)
     main = main_port(app)
     if main is None:

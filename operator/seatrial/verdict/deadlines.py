@@ -49,7 +49,7 @@ def limit_of(run: IntegrationRun, facts: AttemptFacts, started: datetime) -> tup
 
 
 def explained_by(facts: AttemptFacts, now: datetime) -> datetime:
-    """Until when pods are waited for to say who ended pytest, a service or an app; not at all if they do or nobody did."""
+    """Until when to wait for pods to show who ended pytest, a service or an app; now if they do or nobody did."""
     result, pod = facts.shard.result, facts.shard.pod
     if result is None or result.received_at is None or result.summary is None:
         return now

@@ -1,7 +1,8 @@
 """JUnit XML, as GitHub's actions, GitLab and Jenkins read it.
 
 It follows the schema of Jenkins' xUnit plugin (junit-10.xsd), and adds to each test what that schema doesn't know but
-many readers do: ``file`` and ``line`` (GitHub's annotations, GitLab's links) and ``properties`` (Jenkins' JUnit plugin).
+many readers do: ``file`` and ``line`` (GitHub's annotations, GitLab's links) and ``properties`` (Jenkins' JUnit
+plugin).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Builds the project's images and writes each as an archive that `kind load image-archive` takes.
 
-Prints the archives' paths, one a line, to stdout; progress goes to stderr. What is built already is not built again: an archive's
-name holds a hash of all that its image is made of. images.toml lists the images.
+Prints the archives' paths, one a line, to stdout; progress goes to stderr. What is built already is not built again: an
+archive's name holds a hash of all that its image is made of. images.toml lists the images.
 
-With a Docker daemon, `docker build` builds; without one, `podman build`. Where no registry can be reached, the base images are made here
-under their usual names: Debian from its packages (mmdebstrap), Go's image from that and this machine's own Go.
+With a Docker daemon, `docker build` builds; without one, `podman build`. Where no registry can be reached, the base
+images are made here under their usual names: Debian from its packages (mmdebstrap), Go's image from that and this
+machine's own Go.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ LOGS = IMAGES / "logs"
 DEBIAN = "docker.io/library/debian:trixie-slim"
 GOLANG = "docker.io/library/golang:1.26-trixie"
 
-# Settings of the package clients that a machine may need to reach their registries: given to the build, never kept in an image.
+# Settings of the package clients that a machine may need to reach their registries: given to the build, never kept in
+# an image.
 CLIENT_SETTINGS = ("PIP_INDEX_URL", "GOPROXY", "GOSUMDB")
 
-# What the build borrows of this machine is mounted below a folder that every base image has, so that no mount point stays in an image.
+# What the build borrows of this machine is mounted below a folder that every base image has, so that no mount point
+# stays in an image.
 BORROWED = "/mnt"
 
 # Debian's own images keep apt from leaving its caches behind; a base made here does the same.
@@ -241,7 +244,8 @@ def choose_engine() -> Engine:
         return Engine("docker", [])
     if not shutil.which("podman"):
         raise BuildError(
-            "no Docker daemon answers and Podman is not installed: start Docker, or install Podman (apt-get install podman mmdebstrap)"
+            "no Docker daemon answers and Podman is not installed: "
+            "start Docker, or install Podman (apt-get install podman mmdebstrap)"
         )
     # The image store, and settings with which Podman works on any machine, are those of the test cluster.
     settings = subprocess.run(
@@ -254,8 +258,9 @@ def choose_engine() -> Engine:
 
 
 def borrowed() -> list[str]:
-    """Options of `podman build` that lend the build this machine's certificate authorities (a proxy before the registries may have its own) and
-    what its Go has downloaded and compiled."""
+    """Options of `podman build` that lend the build this machine's certificate authorities (a proxy before the
+    registries may have its own) and what its Go has downloaded and compiled.
+    """
     folder = IMAGES / "borrowed"
     for name in ("go-modules", "go-build"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -293,7 +298,8 @@ def ensure_base(engine: Engine, base: str, fresh: bool) -> None:
         return
     say(
         "base",
-        f"{base}: no registry can be reached; making it from {'Debian packages' if base == DEBIAN else 'Debian and the Go of this machine'}",
+        f"{base}: no registry can be reached; making it from "
+        f"{'Debian packages' if base == DEBIAN else 'Debian and the Go of this machine'}",
     )
     with tempfile.TemporaryDirectory(dir=IMAGES, prefix="base-") as folder:
         context = Path(folder)
@@ -307,7 +313,7 @@ def ensure_base(engine: Engine, base: str, fresh: bool) -> None:
 
 
 def make_debian(context: Path, log: Path) -> None:
-    """A root file system as that of Debian's slim image: no manuals, translations, package lists, nor anything of this machine."""
+    """A root file system like Debian's slim image: no manuals, translations or package lists; nothing of the host."""
     if not shutil.which("mmdebstrap"):
         raise BuildError(f"{DEBIAN} can't be pulled, and to make it mmdebstrap is needed: apt-get install mmdebstrap")
     excluded = [
@@ -363,7 +369,8 @@ def make_golang(context: Path, log: Path) -> None:
         log,
     )
     (context / "Dockerfile").write_text(
-        f"FROM {DEBIAN}\nADD go.tar /usr/local/go/\nENV GOPATH=/go PATH=/go/bin:/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin\nWORKDIR /go\n"
+        f"FROM {DEBIAN}\nADD go.tar /usr/local/go/\n"
+        "ENV GOPATH=/go PATH=/go/bin:/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin\nWORKDIR /go\n"
     )
 
 

@@ -73,7 +73,8 @@ def start(engine: str, tmp_path: Path) -> Iterator[Callable[..., Container]]:
     started: list[str] = []
 
     def start(
-        image: str, *command: str, uid: int = TESTER, volumes: tuple[str, ...] = ("/tmp",), network: str = "none", entrypoint: str = "",
+        image: str, *command: str, uid: int = TESTER, volumes: tuple[str, ...] = ("/tmp",), network: str = "none",
+        entrypoint: str = "",
         files: Path | None = None, **env: str,
     ) -> Container:  # fmt: skip
         options = [
@@ -243,7 +244,8 @@ def test_postgres_runs_each_file_in_a_session_of_its_own(
 ) -> None:
     files = write_sql(
         tmp_path / "sql",
-        a_dump="SELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.orders (id int);\n\\connect postgres",
+        a_dump="SELECT pg_catalog.set_config('search_path', '', false);\n"
+        "CREATE TABLE public.orders (id int);\n\\connect postgres",
         b_seed="INSERT INTO orders VALUES (1), (2);",
     )
     postgres = start_postgres(files, POSTGRES_DATABASES="app")
@@ -254,7 +256,10 @@ def test_postgres_runs_each_file_in_a_session_of_its_own(
 def test_postgres_lets_nobody_in_before_set_up_is_done(
     start_postgres: Callable[..., Container], tmp_path: Path
 ) -> None:
-    waits = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'opened') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;"
+    waits = (
+        "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'opened') "
+        "LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;"
+    )
     postgres = start_postgres(write_sql(tmp_path / "sql", wait=waits))
     by_socket = ("psql", "-XAtq", "-h", "/run/postgresql", "-U", "postgres", "-c")
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %'"
@@ -314,7 +319,10 @@ def test_minio_has_its_buckets_from_the_start(start: Callable[..., Container]) -
     client = """
 import boto3, botocore, time
 def s3(secret):
-    return boto3.client('s3', endpoint_url='http://127.0.0.1:9000', aws_access_key_id='seatrial', aws_secret_access_key=secret, region_name='us-east-1')
+    return boto3.client(
+        's3', endpoint_url='http://127.0.0.1:9000', region_name='us-east-1',
+        aws_access_key_id='seatrial', aws_secret_access_key=secret,
+    )
 deadline = time.monotonic() + 30
 while True:
     try:
@@ -354,7 +362,10 @@ def test_minio_refuses_what_is_not_a_bucket(start: Callable[..., Container], buc
 
 
 def test_temporal_serves_its_namespaces(start: Callable[..., Container]) -> None:
-    arguments = "server start-dev --ip 0.0.0.0 --headless --namespace default --namespace orders --search-attribute Customer=Keyword --log-level warn"
+    arguments = (
+        "server start-dev --ip 0.0.0.0 --headless --namespace default --namespace orders "
+        "--search-attribute Customer=Keyword --log-level warn"
+    )
     temporal = start("temporal", *arguments.split())
     eventually(lambda: "SERVING" in temporal.exec("temporal", "operator", "cluster", "health").stdout, "health")
     described = ("temporal", "operator", "namespace", "describe", "--namespace")
@@ -391,7 +402,10 @@ def test_redis_needs_a_password(start: Callable[..., Container]) -> None:
 
 @pytest.mark.parametrize("python", ["python", "python3"])
 def test_the_test_image_has_pytest_and_the_clients(start: Callable[..., Container], python: str) -> None:
-    program = "import sys, pytest, xdist, pytest_asyncio, coverage, httpx, psycopg, boto3, temporalio.client, redis; print(psycopg.pq.__impl__, *sys.version_info[:2])"
+    program = (
+        "import sys, pytest, xdist, pytest_asyncio, coverage, httpx, psycopg, boto3, temporalio.client, redis; "
+        "print(psycopg.pq.__impl__, *sys.version_info[:2])"
+    )
     tester = start("pytest", python, "-c", program)
     assert tester.ended() == 0, tester.log
     assert tester.log.split() == ["binary", "3", "13"]

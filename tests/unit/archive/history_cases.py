@@ -1,4 +1,4 @@
-"""What the history must do in every database: run on SQLite by test_history.py, on PostgreSQL by tests/e2e/test_history_postgres.py.
+"""What the history does in every database: SQLite in test_history.py, PostgreSQL in e2e/test_history_postgres.py.
 
 Whoever runs them gives a fixture `history`: an empty one, migrated.
 """
@@ -92,7 +92,8 @@ def test_the_migrations_make_the_tables_that_the_code_knows(history: History) ->
 def test_a_record_is_told_as_it_came_and_the_last_one_wins(history: History) -> None:
     component = {
         "name": "postgres", "role": "service", "container": "postgres", "image": "postgres:17", "imageId": "sha256:aa",
-        "createdAt": "2026-05-04T12:00:00Z", "readyAt": "2026-05-04T12:00:01.250Z", "exitCode": 137, "ended": "OOMKilled",
+        "createdAt": "2026-05-04T12:00:00Z", "readyAt": "2026-05-04T12:00:01.250Z", "exitCode": 137,
+        "ended": "OOMKilled",
     }  # fmt: skip
     put(history, "u", components=[component], labels={"team": "a"})
     put(

@@ -58,7 +58,7 @@ def record(uid: str = UID, attempt: int = 1, **more: Any) -> bytes:
 
 @dataclass
 class Uploads:
-    """Uploads of one set: a shard's results as its collector sends them, or (shard None) evidence as the operator does."""
+    """Uploads of one set: a shard's results as from its collector, or (shard None) evidence as from the operator."""
 
     http: httpx.AsyncClient
     uid: str = UID
@@ -139,7 +139,7 @@ class Server:
 
     @asynccontextmanager
     async def lone_shard(self, shard: int) -> AsyncIterator[Uploads]:
-        """A shard with a client of its own, where there are hundreds: a client asks all its connections at every request."""
+        """A shard with its own client: one client for hundreds would check all its connections at each request."""
         async with http(self.upload_port) as client:
             yield Uploads(client, shard=shard)
 

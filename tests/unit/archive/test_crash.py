@@ -79,7 +79,7 @@ def place(request: pytest.FixtureRequest) -> dict[str, str]:
 async def test_killed_at_any_moment_each_set_is_complete_or_not_there(
     spawn: Spawn, tmp_path: Path, place: dict[str, str], moment: int
 ) -> None:
-    """What was answered with 201 is there after the restart, and whatever is complete is whole. Sent again, all of it comes."""
+    """What got 201 is there after the restart, and every complete set is whole. All can be sent a second time."""
     answered: dict[str, str] = {}
     first = spawn(**place)
     ports = await asyncio.to_thread(first.wait_for, "listening")
@@ -219,7 +219,7 @@ def test_what_is_set_wrong_is_told(
     changes: dict[str, str],
     message: str,
 ) -> None:
-    """In this process, which spares a start each; the tests above and below see the line and the status of a real one."""
+    """In this process, which saves a start each; other tests here see a real process's line and exit status."""
     for name, value in (environment | changes).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["seatrial.archive"])

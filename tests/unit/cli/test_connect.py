@@ -214,7 +214,7 @@ async def test_a_port_that_is_not_forwarded(
 
 
 class Tunnel:
-    """A cluster that forwards to an archive which tells without end, and tells more in the moment in which its reader goes away."""
+    """A cluster that forwards to an archive which sends without end, and sends more when its reader closes."""
 
     def __init__(self) -> None:
         self.read = asyncio.Event()

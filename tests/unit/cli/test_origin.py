@@ -8,7 +8,8 @@ from seatrial.cli.origin import origin, with_origin
 
 BY, LINK = "seatrial.dev/started-by", "seatrial.dev/link"
 GITHUB = {
-    "GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada", "GITHUB_SERVER_URL": "https://git.example", "GITHUB_REPOSITORY": "o/r",
+    "GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ada", "GITHUB_SERVER_URL": "https://git.example",
+    "GITHUB_REPOSITORY": "o/r",
     "GITHUB_RUN_ID": "7",
 }  # fmt: skip
 

@@ -119,7 +119,8 @@ def test_the_status_alone_is_enough() -> None:
             status(phase="Pending"),
             status(phase="Starting", namespace="st-a-12345"),
             status(phase="Starting", namespace="st-a-12345", message="web: ErrImagePull"),
-            status(phase="Testing", namespace="st-a-12345", conditions=[{"type": "EnvironmentReady", "status": "True"}]),
+            status(phase="Testing", namespace="st-a-12345",
+                   conditions=[{"type": "EnvironmentReady", "status": "True"}]),
             status(phase="Testing", tests={"total": 3, "passed": 1}),
             status(phase="Collecting", tests={"total": 3, "passed": 2, "failed": 1},
                    conditions=[{"type": "TestsFinished", "status": "True"}]),
@@ -196,7 +197,8 @@ def test_an_operator_that_does_not_run_is_suspected_once() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.61, "610 ms"), (125, "2 min 05 s"), (None, ""), (-1, ""), ("1", ""), (1e300, ""), (float("nan"), ""), (True, ""),
+        (0.61, "610 ms"), (125, "2 min 05 s"), (None, ""), (-1, ""), ("1", ""), (1e300, ""), (float("nan"), ""),
+        (True, ""),
     ],
 )  # fmt: skip
 def test_times_for_people(value: object, text: str) -> None:

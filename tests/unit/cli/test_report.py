@@ -29,7 +29,10 @@ TIMELINE = {
     "lastTest": "2026-01-01T00:00:05.900Z",
     "verdict": "2026-01-01T00:00:06.400Z",
 }
-LONG_TEST = "tests/integration/orders/test_everything.py::TestOrders::test_that_an_order_of_many_things_goes_through[all-of-them]"
+LONG_TEST = (
+    "tests/integration/orders/test_everything.py::TestOrders::"
+    "test_that_an_order_of_many_things_goes_through[all-of-them]"
+)
 
 
 def failed_run() -> dict[str, Any]:
@@ -39,7 +42,8 @@ def failed_run() -> dict[str, Any]:
             "phase": "CleaningUp", "verdict": "Failed", "reason": "TestsFailed", "message": "1 of 3 tests failed",
             "tests": {"total": 3, "passed": 1, "failed": 1, "errors": 0, "skipped": 1},
             "testsSummary": "1/3",
-            "failures": [{"id": LONG_TEST, "catalogueId": "INT-020", "message": "AssertionError: " + "very long " * 20}],
+            "failures": [{"id": LONG_TEST, "catalogueId": "INT-020",
+                          "message": "AssertionError: " + "very long " * 20}],
             "slowest": [{"id": LONG_TEST, "seconds": "1.250"}],
             "results": {"digest": "sha256:1"},
             "timeline": TIMELINE,

@@ -49,7 +49,8 @@ def test_what_may_be_written_is_the_users_to_say() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("1", 1), (2, 2), ("250m", 0.25), ("1.5Gi", 1.5 * 2**30), ("1k", 1000), ("1e3", 1000), ("1E", 10**18), ("2.", 2), (".5", 0.5)],
+    [("1", 1), (2, 2), ("250m", 0.25), ("1.5Gi", 1.5 * 2**30), ("1k", 1000), ("1e3", 1000), ("1E", 10**18), ("2.", 2),
+     (".5", 0.5)],
 )  # fmt: skip
 def test_quantities(text: int | str, number: float) -> None:
     assert resources.quantity(text) == number

@@ -192,13 +192,15 @@ PYTEST = ["-m", "pytest", "-p", "seatrial_runner.plugin", "-o", "cache_dir=/tmp/
         ("source: {configMapRef: {name: hello}}", [], "/tests"),
         ("image: i\nsource: {configMapRef: {name: hello}}", [], "/tests"),
         ("image: i\nsource: {configMapRef: {name: hello}}\nworkingDir: /app", ["/tests"], "/app"),
-        ("source: {configMapRef: {name: hello}}\nworkingDir: /app/\npaths: [/tests/test_hello.py]", ["/tests/test_hello.py"], "/app"),
+        ("source: {configMapRef: {name: hello}}\nworkingDir: /app/\npaths: [/tests/test_hello.py]",
+         ["/tests/test_hello.py"], "/app"),
         (
             "image: i\nmarkers: a and not b\nkeywords: x or y\nmaxFail: 2\nargs: [-v, --color=yes]\npaths: [a, 'b::c']",
             ["-m", "a and not b", "-k", "x or y", "--maxfail=2", "-v", "--color=yes", "a", "b::c"],
             None,
         ),
-        ("image: i\nkeywords: $(HOME)\npaths: ['t.py::test[$(HOME)-$$]']", ["-k", "$(HOME)", "t.py::test[$(HOME)-$$]"], None),
+        ("image: i\nkeywords: $(HOME)\npaths: ['t.py::test[$(HOME)-$$]']", ["-k", "$(HOME)", "t.py::test[$(HOME)-$$]"],
+         None),
         ("image: i\nargs: [--base-url=$(HOME)]", ["--base-url=/tmp"], None),
     ],
 )  # fmt: skip
@@ -261,10 +263,12 @@ SOURCE = "source: {configMapRef: {name: hello}}"
         ("image: i, workingDir: /tmp/x", None, {}, {"/artifacts": "tmp/x"}),
         (SOURCE, None, {"/tests": "tests"}, {"/artifacts": "tests"}),
         (f"{SOURCE}, workingDir: /tests/unit", None, {"/tests": "tests"}, {"/artifacts": "tests/unit"}),
-        (f"{SOURCE}, workingDir: /app", None, {"/tests": "tests", "/app": "workdir", **IMAGE_MOUNT}, {"/artifacts": "workdir"}),
+        (f"{SOURCE}, workingDir: /app", None, {"/tests": "tests", "/app": "workdir", **IMAGE_MOUNT},
+         {"/artifacts": "workdir"}),
         ("image: i, workingDir: /app", "/app/logs", {"/app": "workdir", "/app/logs": "shared", **IMAGE_MOUNT},
          {"/artifacts": "workdir", "/artifacts/logs": "shared"}),
-        ("image: i, workingDir: /app", "/data", {"/app": "workdir", "/data": "shared", **IMAGE_MOUNT}, {"/artifacts": "workdir"}),
+        ("image: i, workingDir: /app", "/data", {"/app": "workdir", "/data": "shared", **IMAGE_MOUNT},
+         {"/artifacts": "workdir"}),
         ("image: i, workingDir: /data/s, paths: [/x]", "/data", {"/data": "shared"}, {"/artifacts": "shared/s"}),
     ],
 )  # fmt: skip
@@ -307,7 +311,8 @@ def test_shared_memory_has_the_size_that_is_asked_for() -> None:
 
 def test_apps_have_several_ports_and_an_order() -> None:
     run = make(
-        "apps: {auth: {image: i, port: 8000, ports: {metrics: 9100, grpc: 50051}, ready: {grpc: {port: grpc}}, command: [a]}, "
+        "apps: {auth: {image: i, port: 8000, ports: {metrics: 9100, grpc: 50051}, "
+        "ready: {grpc: {port: grpc}}, command: [a]}, "
         "gateway: {image: i, ports: {admin: 81, http: 80}, after: [auth], command: [g]}}"
     )
     result = render(run)

@@ -11,7 +11,7 @@ from tests.unit import builders as b
 
 
 async def test_waiting_for_a_turn_is_no_silence_of_the_archive() -> None:
-    """With a thousand runs that end at once, each waits for one of the connections longer than the archive may be silent."""
+    """A thousand runs end at once: each waits longer for a connection than the archive may be silent."""
     limits = []
 
     def answer(request: httpx.Request) -> httpx.Response:

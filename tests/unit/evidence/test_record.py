@@ -24,7 +24,8 @@ CRASHED = b.pod(
 def test_everything_that_is_known() -> None:
     body = b.body(
         {"env": [{"name": "A_TOKEN", "value": "canary-1"}]},
-        {"phase": "Errored", "verdict": "Errored", "reason": "X", "message": "said canary-1", "timeline": {"started": "2026-03-01T12:00:00Z", "verdict": None},
+        {"phase": "Errored", "verdict": "Errored", "reason": "X", "message": "said canary-1",
+         "timeline": {"started": "2026-03-01T12:00:00Z", "verdict": None},
          "namespace": "st-orders-x", "results": {"digest": "sha256:d"}},
         labels={"team": "a"}, annotations={"seatrial.dev/started-by": "ada", "seatrial.dev/link": "https://ci/1"},
         managedFields=[{"manager": "kubectl-client-side-apply"}],

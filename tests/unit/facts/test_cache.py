@@ -18,7 +18,8 @@ SHARD = ShardRef(b.UID, 1, 0)
 
 def pod(version: int, phase: str = "Running", **more: Any) -> dict[str, Any]:
     metadata = {
-        "name": "postgres", "namespace": ENVIRONMENT, "uid": "p", "resourceVersion": str(version), "labels": LABELS, **more,
+        "name": "postgres", "namespace": ENVIRONMENT, "uid": "p", "resourceVersion": str(version), "labels": LABELS,
+        **more,
     }  # fmt: skip
     return {"metadata": metadata, "status": {"phase": phase}}
 

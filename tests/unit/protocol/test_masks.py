@@ -52,7 +52,8 @@ def test_a_list_comes_back_as_it_was() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["nonsense", "{}", "[1]", '["a", ["b"]]', "[" + '"a",' * limits.MASKS.entries + '"a"]', json.dumps(["x" * limits.MASKS.size])],
+    ["nonsense", "{}", "[1]", '["a", ["b"]]', "[" + '"a",' * limits.MASKS.entries + '"a"]',
+     json.dumps(["x" * limits.MASKS.size])],
     ids=["no JSON", "no list", "no text", "nested", "too many", "too large"],
 )  # fmt: skip
 def test_what_is_no_list_of_masks_is_refused(data: str) -> None:

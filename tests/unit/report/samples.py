@@ -31,7 +31,8 @@ def run(verdict: str | None = "Failed", reason: str = "TestsFailed", message: st
         timeline=timeline, components=(), shards=(), evidence=None,
     )  # fmt: skip
     detail = RunDetail(
-        uid="u-1", namespace="team-a", namespace_uid="", name="pr-1", created_at=BEGAN, attempt=1, phase=verdict or "Testing",
+        uid="u-1", namespace="team-a", namespace_uid="", name="pr-1", created_at=BEGAN, attempt=1,
+        phase=verdict or "Testing",
         verdict=verdict, reason=reason, message=message, labels={}, started_by="", started_with="", started_link="",
         spec_hash="", started_at=after(0.1), ended_at=after(9.4),
         tests=Counts(total=5, passed=2, failed=1, errors=1, skipped=1, flaky=1), spec={}, attempts=(attempt,),

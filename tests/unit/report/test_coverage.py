@@ -109,7 +109,8 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE coverage [<!ENTITY a "aaaaaaaaaa"><!EN
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<coverage>", b"not xml", BOMB, b"<coverage><class name='a' filename='a'><line number='x' hits='1'/></class></coverage>",
+    [b"", b"<coverage>", b"not xml", BOMB,
+     b"<coverage><class name='a' filename='a'><line number='x' hits='1'/></class></coverage>",
      b"<coverage><class name='a'/></coverage>"],
     ids=["empty", "half", "text", "entities", "number", "attribute"],
 )  # fmt: skip
@@ -121,7 +122,9 @@ def test_what_is_no_report_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"<class name='c' filename='c'>" + b"".join(b"<line number='%d' hits='0'/>" % n for n in range(30)) + b"</class>",
+        b"<class name='c' filename='c'>"
+        + b"".join(b"<line number='%d' hits='0'/>" % n for n in range(30))
+        + b"</class>",
         b"".join(b"<class name='%d' filename='c'/>" % number for number in range(30)),
         b"".join(b"<source>%d</source>" % number for number in range(30)),
     ],

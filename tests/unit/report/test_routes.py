@@ -195,7 +195,8 @@ async def test_no_coverage(archive: Archive, client: AsyncClient) -> None:
 
 async def test_what_the_evidence_says_is_in_every_report(archive: Archive, client: AsyncClient) -> None:
     archive.record(verdict="Errored", reason="AppCrashed", message="orders ended with exit 1")
-    hint = {"component": "orders", "file": "logs/orders.log", "line": "ImportError: no module x", "title": "a module is missing",
+    hint = {"component": "orders", "file": "logs/orders.log", "line": "ImportError: no module x",
+            "title": "a module is missing",
             "advice": "add it", "cause": True, "at": None}  # fmt: skip
     key = SetKey(UID, 1, None)
     archive.store.files[key, "hints.json"] = json.dumps([hint, "nonsense", {"line": 1}]).encode()

@@ -12,7 +12,10 @@ from seatrial.archive.model.runs import Counts
 from seatrial.archive.server.reports.markdown import LIMIT, summary
 from tests.unit.report.samples import HINT, TRACEBACK, failed, report, row, run
 
-HOSTILE = "</pre></code></details><script>alert(1)</script> <img src=x onerror=alert(1)> ](javascript:alert(1)) **b** `c` | @team #12\n\n# title\n- item"
+HOSTILE = (
+    "</pre></code></details><script>alert(1)</script> <img src=x onerror=alert(1)> "
+    "](javascript:alert(1)) **b** `c` | @team #12\n\n# title\n- item"
+)
 
 
 class Rendered(HTMLParser):
@@ -59,7 +62,8 @@ def test_an_errored_run_begins_with_diagnosis_and_evidence() -> None:
         "⚠️ Errored",
         "ServiceLost: postgres: out of memory",
         "What the evidence says",
-        "orders: connection refused to postgres (the probable cause)logs/orders.log: psycopg.OperationalError: connection refused "
+        "orders: connection refused to postgres (the probable cause)"
+        "logs/orders.log: psycopg.OperationalError: connection refused "
         'to "postgres:5432"postgres was killed for using more memory than its limit; give it more: '
         "spec.services.postgres.resources",
     ]
@@ -86,7 +90,8 @@ def test_no_text_of_a_test_is_markdown_or_html() -> None:
     flaky = replace(test, flaky=True, reruns=2)
     page = Rendered(summary(report(errored, [hint], failed=[test], flaky=[flaky], slowest=[test])))
     plain = Rendered(summary(report(run("Errored", "ServiceLost", "m", started_by="x"), [HINT], failed=[failed("a")],
-                                    flaky=[replace(failed("a"), flaky=True, reruns=2)], slowest=[row("a")])))  # fmt: skip
+                                    flaky=[replace(failed("a"), flaky=True, reruns=2)],
+                                    slowest=[row("a")])))  # fmt: skip
     assert page.elements == plain.elements
     assert page.attributes == plain.attributes
     assert "<script>alert(1)</script>" in page.text

@@ -80,7 +80,8 @@ CASES: dict[str, tuple[Facts, str, str | None]] = {
         facts([session(), collected(3), *whole("a"), finish(0)], record(0)), "interrupted", "only 1 of 3"),
     "no tests": (facts([session(), collected(0), finish(5)], record(5)), "no-tests", "no tests were found"),
     "all deselected": (
-        facts([session(), collected(0, deselected=4), finish(5)], record(5)), "no-tests", "all 4 tests were deselected"),
+        facts([session(), collected(0, deselected=4), finish(5)], record(5)), "no-tests",
+        "all 4 tests were deselected"),
     "only collected": (facts([session(), collected(4), finish(0)], record(0)), "no-tests", "none was run"),
     "collection error": (facts([*BROKEN, finish(2)], record(2)), "collection-error", None),
     "collection error, tests ran on": (

@@ -1,11 +1,13 @@
 """Records what a real cluster and a real archive say of each cause: `python -m tests.unit.verdict.record [CASE...]`.
 
-Each case is run on the cluster of KUBECONFIG, in a namespace of its own. What the operator then put into the archive as
-evidence (pods, Jobs, events as they were at the verdict) and the tests' summary become `fixtures/<case>.json`: of each object the
-parts that tell something. `test_recorded.py` asks the diagnosis about them, so it can be changed without a cluster.
+Each case runs on the cluster of KUBECONFIG, in a namespace of its own. What the operator put into the archive as
+evidence (pods, Jobs, events as they were at the verdict) and the tests' summary become `fixtures/<case>.json`: of each
+object the parts that tell something. `test_recorded.py` asks the diagnosis about them, so it can be changed without a
+cluster.
 
-`node-lost` takes a node away. It is recorded only when it is named, on a second cluster (`tests/cluster/cluster up --name two --nodes 2`)
-whose operator and archive are on the first node and whose runs can only go to the second (`kubectl cordon`).
+`node-lost` takes a node away. It is recorded only when it is named, on a second cluster (`tests/cluster/cluster up
+--name two --nodes 2`) whose operator and archive are on the first node and whose runs can only go to the second
+(`kubectl cordon`).
 """
 
 from __future__ import annotations
@@ -38,8 +40,10 @@ class Case:
     spec: Spec = field(default_factory=dict)
     tests: dict[str, str] = field(default_factory=lambda: PASSES)
     meanwhile: str = ""
-    """What somebody does to it once its tests run: `delete-namespace`, `delete-tests`, `delete-service`, `evict-service`, `cut-archive`,
-    `stop-node` or `cancel`; or from the beginning: `forbid-COMPONENT`, a policy that lets no pod of this component be created."""
+    """What somebody does to it once its tests run: `delete-namespace`, `delete-tests`, `delete-service`,
+    `evict-service`, `cut-archive`, `stop-node` or `cancel`; or from the beginning: `forbid-COMPONENT`, a policy that
+    lets no pod of this component be created.
+    """
 
 
 def suite(*body: str) -> dict[str, str]:

@@ -59,7 +59,8 @@ def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
         assert any(word in told.message for word in STEPS), told.message
 
 
-STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less", "arguments", "allow it")  # fmt: skip
+STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less",
+         "arguments", "allow it")  # fmt: skip
 
 
 def test_every_cause_is_recorded() -> None:

@@ -14,9 +14,11 @@ def detail() -> Callable[..., RunDetail]:
 
     def make(**more: object) -> RunDetail:
         plain = {
-            "uid": "u", "namespace": "team", "namespace_uid": "", "name": "pr-1", "created_at": datetime(2026, 1, 1, tzinfo=UTC), "attempt": 1,
+            "uid": "u", "namespace": "team", "namespace_uid": "", "name": "pr-1",
+            "created_at": datetime(2026, 1, 1, tzinfo=UTC), "attempt": 1,
             "phase": "Passed", "verdict": "Passed", "reason": "", "message": "", "labels": {}, "started_by": "",
-            "started_with": "", "started_link": "", "spec_hash": "", "started_at": None, "ended_at": None, "tests": Counts(),
+            "started_with": "", "started_link": "", "spec_hash": "", "started_at": None, "ended_at": None,
+            "tests": Counts(),
             "spec": {}, "attempts": (),
         }  # fmt: skip
         return RunDetail(**(plain | more))  # type: ignore[arg-type]

@@ -173,7 +173,8 @@ async def test_addresses_are_relative_and_lead_somewhere(browser, page):
 async def test_the_list_tells_of_each_run(browser):
     text = await shown(browser, "/")
     assert "18 runs" in text
-    for word in ("pr-1223", "team-orders", "TestsFailed", "39/42, 2 failed, 1 flaky", "ci@example.org with seatrial", "25 min ago",
+    for word in ("pr-1223", "team-orders", "TestsFailed", "39/42, 2 failed, 1 flaky", "ci@example.org with seatrial",
+                 "25 min ago",
                  "ServiceLost", "out of memory", "Testing", "so far", "Cancelled"):  # fmt: skip
         assert word in text
 
@@ -227,8 +228,10 @@ async def test_a_long_list_has_pages(tmp_path):
 
 async def test_the_cause_comes_first(browser):
     text = await shown(browser, PAGES["failed"])
-    order = ["Failed pr-1223", "2 failed, 39 passed, 1 skipped; first", "What the evidence says", "postgres: a column is missing", "2 failed tests",
-             "Where the time went", "Failures in detail", "All tests", "Components", "Evidence and files", "Run it again"]  # fmt: skip
+    order = ["Failed pr-1223", "2 failed, 39 passed, 1 skipped; first", "What the evidence says",
+             "postgres: a column is missing", "2 failed tests",
+             "Where the time went", "Failures in detail", "All tests", "Components", "Evidence and files",
+             "Run it again"]  # fmt: skip
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
 
 
@@ -498,9 +501,12 @@ async def test_hostile_texts_are_only_texts(browser, address):
 
 async def test_hostile_addresses_are_only_texts(browser):
     attack = quote(demo.HOSTILE)
-    for address in (f"/?text={attack}&namespace={attack}&reason={attack}&label=a%3D{quote('<script>')}", f"/?verdict={attack}",
-                    f"/flaky?namespace={attack}", f"/tests?namespace=a&id={attack}", f"/sign-in?next={attack}", f"/runs/{attack}",
-                    f"{PAGES['tests']}?text={attack}", f"{PAGES['file']}?text={attack}", f"{PAGES['logs']}?text={attack}"):  # fmt: skip
+    for address in (f"/?text={attack}&namespace={attack}&reason={attack}&label=a%3D{quote('<script>')}",
+                    f"/?verdict={attack}",
+                    f"/flaky?namespace={attack}", f"/tests?namespace=a&id={attack}", f"/sign-in?next={attack}",
+                    f"/runs/{attack}",
+                    f"{PAGES['tests']}?text={attack}", f"{PAGES['file']}?text={attack}",
+                    f"{PAGES['logs']}?text={attack}"):  # fmt: skip
         text = (await browser.get(address)).text
         assert "<script>" not in text, address
         assert "<img src=x" not in text, address

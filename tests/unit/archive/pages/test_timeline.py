@@ -92,16 +92,19 @@ def test_an_attempt_that_goes_on_says_so():
         ),
         (Component("db", "service", created_at=at(1)), ["wait"], "never started", False),
         (  # the tests got through: probes had not looked yet
-            Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start", "run"], "process after 1 s, ready after 2 s more", False,
+            Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start", "run"],
+            "process after 1 s, ready after 2 s more", False,
         ),
         (
-            Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(3), ended_at=at(9), exit_code=137, ended="OOMKilled"),
+            Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(3), ended_at=at(9),
+                      exit_code=137, ended="OOMKilled"),
             ["wait", "start", "run"],
             "process after 1 s, ready after 1 s more, killed: out of memory, exit 137",
             True,
         ),
         (
-            Component("schema", "migrations", created_at=at(1), started_at=at(2), ended_at=at(5), exit_code=0, ended="Completed"),
+            Component("schema", "migrations", created_at=at(1), started_at=at(2), ended_at=at(5), exit_code=0,
+                      ended="Completed"),
             ["wait", "run"],
             "process after 1 s, ran 3 s",
             False,
@@ -114,19 +117,22 @@ def test_an_attempt_that_goes_on_says_so():
         ),
         (Component("app", "app"), [], "", False),
         (
-            Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(9.5), exit_code=1, ended="Error"),
+            Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(9.5), exit_code=1,
+                      ended="Error"),
             ["wait", "start", "run"],
             "process after less than 1 s, waited 3 s, ran 5.5 s",
             False,  # tests that failed are told by themselves
         ),
         (
-            Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(3), exit_code=75, ended="Error"),
+            Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(3), exit_code=75,
+                      ended="Error"),
             ["wait", "start", "run"],
             "process after less than 1 s, waited 2 s, ran less than 1 s",
             False,  # what they waited for is told by itself
         ),
         (
-            Component("tests", "tests", created_at=at(1), started_at=at(2), ended_at=at(9), exit_code=137, ended="OOMKilled"),
+            Component("tests", "tests", created_at=at(1), started_at=at(2), ended_at=at(9), exit_code=137,
+                      ended="OOMKilled"),
             ["wait", "start", "run"],
             "process after 1 s, waited 2 s, ran 5 s, killed: out of memory, exit 137",
             True,
@@ -215,7 +221,8 @@ def test_what_the_gates_saw_counts_more_than_what_probes_did(part, text):
 
 def test_gates_are_read_as_far_as_they_can_be():
     body = (
-        b'{"t": 1795285133.5, "event": "waiting", "name": "db"}\n{"t": 1795285134.5, "event": "ready", "name": "db", "seconds": 1}\n'
+        b'{"t": 1795285133.5, "event": "waiting", "name": "db"}\n'
+        b'{"t": 1795285134.5, "event": "ready", "name": "db", "seconds": 1}\n'
         b'{"t": 1795285135, "event": "timeout", "notReady": [{"name": "api", "error": "HTTP 503"}]}\n'
         b'{"event": "ready", "t": "x", "name": "y"}\n[]\n{"t": 17952'
     )
