@@ -1,6 +1,7 @@
 """The archive's feed: what the operator acts upon, of all runs, one JSON object a line.
 
-A line that is wrong is the archive's fault; a summary or event in it is a shard's, so it is read later, for its run alone.
+A line that is wrong is the archive's fault; a summary or event in it is a shard's, so it is read later, for its run
+alone.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def expected_pods(run: IntegrationRun, facts: AttemptFacts, started: datetime, n
 def limit_of(run: IntegrationRun, facts: AttemptFacts, started: datetime) -> tuple[datetime, bool]:
     """When the operator itself ends the run, and whether the tests' process has been started.
 
-    What comes from the tests' node has the time of its clock. Where that is behind, the time would be over too early, so what
-    this operator's own clock says is the least: the launcher ends the tests in time, this is for when it can't.
+    What comes from the tests' node has the time of its clock. Where that is behind, the time would be over too early,
+    so what this operator's own clock says is the least: the launcher ends the tests in time, this is for when it can't.
     """
     timeouts, shard = run.spec.timeouts, facts.shard
     if shard.gates_open is not None:

@@ -12,8 +12,8 @@ from seatrial_runner.report.cases import FAILURES_LIMIT, Case, Failure
 class Assembly:
     """Takes events in order and gives each test once it has ended. Holds only the tests that are running.
 
-    A file of events that nobody wrote honestly may start tests without end. Beyond ``most`` characters held, failures keep
-    their messages alone; beyond twice as many, the oldest tests count as unfinished.
+    A file of events that nobody wrote honestly may start tests without end. Beyond ``most`` characters held, failures
+    keep their messages alone; beyond twice as many, the oldest tests count as unfinished.
     """
 
     def __init__(self, most: float = float("inf")) -> None:

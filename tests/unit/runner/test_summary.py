@@ -70,7 +70,8 @@ CASES: dict[str, tuple[Facts, str, str | None]] = {
     "status 1, none failed": (facts([*passed(), finish(1)], record(1)), "failed", "although no test failed"),
     "failed, own status": (facts([*ONE_FAILED, finish(77)], record(77)), "failed", "status 77"),
     "-x under xdist": (
-        facts([*ONE_FAILED, interrupted("x"), finish(2, stopped="stopping after 1 failures")], record(2)), "failed", None),
+        facts([*ONE_FAILED, interrupted("x"), finish(2, stopped="stopping after 1 failures")], record(2)), "failed",
+        None),
     "Ctrl-C": (facts([*RUNNING, interrupted("KeyboardInterrupt"), finish(2)], record(2)), "interrupted", "before all"),
     "Ctrl-C after a failure": (
         facts([*ONE_FAILED, interrupted("KeyboardInterrupt"), finish(2)], record(2)), "interrupted", "before all"),

@@ -1,4 +1,4 @@
-"""No decision hangs on prose: every sentence of launcher, collector and operator becomes nonsense, and nothing moves."""
+"""No decision depends on prose: with every sentence of launcher, collector and operator changed, nothing moves."""
 
 from __future__ import annotations
 
