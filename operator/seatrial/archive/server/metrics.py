@@ -81,6 +81,10 @@ class Metrics:
             ["limit"],
             registry=self.registry,
         )
+        self._watch(store, hub)
+
+    def _watch(self, store: Store, hub: Hub) -> None:
+        """What is read when somebody asks, and what the hub and the ports count."""
         self._gauge("seatrial_archive_feed_subscribers", "Open feeds (operators).", lambda: hub.feed_subscribers)
         self._gauge("seatrial_archive_followers", "Open streams of people who follow a run.", lambda: hub.followers)
         self._gauge("seatrial_archive_live_runs", "Runs of which events are in memory.", lambda: hub.kept_runs)
