@@ -183,7 +183,7 @@ async def test_a_stream_ends_when_its_reader_may_not_read_any_more(serve: Serve,
                     server.archive.history.keeping.mark_deleted([UID])
                 case "answer":
                     fake.away = True
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(300):
                 assert {line async for line in lines} <= {"", ": ping"}
 
 

@@ -104,7 +104,7 @@ async def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path, p
 
 async def told(feed: Any, kind: type) -> Any:
     """The next event of this kind."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         async for event in feed:
             if isinstance(event, kind):
                 return event

@@ -30,7 +30,7 @@ def head(shard: Uploads, path: str, body: bytes) -> bytes:
 
 
 async def until_some(folder: Path, size: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while sum(file.stat().st_size for file in folder.iterdir()) < size:
             await asyncio.sleep(0.005)
 
