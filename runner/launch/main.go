@@ -46,6 +46,7 @@ Flags of run and wait:
 
 Flags of run:
   --record FILE           write how the command ended, as JSON, when it has ended
+  --key FILE              wait for this file, delete it, and begin the record with the line in it
   --output FILE           copy the command's output to FILE as well
   --output-limit 50MiB    how much of it
   --run-timeout 30m       stop the command after this time

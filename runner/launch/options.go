@@ -26,6 +26,7 @@ type options struct {
 	chdir       string
 	beacon      string
 	record      string
+	key         string
 	output      string
 	outputLimit int64
 	runTimeout  time.Duration
@@ -64,6 +65,7 @@ func parseOptions(command string, args []string, env func(string) (string, bool)
 	if command == "run" {
 		flags.StringVar(&o.beacon, "beacon", "", "")
 		flags.StringVar(&o.record, "record", "", "")
+		flags.StringVar(&o.key, "key", "", "")
 		flags.StringVar(&o.output, "output", "", "")
 		o.outputLimit = 50 << 20
 		flags.Func("output-limit", "", func(value string) (err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 )
 
 // record is the --record file: how the command ended, or why it never started. Times are Unix times in seconds.
@@ -27,6 +28,7 @@ type record struct {
 type recorder struct {
 	path string
 	file *os.File
+	key  *key // nil without --key
 }
 
 // recordReserve is more than a record needs. The space is taken at the start, because at the end the disk may be full of the command's output.
@@ -50,10 +52,10 @@ func openRecorder(path string) (*recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("can't reserve %s for %s: %w", sizeText(recordReserve), path, err)
 	}
-	return &recorder{path, file}, nil
+	return &recorder{path: path, file: file}, nil
 }
 
-// commit makes the record appear under its name, whole.
+// commit makes the record appear under its name, whole. What the command put there goes.
 func (r *recorder) commit(result record) error {
 	if r == nil {
 		return nil
@@ -63,7 +65,16 @@ func (r *recorder) commit(result record) error {
 		return err
 	}
 	content = append(content, '\n')
-	if _, err = r.file.WriteAt(content, 0); err == nil {
+	if line := r.key.known(); line != "" {
+		content = append([]byte(line+"\n"), content...)
+	}
+	if err = os.RemoveAll(r.path); err == nil {
+		err = r.reopen()
+	}
+	if err == nil {
+		_, err = r.file.WriteAt(content, 0)
+	}
+	if err == nil {
 		err = r.file.Truncate(int64(len(content)))
 	}
 	if closeErr := r.file.Close(); err == nil {
@@ -76,4 +87,40 @@ func (r *recorder) commit(result record) error {
 		return fmt.Errorf("can't write the record of the end: %w", err)
 	}
 	return nil
+}
+
+// expectKey begins to wait for the --key file.
+func (r *recorder) expectKey(path string, deadline time.Time) {
+	if r != nil && path != "" {
+		r.key = expectKey(path, deadline)
+	}
+}
+
+// waitForKey returns when the key is taken, or can't be.
+func (r *recorder) waitForKey() error {
+	if r == nil || r.key == nil {
+		return nil
+	}
+	<-r.key.done
+	return r.key.err
+}
+
+// reopen makes the reserved file anew if another one has its name.
+func (r *recorder) reopen() error {
+	ours, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Lstat(r.file.Name()); err == nil && os.SameFile(ours, there) {
+		return nil
+	}
+	if err := os.RemoveAll(r.file.Name()); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(r.file.Name(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err == nil {
+		r.file.Close()
+		r.file = file
+	}
+	return err
 }

@@ -53,7 +53,14 @@ func run(o options, started time.Time) int {
 
 	// A copy of a large folder takes as long as services do to start, so neither waits for the other.
 	waiting, prepared := o, make(chan error, 1)
-	go func() { prepared <- prepare(&o) }()
+	files.record.expectKey(o.key, started.Add(o.timeout))
+	go func() {
+		if err := prepare(&o); err != nil {
+			prepared <- err
+			return
+		}
+		prepared <- files.record.waitForKey()
+	}()
 	stopped, notReady, err := waitFor(waiting, files.journal, started, signals, prepared)
 	switch {
 	case err != nil:
@@ -87,6 +94,7 @@ func run(o options, started time.Time) int {
 		result.Lost = lost(o.dependencies)
 		ended.explain(o, result)
 	}
+	endOthers()
 	if err := files.record.commit(result); err != nil {
 		logf("%v", err)
 		if status == 0 { // without the record nobody can know that it succeeded
@@ -114,7 +122,7 @@ type runFiles struct {
 }
 
 func openFiles(o *options) (files runFiles, err error) {
-	for flag, path := range map[string]*string{"--gates": &o.gates, "--record": &o.record, "--output": &o.output} {
+	for flag, path := range map[string]*string{"--gates": &o.gates, "--record": &o.record, "--key": &o.key, "--output": &o.output} {
 		if *path == "" {
 			continue
 		}

@@ -48,7 +48,7 @@ class Outcome:
     NO_EXIT_RECORD = "no-exit-record"
     """The launcher was killed too."""
     INCONSISTENT = "inconsistent"
-    """The exit record can't be read, or contradicts the events."""
+    """The exit record can't be read or is not the launcher's, or something else than the plugin wrote events."""
 
 
 OUTCOMES = tuple(value for name, value in vars(Outcome).items() if name.isupper())

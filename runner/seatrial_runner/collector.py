@@ -16,6 +16,7 @@ from seatrial_runner.artifacts import Found, Omitted, find
 from seatrial_runner.follow import Follower
 from seatrial_runner.live import Live
 from seatrial_runner.mask import TooLargeError, masked_file
+from seatrial_runner.record_key import give, record_key
 from seatrial_runner.report.summary import summarize
 from seatrial_runner.settings import Settings
 from seatrial_runner.tail import CHUNK, Tail
@@ -54,7 +55,9 @@ class Collector:
         self._on_unavailable = on_unavailable
         self._archive = settings.open_archive()
         self._live = Live(settings.open_archive())
-        self._follower = Follower(settings.results, work, settings.run, self._live.tell, settings.mask)
+        key = record_key(settings.token)
+        give(key, settings.results, settings.own)
+        self._follower = Follower(settings.results, work, settings.run, self._live.tell, settings.mask, key)
         self._files: dict[str, ManifestFile] = {}
         self._omitted = Omitted()
 

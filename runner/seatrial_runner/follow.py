@@ -12,6 +12,7 @@ from seatrial_protocol.events import Event
 from seatrial_protocol.exit_record import ExitRecord
 from seatrial_runner.lines import Lines
 from seatrial_runner.mask import Mask
+from seatrial_runner.record_key import opened
 from seatrial_runner.report.assembly import Assembly
 from seatrial_runner.report.cases import Case
 from seatrial_runner.report.ctrf import Ctrf
@@ -21,6 +22,9 @@ from seatrial_runner.tail import Tail
 
 OUTPUT_END = 32 * 1024
 """Bytes kept of the end of pytest's output."""
+_KEY_LINE = 128
+"""Bytes read beyond what a record may have: a key and an end of line, and one byte too many."""
+_AFTER_THE_END = "events.jsonl goes on after the end of pytest's session"
 
 
 class Follower:
@@ -32,10 +36,17 @@ class Follower:
         title: of the reports.
         tell: is given each event that was understood.
         mask: of secrets, which are in none of this.
+        key: with which the launcher's exit record begins; without it every record counts.
     """
 
     def __init__(
-        self, results: str, work: str, title: str, tell: Callable[[Event], None], mask: Optional[Mask] = None
+        self,
+        results: str,
+        work: str,
+        title: str,
+        tell: Callable[[Event], None],
+        mask: Optional[Mask] = None,
+        key: Optional[str] = None,
     ) -> None:
         self.facts = Facts()
         self.events = Tail(os.path.join(results, "events.jsonl"), mask)
@@ -47,6 +58,7 @@ class Follower:
         self._title = title
         self._tell = tell
         self._mask = mask or Mask()
+        self._key = key
         self._event_lines = Lines()
         self._gate_lines = Lines()
         self._assembly = Assembly()
@@ -83,6 +95,8 @@ class Follower:
             for event in (*self._event_lines.feed(rest), *self._event_lines.end()):
                 self._event(event)
         self._output_end = (self._output_end + self.output.seal())[-OUTPUT_END:]
+        if self.finished and self.events.has_grown:
+            self.facts.contradict(_AFTER_THE_END)
         for tail in (self.gates, self.events, self.output):
             if tail.damage:
                 self.facts.note(tail.damage)
@@ -108,7 +122,12 @@ class Follower:
         with open(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return False
-            self.record_bytes = self._mask(file.read(limits.EXIT_RECORD.size + 1))
+            content = file.read(limits.EXIT_RECORD.size + _KEY_LINE)
+        record = content if self._key is None else opened(content, self._key)
+        if record is None:
+            self.facts.contradict("exit.json was written by something else than the launcher")
+            return False
+        self.record_bytes = self._mask(record)
         try:
             self.facts.record = ExitRecord.parse(self.record_bytes)
         except ProtocolError as error:
@@ -121,6 +140,7 @@ class Follower:
 
     def _event(self, event: Event) -> None:
         if self.finished:
+            self.facts.contradict(_AFTER_THE_END)
             return
         self.facts.add_event(event)
         cases = self._assembly.add(event)

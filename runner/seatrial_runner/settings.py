@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
@@ -35,6 +36,8 @@ class Settings:
     results: str = "/results"
     artifacts_folder: str = "/artifacts"
     termination_log: str = "/dev/termination-log"
+    own: str = field(default_factory=tempfile.gettempdir)
+    """A folder that no other container sees and that outlives the process."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -84,6 +87,7 @@ class Settings:
             results=env.get("SEATRIAL_RESULTS") or cls.results,
             artifacts_folder=env.get("SEATRIAL_ARTIFACTS_DIR") or cls.artifacts_folder,
             termination_log=env.get("SEATRIAL_TERMINATION_LOG") or cls.termination_log,
+            own=env.get("SEATRIAL_OWN_DIR") or tempfile.gettempdir(),
         )
 
     def open_archive(self) -> Uploader:

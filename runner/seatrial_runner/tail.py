@@ -73,6 +73,11 @@ class Tail:
         assert self._fd is not None
         return self._fd
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether the file has more than what was read of it."""
+        return self._fd is not None and os.fstat(self._fd).st_size > self._read
+
     def close(self) -> None:
         """Close the file; it is not followed any more."""
         self._sealed = True

@@ -97,6 +97,11 @@ CASES = {
     "segmentation fault": Case(
         "Errored", "TestProcessDied", ("test_second", "SIGSEGV"), {}, suite_where("import ctypes\nctypes.string_at(0)")
     ),
+    "forged results": Case(
+        "Errored", "ResultsInconsistent", ("/results", "events.jsonl"), {},
+        suite_where("with open('/results/events.jsonl', 'a') as file:\n"
+                    "    file.write('{\"t\": 1, \"event\": \"finish\", \"exitStatus\": 0}\\n')\nassert False"),
+    ),
     "lifetime over": Case(
         "Errored", "RunTimeout", ("maxLifetime=8s",), {"retention": {"maxLifetime": "8s"}}, suite_where("time.sleep(3600)")
     ),

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
     ENVIRONMENT_LOST = "EnvironmentLost"
     RESULTS_MISSING = "ResultsMissing"
+    RESULTS_INCONSISTENT = "ResultsInconsistent"
     ARCHIVE_UNAVAILABLE = "ArchiveUnavailable"
     INTERNAL_ERROR = "InternalError"
     CANCELLED = "Cancelled"

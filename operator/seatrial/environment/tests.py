@@ -57,8 +57,9 @@ def _tests_container(
 ) -> pod.Container:
     tests = spec.tests
     flags = ["--python", "--run-timeout", format_duration(spec.timeouts.tests)]
-    flags += ["--record", f"{RESULTS}/exit.json", "--output", f"{RESULTS}/output.log"]
-    flags += ["--gates", f"{RESULTS}/gates.jsonl", "--prepend-env", f"PYTHONPATH={_PYTHON_PATH}"]
+    flags += ["--record", f"{RESULTS}/exit.json", "--key", f"{RESULTS}/launcher.key"]
+    flags += ["--output", f"{RESULTS}/output.log", "--gates", f"{RESULTS}/gates.jsonl"]
+    flags += ["--prepend-env", f"PYTHONPATH={_PYTHON_PATH}"]
     mounts = [pod.TMP, pod.tools(settings), Mount("results", RESULTS)]
     if tests.source:
         flags += ["--copy", f"{SOURCE}:{workdir.SOURCE_TARGET}"]

@@ -351,6 +351,12 @@ def _from_outcome(run: IntegrationRun, facts: AttemptFacts, summary: Summary) ->
             )
         case Outcome.TIMEOUT:
             return _ran_out_of_time(run, summary, during)
+        case Outcome.INCONSISTENT:
+            return errored(
+                Reason.RESULTS_INCONSISTENT,
+                f"the tests' results contradict themselves: {summary.error}; a test, or code under it, writes below "
+                "/results, which is Seatrial's own: have it write elsewhere",
+            )
         case Outcome.GATE_TIMEOUT:
             return _not_ready(run, facts, summary.not_ready)
     return _died(run, facts, summary, during)

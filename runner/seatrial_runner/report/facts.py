@@ -91,6 +91,8 @@ class Facts:
     record: Optional[ExitRecord] = None
     record_problem: str = ""
     """What is wrong with the exit record that was found; empty if nothing is, or if there is none."""
+    contradiction: str = ""
+    """What neither the launcher nor the plugin does to the files of results; empty if nothing was seen."""
     output_tail: str = ""
     notes: list[str] = field(default_factory=list)
     """Oddities that people should know of."""
@@ -110,6 +112,10 @@ class Facts:
         text = text[:MESSAGE]
         if len(self.notes) < NOTES and text not in self.notes:
             self.notes.append(text)
+
+    def contradict(self, what: str) -> None:
+        """Remember what speaks against these facts; the first one counts."""
+        self.contradiction = self.contradiction or what
 
     def add_event(self, event: Event) -> None:
         """Take note of one of the plugin's events."""

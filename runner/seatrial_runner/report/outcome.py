@@ -13,6 +13,8 @@ from seatrial_runner.report.facts import Facts
 def classify(facts: Facts) -> tuple[str, Optional[str]]:
     """How the tests' process ended, one of ``Outcome``, and a sentence about it (None if the numbers say it all)."""
     record = facts.record
+    if facts.contradiction:
+        return Outcome.INCONSISTENT, facts.contradiction
     if facts.record_problem:
         return Outcome.INCONSISTENT, f"how the tests' process ended can't be read: {facts.record_problem}"
     if record is None:

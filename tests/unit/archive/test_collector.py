@@ -13,6 +13,7 @@ from typing import Any
 
 from seatrial import tokens
 from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedResult
+from seatrial_runner.record_key import record_key
 from tests.unit.archive.support import KEY, UID, Server
 
 ROOT = Path(__file__).parents[3]
@@ -25,8 +26,8 @@ def lines(path: Path, *events: dict[str, Any]) -> None:
 
 def pod(server: Server, folder: Path) -> tuple[Path, Path, dict[str, str]]:
     """The folders of results and artifacts that a collector sees, and its environment."""
-    results, artifacts, secrets = folder / "results", folder / "artifacts", folder / "tokens"
-    for each in (results, artifacts / "logs", secrets):
+    results, artifacts, secrets, own = (folder / name for name in ("results", "artifacts", "tokens", "own"))
+    for each in (results, artifacts / "logs", secrets, own):
         each.mkdir(parents=True)
     (secrets / "shard-0").write_text(tokens.upload_token(KEY, UID, 1, 0))
     environment = {
@@ -41,6 +42,7 @@ def pod(server: Server, folder: Path) -> tuple[Path, Path, dict[str, str]]:
         "SEATRIAL_RESULTS": str(results),
         "SEATRIAL_ARTIFACTS_DIR": str(artifacts),
         "SEATRIAL_TERMINATION_LOG": str(folder / "termination"),
+        "SEATRIAL_OWN_DIR": str(own),
         "PYTHONPATH": str(ROOT / "runner"),
     }
     return results, artifacts, os.environ | environment
@@ -50,7 +52,8 @@ def end(results: Path) -> None:
     """As the launcher records the end of a pytest that passed."""
     now = time.time()
     ended = {"exitCode": 0, "signal": None, "timedOut": False, "oomKilled": False, "startedAt": now, "endedAt": now}
-    (results / "exit.json").write_text(json.dumps(ended | {"error": None, "lost": []}))
+    key = record_key(tokens.upload_token(KEY, UID, 1, 0))
+    (results / "exit.json").write_text(key + "\n" + json.dumps(ended | {"error": None, "lost": []}))
 
 
 async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_path: Path) -> None:

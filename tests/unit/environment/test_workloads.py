@@ -219,6 +219,7 @@ def test_launcher_of_the_tests_records_what_the_collector_reads() -> None:
     flags = dict(pairwise(command))
     assert "--python" in command
     assert flags["--record"] == "/results/exit.json"
+    assert flags["--key"] == "/results/launcher.key"
     assert flags["--output"] == "/results/output.log"
     assert flags["--gates"] == "/results/gates.jsonl"
     assert flags["--run-timeout"] == "45m"

@@ -21,6 +21,7 @@ from seatrial_runner import live as live_events
 from seatrial_runner.collect import collect
 from seatrial_runner.follow import Follower
 from seatrial_runner.live import Live, live_form
+from seatrial_runner.record_key import record_key
 from seatrial_runner.settings import Settings
 from seatrial_runner.upload import Uploader
 from tests.unit.runner.support import (
@@ -63,7 +64,8 @@ class Pod:
     def __init__(self, root: Path, url: str) -> None:
         self.results, self.artifacts, self.termination = root / "results", root / "artifacts", root / "termination-log"
         tokens = root / "tokens"
-        for folder in (self.results, self.artifacts, tokens):
+        own = root / "own"
+        for folder in (self.results, self.artifacts, tokens, own):
             folder.mkdir()
         (tokens / "shard-0").write_text(TOKEN + "\n")
         self.env = {
@@ -77,6 +79,7 @@ class Pod:
             "SEATRIAL_RESULTS": str(self.results),
             "SEATRIAL_ARTIFACTS_DIR": str(self.artifacts),
             "SEATRIAL_TERMINATION_LOG": str(self.termination),
+            "SEATRIAL_OWN_DIR": str(own),
         }
 
     def append(self, name: str, data: bytes | list[Event]) -> None:
@@ -84,8 +87,12 @@ class Pod:
             file.write(data if isinstance(data, bytes) else lines(data))
 
     def end(self, exit_record: Event) -> None:
+        self.leave(json.dumps(exit_record).encode())
+
+    def leave(self, exit_record: bytes) -> None:
+        """As the launcher writes its record."""
         passing = self.results / ".exit.json"
-        passing.write_text(json.dumps(exit_record))
+        passing.write_bytes(record_key(TOKEN).encode() + b"\n" + exit_record)
         passing.rename(self.results / "exit.json")
 
     def finished(self, events: list[Event] = EVENTS, code: int = 1, output: bytes = b"output\n") -> None:
@@ -335,7 +342,7 @@ def test_an_exit_record_that_can_not_be_read_is_a_result_with_a_name(
     pod: Pod, archive: FakeArchive, content: bytes, problem: str
 ) -> None:
     pod.finished([session(), collected(1), *whole("t.py::test_a"), finish(0)], code=0)
-    (pod.results / "exit.json").write_bytes(content)
+    pod.leave(content)
     assert pod.collect()[0] == 0
     assert archive.summary["outcome"] == "inconsistent"
     assert problem in archive.summary["error"]

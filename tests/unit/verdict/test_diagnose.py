@@ -285,6 +285,10 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied",
         'pytest was killed by SIGSEGV; a test, or code under it, ends the process (os._exit, a kill, a '
         'crash in native code); `seatrial results orders -o DIR` brings the log'),
+    "inconsistent": (b.summary("inconsistent", error="exit.json was written by something else than the launcher"),
+        "Errored", "ResultsInconsistent",
+        "the tests' results contradict themselves: exit.json was written by something else than the launcher; a "
+        "test, or code under it, writes below /results, which is Seatrial's own: have it write elsewhere"),
     "unknown outcome": (b.summary("something new"), "Errored", "ResultsMissing",
         "the result in the archive can't be read (summary: outcome: 'something new' is none of passed, "
         'failed, no-tests, collection-error, usage-error, internal-error, interrupted, died, timeout, '
