@@ -30,8 +30,8 @@ MASKS = Bounds(512 * 1024, depth=1, entries=20_000)
 """What the operator lists as secret; a Secret holds 1 MiB. Finding it takes ten times as much memory."""
 TERMINATION = Bounds(4096, depth=4, entries=16)
 """The kubelet keeps so many bytes of a termination message."""
-FEED = Bounds(2 * MIB)
-"""One line of the archive's feed: an event or a summary, and whose it is."""
+FEED = Bounds(2 * MIB, depth=20, entries=11_000)
+"""One line of the archive's feed: whatever a summary may be, and whose it is."""
 
 DIGITS = 40
 """Characters of one number."""

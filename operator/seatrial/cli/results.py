@@ -18,7 +18,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from seatrial import amounts
 from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, by_name
-from seatrial.archive.model.manifest import Manifest, ManifestFile
 from seatrial.archive.model.report import Report, instant
 from seatrial.cli import report
 from seatrial.cli.connect import Session, Target, explain
@@ -30,6 +29,7 @@ from seatrial.cli.run import Run
 from seatrial.cli.runs import find
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import RUN
+from seatrial_protocol.manifest import Manifest, ManifestFile
 
 MARKER = "seatrial.json"
 """Says whose results a folder holds."""

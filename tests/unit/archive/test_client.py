@@ -15,8 +15,8 @@ from seatrial.archive.client.client import ArchiveClient
 from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.archive.client.feed import FeedConnected, FeedLive, FeedLost, FeedResult, parse_feed
 from seatrial.archive.client.live import LiveEvent
-from seatrial.archive.model.manifest import ManifestFile
 from seatrial.archive.server.live.limits import Limits
+from seatrial_protocol.manifest import ManifestFile
 from tests.unit.archive.support import KEY, UID, Serve, Server, sha256, summary
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"

@@ -16,9 +16,9 @@ import yaml
 from aiohttp import web
 
 from seatrial.archive.client.errors import ArchiveCorruptError, ArchiveRefusedError, ArchiveUnavailableError
-from seatrial.archive.model.manifest import ManifestFile
 from seatrial.cli.connect import ARCHIVE, Target, connect
 from seatrial.kube.service import ServiceTransport
+from seatrial_protocol.manifest import ManifestFile
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
 SHARD = f"{PROXY}/v1/runs/u1/attempts/1/shards/0"

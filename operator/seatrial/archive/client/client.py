@@ -34,9 +34,10 @@ from seatrial.archive.client.live import LiveEvent, server_sent
 from seatrial.archive.client.urls import file_url, run_url, set_url
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
-from seatrial.archive.model.manifest import Manifest, ManifestFile, digest_of, parse_manifest
+from seatrial.archive.model.manifest import digest_of, parse_manifest
 from seatrial.archive.model.report import Report
 from seatrial.retry import Backoff
+from seatrial_protocol.manifest import Manifest, ManifestFile
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Both streams say something every 10 s; one that is silent for longer is dead, even if nobody closed it.

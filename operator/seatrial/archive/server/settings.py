@@ -15,6 +15,7 @@ from seatrial.api.scalars import Duration
 from seatrial.archive.server.connections import ConnectionLimits
 from seatrial.archive.server.live.limits import Limits
 from seatrial.variables import Variables, read
+from seatrial_protocol.limits import MANIFEST
 
 _SIZE = re.compile(r"([0-9]+)(Ki|Mi|Gi|Ti)?")
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
@@ -77,7 +78,7 @@ class Settings(Variables):
     keep_bytes: Size = 0
     """The oldest runs go while all take more; 0: no limit."""
     max_file_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_MAX_FILE", ge=1)] = 2 * 2**30
-    max_manifest_bytes: int = 16 * 2**20
+    max_manifest_bytes: int = MANIFEST.size
     max_live_bytes: int = 4 * 2**20
     idle_seconds: float = 20.0
     """An upload that sends nothing for so long is ended."""

@@ -8,10 +8,10 @@ import yaml
 
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SetKey
-from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.model.runs import Counts, RunRow
 from seatrial.archive.model.tests import TestHistory, TestPage, TestPoint, TestRow
 from seatrial.archive.server.pages import addresses, evidence, files, manifest, numbers, questions, trend, words
+from seatrial_protocol.manifest import Manifest
 
 NOW = datetime(2026, 11, 21, 15, 3, 50, tzinfo=UTC)
 
@@ -191,7 +191,7 @@ def test_files_can_be_read_or_only_downloaded():
     ]
     entries = [{"path": path, "size": 1, "sha256": "0" * 64} for path in paths]
     rows = files.files(
-        SetKey("u", 2, None), Manifest.model_validate({"schema": 1, "run": {"uid": "u"}, "files": entries})
+        SetKey("u", 2, None), Manifest.parse({"schema": 1, "run": {"uid": "u"}, "files": entries})
     )
     assert {row.path: (row.address, row.picture) for row in rows} == {
         "logs/a b.log": ("files/2/evidence/logs/a%20b.log", False),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from seatrial.archive.model.keys import SetKey, by_name, set_path
-from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.server.pages.moments import clean, time_of, tone_of
+from seatrial_protocol.manifest import Manifest
 
 _PLAIN = (".log", ".txt", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".csv", ".py", ".html", ".svg", ".js", ".css",
           ".toml", ".ini", ".sql", ".out", ".err")  # fmt: skip

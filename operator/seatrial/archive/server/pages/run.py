@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seatrial.archive.model.keys import EVIDENCE, SetKey
-from seatrial.archive.model.manifest import Manifest
 from seatrial.archive.model.questions import TestFilter
 from seatrial.archive.model.report import notes as runner_notes
 from seatrial.archive.model.runs import Attempt, RunDetail
@@ -24,6 +23,7 @@ from seatrial.archive.server.pages.manifest import manifest_of
 from seatrial.archive.server.pages.site import Site, attempt_of
 from seatrial.archive.server.pages.views import Detail, Group, Output, RunView
 from seatrial.archive.server.reports import gather
+from seatrial_protocol.manifest import Manifest
 
 _GATES = "gates.jsonl"
 _BAD_LISTED, _BAD_SHOWN, _SLOWEST, _FILES_SHOWN = 30, 10, 5, 200

@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from seatrial.archive.model.errors import NotFoundError
 from seatrial.archive.model.keys import SetKey, check_uid
-from seatrial.archive.model.manifest import Manifest, parse_manifest
+from seatrial.archive.model.manifest import parse_manifest
 from seatrial.archive.model.runs import Attempt, RunDetail
 from seatrial.archive.server.access.readers import Reader
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.pages.render import Renderer
+from seatrial_protocol.manifest import Manifest
 
 log = logging.getLogger(__name__)
 

@@ -28,13 +28,14 @@ from seatrial.archive.model.errors import (
     WrongDigestError,
 )
 from seatrial.archive.model.keys import SetKey, check_path, check_uid, is_uid, set_key
-from seatrial.archive.model.manifest import Manifest, digest_of, parse_manifest, parse_object, parse_vital
+from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_object, parse_vital
 from seatrial.archive.server.sets.digests import Digests, sha256_of
 from seatrial.archive.server.sets.incoming import Incoming
 from seatrial.archive.server.sets.layout import file_path, files_folder, manifest_path
 from seatrial.archive.server.sets.results import Result, Sealed, Stored
 from seatrial.archive.server.storage import Entry, Storage
 from seatrial.archive.server.threads import in_pool, in_thread
+from seatrial_protocol.manifest import Manifest
 
 # What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of thread hops.
 _BATCH_BYTES = 128 * 1024
