@@ -27,8 +27,19 @@ from seatrial_protocol.decode import (
 )
 from seatrial_protocol.exit_record import Unready
 
-TEST_OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+COUNT_OF = {
+    "passed": "passed",
+    "failed": "failed",
+    "error": "errors",
+    "skipped": "skipped",
+    "xfailed": "xfailed",
+    "xpassed": "xpassed",
+}
+"""The count that a test with this outcome raises."""
+TEST_OUTCOMES = tuple(COUNT_OF)
 """Of one test that ended, in pytest's words."""
+BAD_OUTCOMES = ("failed", "error", "collection-error", "unfinished")
+"""Of tests and files in reports: something went wrong."""
 _STATUS = 2**31
 
 

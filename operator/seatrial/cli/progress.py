@@ -22,8 +22,6 @@ COUNT_LINE_SECONDS = 10.0
 UNNOTICED_SECONDS = 10.0
 """After this time without a phase the operator is probably not running."""
 
-_COUNTED = {"passed": "passed", "failed": "failed", "error": "errors", "skipped": "skipped", "xfailed": "xfailed",
-            "xpassed": "xpassed"}  # fmt: skip
 _BAD = ("failed", "error")
 
 
@@ -233,7 +231,7 @@ class RunProgress:
             return []
         self._ended.add((shard, test))
         self.running.pop(test, None)
-        self._streamed[_COUNTED[outcome]] = self._streamed.get(_COUNTED[outcome], 0) + 1
+        self._streamed[events.COUNT_OF[outcome]] = self._streamed.get(events.COUNT_OF[outcome], 0) + 1
         why, took = self._failing.pop(test, ""), seconds(event.seconds)
         tail = f" ({took})" if took else ""
         if outcome in _BAD:

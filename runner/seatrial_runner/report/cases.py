@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from seatrial_protocol.events import BAD_OUTCOMES
+
 FAILURES_LIMIT = 20
 """Failures of one test kept in full (a test has several if it has subtests or is run again)."""
-
-FAILED = ("failed", "error", "collection-error", "unfinished")
-"""Outcomes that mean that something went wrong."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Case:
     @property
     def message(self) -> str:
         """One line that says what went wrong, or why it was skipped; empty if it passed."""
-        if self.outcome in FAILED:
+        if self.outcome in BAD_OUTCOMES:
             return self.final[0].message if self.failures else ""
         return self.reason
 

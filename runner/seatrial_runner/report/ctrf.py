@@ -6,8 +6,9 @@ import json
 from datetime import datetime, timezone
 from typing import Optional, TextIO
 
+from seatrial_protocol.events import BAD_OUTCOMES
 from seatrial_runner import __version__
-from seatrial_runner.report.cases import FAILED, Case
+from seatrial_runner.report.cases import Case
 
 SPEC_VERSION = "0.0.0"
 _STATUS = {"passed": "passed", "xpassed": "passed", "skipped": "skipped", "xfailed": "skipped"}
@@ -77,7 +78,7 @@ def _test(case: Case, status: str) -> dict[str, object]:
             {"attempt": number, "status": "failed", "message": failure.message, "trace": failure.text}
             for number, failure in enumerate(again, 1)
         ]
-    if case.outcome in FAILED and case.failures:
+    if case.outcome in BAD_OUTCOMES and case.failures:
         last = case.final[-1]
         test["trace"] = "\n\n".join(failure.text for failure in case.final if failure.text)
         test["stdout"] = last.stdout.splitlines()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from seatrial_protocol.events import (
+    COUNT_OF,
     Collected,
     ConftestError,
     Coverage,
@@ -36,15 +37,6 @@ ID = 2000
 """Characters of a test's id that are kept."""
 NOTES = 20
 
-_COUNTED = {
-    "passed": "passed",
-    "failed": "failed",
-    "error": "errors",
-    "skipped": "skipped",
-    "xfailed": "xfailed",
-    "xpassed": "xpassed",
-}
-
 
 @dataclass
 class Facts:
@@ -70,7 +62,7 @@ class Facts:
     """Why the first worker of pytest-xdist was lost."""
     started: int = 0
     """Tests that began."""
-    tests: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTED.values(), "flaky"), 0))
+    tests: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*COUNT_OF.values(), "flaky"), 0))
     timed_out: int = 0
     """Tests that ran over the limit for one test."""
     interrupted: Optional[str] = None
@@ -100,7 +92,7 @@ class Facts:
     @property
     def ended(self) -> int:
         """Tests that ended."""
-        return sum(self.tests[name] for name in _COUNTED.values())
+        return sum(self.tests[name] for name in COUNT_OF.values())
 
     @property
     def bad(self) -> int:
@@ -162,9 +154,9 @@ class Facts:
         if case.is_file:
             self._add_file(case)
             return
-        if case.outcome not in _COUNTED:
+        if case.outcome not in COUNT_OF:
             return
-        self.tests[_COUNTED[case.outcome]] += 1
+        self.tests[COUNT_OF[case.outcome]] += 1
         self.tests["flaky"] += case.flaky
         self.timed_out += case.timed_out
         if case.ended is not None:

@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
-from seatrial_runner.report.cases import FAILED, Case, Failure
+from seatrial_protocol.events import BAD_OUTCOMES
+from seatrial_runner.report.cases import Case, Failure
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -55,7 +56,7 @@ class JUnit:
         self._count["tests"] += 1
         if case.outcome == "failed":
             self._count["failures"] += 1
-        elif case.outcome in FAILED:
+        elif case.outcome in BAD_OUTCOMES:
             self._count["errors"] += 1
         elif case.outcome in ("skipped", "xfailed"):
             self._count["skipped"] += 1
@@ -114,7 +115,7 @@ def _testcase(case: Case, strict: bool) -> str:
 
 
 def _result(case: Case) -> str:
-    if case.outcome in FAILED:
+    if case.outcome in BAD_OUTCOMES:
         tag = "failure" if case.outcome == "failed" else "error"
         kind = f"pytest.{case.outcome}"
         final = case.final

@@ -95,7 +95,7 @@ class Uploads:
         return await self.http.put(f"{self.path}/manifest", content=body, headers=self.authorization)
 
     async def live(self, *events: dict[str, Any]) -> httpx.Response:
-        body = "".join(json.dumps(event) + "\n" for event in events)
+        body = "".join(json.dumps({"t": 1.0, **event}) + "\n" for event in events)
         return await self.http.post(f"{self.path}/live", content=body, headers=self.authorization)
 
     async def whole(self, files: dict[str, bytes] | None = None) -> str:

@@ -189,14 +189,17 @@ def test_what_is_no_line_of_a_feed(line: str) -> None:
 # Following a run
 
 
+START = {"t": 1.0, "event": "start", "id": "a"}
+
+
 async def test_a_run_is_followed_to_its_result(server: Server) -> None:
     shard = server.shard()
     async with server.client() as client, aclosing(client.live(UID)) as live:
         await shard.live({"event": "start", "id": "a"})
         first = await anext(live)
         assert isinstance(first, LiveEvent)
-        assert (first.name, first.attempt, first.shard, first.event) == ("start", 1, 0, {"event": "start", "id": "a"})
-        await shard.live({"event": "phase", "text": "a\n\nb: c"})
+        assert (first.name, first.attempt, first.shard, first.event) == ("start", 1, 0, START)
+        await shard.live({"event": "phase", "id": "a", "when": "call", "outcome": "failed", "text": "a\n\nb: c"})
         digest = await shard.whole()
         rest = [event async for event in live]
     assert [event.name for event in rest] == ["phase", "result"]

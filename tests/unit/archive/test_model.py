@@ -165,7 +165,9 @@ def test_evidence_needs_the_record_of_its_run() -> None:
             parse_vital(other, key)
 
 
-@pytest.mark.parametrize("body", [b"", b"nul", b'"text"', b"[1]", b'{"a": NaN}', b"[" * 100_000, b'{"a": \xff}', b'{"a": 1e999}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"nul", b'"text"', b"[1]", b'{"a": NaN}', b"[" * 100_000, b'{"a": \xff}', b'{"a": 1e999}']
+)
 def test_what_is_no_json_object(body: bytes) -> None:
     with pytest.raises(InvalidError, match="a line is"):
         parse_object(body, "a line")

@@ -34,6 +34,7 @@ EVENTS: dict[str, dict[str, Any]] = {
             "markers": ["slow"], "reruns": 1, "timedOut": True},
     "interrupted": {"kind": "KeyboardInterrupt", "message": "m"},
     "internal-error": {"message": "m", "text": "t"},
+    "conftest-error": {"path": "p", "message": "m"},
     "coverage": {"lines": 10, "covered": 5},
     "plugin-error": {"message": "m"},
     "worker-lost": {"worker": "gw0", "message": "m", "text": "t"},

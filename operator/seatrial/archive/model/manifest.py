@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -65,6 +66,10 @@ def parse_object(body: bytes | str, what: str, bounds: Bounds = limits.RUN_RECOR
         raise InvalidError(f"{what} is wrong: {error.problem}", "send one JSON object") from error
     if not isinstance(value, dict):
         raise InvalidError(f"{what} is JSON but no object", "send one JSON object")
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as error:  # 1e999 is read as infinity, and could not be passed on
+        raise InvalidError(f"{what} is wrong: a number is too large", "send numbers that a float holds") from error
     return value
 
 

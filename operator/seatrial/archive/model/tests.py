@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass
 
 from seatrial.archive.model.json import CONFIG
+from seatrial_protocol.events import BAD_OUTCOMES
 
 # Tests
 
@@ -61,11 +62,7 @@ class TestRow:
     @property
     def bad(self) -> bool:
         """Whether something went wrong."""
-        return self.outcome in BAD
-
-
-BAD = ("failed", "error", "collection-error", "unfinished")
-"""Outcomes that mean that something went wrong."""
+        return self.outcome in BAD_OUTCOMES
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -18,10 +18,9 @@ from seatrial.archive.model.keys import EVIDENCE, SetKey, check_path, check_sha2
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import REFUSALS, TooSlowError, authorize, refused
-from seatrial.archive.server.live.messages import Message, messages_of
+from seatrial.archive.server.live.messages import messages_of, parse_events
 from seatrial.archive.server.threads import in_thread
-from seatrial_protocol.decode import ProtocolError, load
-from seatrial_protocol.limits import EVENT
+from seatrial_protocol.decode import ProtocolError
 
 log = logging.getLogger(__name__)
 
@@ -200,31 +199,14 @@ async def _post_live(archive: Archive, request: Request, key: SetKey, body: _Bod
     received = await body.whole(archive.settings.max_live_bytes)
     if await in_thread(archive.store.is_sealed, key):
         raise ConflictError(f"{key} is sealed: its manifest is stored", "events come before the manifest")
-    messages = await in_thread(_messages, key, received)
+    try:
+        messages = await in_thread(lambda: messages_of(key, parse_events(received)))
+    except ProtocolError as error:
+        raise InvalidError(f"a line is no event: {error}", "send one event a line, as the protocol has it") from error
     for start in range(0, len(messages), _EVENTS_AT_ONCE):
         archive.hub.events(key, messages[start : start + _EVENTS_AT_ONCE])
         await asyncio.sleep(0)  # others have their turn
     return "stored", Response(status_code=204)
-
-
-def _messages(key: SetKey, body: bytes) -> list[Message]:
-    """The events in these lines, ready to be sent.
-
-    Raises:
-        InvalidError: a line is none.
-    """
-    events = []
-    for line in body.splitlines():
-        if not line.strip():
-            continue
-        try:
-            event = load(line, "a line", EVENT)
-        except ProtocolError as error:
-            raise InvalidError(f"a line is no event: {error.problem}", "send one JSON object a line") from error
-        if not isinstance(event, dict):
-            raise InvalidError("a line is JSON but no object", "send one JSON object a line")
-        events.append(event)
-    return messages_of(key, events)
 
 
 def _said(created: bool) -> str:

@@ -190,9 +190,7 @@ def test_files_can_be_read_or_only_downloaded():
         "artifacts/#?.txt",
     ]
     entries = [{"path": path, "size": 1, "sha256": "0" * 64} for path in paths]
-    rows = files.files(
-        SetKey("u", 2, None), Manifest.parse({"schema": 1, "run": {"uid": "u"}, "files": entries})
-    )
+    rows = files.files(SetKey("u", 2, None), Manifest.parse({"schema": 1, "run": {"uid": "u"}, "files": entries}))
     assert {row.path: (row.address, row.picture) for row in rows} == {
         "logs/a b.log": ("files/2/evidence/logs/a%20b.log", False),
         "artifacts/x.png": ("files/2/evidence/artifacts/x.png", True),

@@ -24,7 +24,8 @@ from seatrial.archive.server.history.text import bounded_id, clean
 from seatrial.archive.server.reports.merge import of_events
 from seatrial.archive.server.sets.store import Store
 from seatrial.retry import Backoff
-from seatrial_runner.report.cases import FAILED, Case
+from seatrial_protocol.events import BAD_OUTCOMES
+from seatrial_runner.report.cases import Case
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ def _row(number: int, case: Case) -> dict[str, Any]:
         "test_id": bounded_id(case.id),
         "catalogue_id": None if case.catalogue_id is None else clean(case.catalogue_id[:_MAX_MESSAGE]),
         "outcome": case.outcome[:32],
-        "bad": case.outcome in FAILED,
+        "bad": case.outcome in BAD_OUTCOMES,
         "flaky": case.flaky,
         "seconds": case.seconds if 0 <= case.seconds < 1e9 else 0.0,
         "started_at": _moment(case.started),

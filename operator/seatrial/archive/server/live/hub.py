@@ -13,21 +13,19 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import replace
 
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.live.limits import Limits
 from seatrial.archive.server.live.listener import Listener
-from seatrial.archive.server.live.messages import Event, Message, line, live_message, message_of
+from seatrial.archive.server.live.messages import Document, Message, line, live_message, message_of, result_message
 from seatrial.archive.server.live.state import LiveRun, LiveShard
 from seatrial.archive.server.sets.results import Result
+from seatrial_protocol.events import Event, Open, Start
 from seatrial_protocol.feed import FeedHello, FeedResult
 
-MILESTONES = frozenset({"open", "start"})
+MILESTONES = (Open, Start)
 """Sent to the operator, each once a shard: the gates are open, the first test has started."""
 RESULT_EVENT = "result"
-PROGRESS_EVENT = "progress"
-"""Counts of tests, for people who come when the first events are not kept any more."""
 
 
 class Hub:
@@ -54,8 +52,9 @@ class Hub:
         shard = run.shards.setdefault(key, LiveShard())
         for message in messages:
             self._keep(run, message)
-            shard.count(message.event)
-            self._milestone(key, shard, message.event)
+            if message.event is not None:
+                shard.count(message.event)
+                self._milestone(key, shard, message.event)
         self._evict(key.uid)
 
     def result(self, result: Result) -> None:
@@ -159,8 +158,7 @@ class Hub:
         if result.key in run.results:
             return
         run.results.add(result.key)
-        sealed = {"digest": result.digest, "summary": result.summary}
-        self._keep(run, replace(message_of(result.key, sealed), name=RESULT_EVENT))
+        self._keep(run, result_message(result.key, RESULT_EVENT, result.digest, result.summary))
         if run.over:
             self._end(run)
 
@@ -179,8 +177,7 @@ class Hub:
 
     def _so_far(self, run: LiveRun, key: SetKey, shard: LiveShard) -> bytes:
         """How many tests of a shard have ended until the run's last event, and how many there are."""
-        progress = {"event": PROGRESS_EVENT, **shard.counts, "total": shard.total}
-        return self._encoded(run.last, message_of(key, progress))
+        return self._encoded(run.last, message_of(key, shard.progress(time.time())))
 
     def _encoded(self, number: int, message: Message) -> bytes:
         """As a server-sent event."""
@@ -220,15 +217,13 @@ class Hub:
 
     def _milestone(self, key: SetKey, shard: LiveShard, event: Event) -> None:
         """Sends the operator what it acts upon: two short messages a shard, however many events come."""
-        name = event.get("event")
-        if not isinstance(name, str) or name not in MILESTONES or name in shard.milestones:
+        if not isinstance(event, MILESTONES) or event.KIND in shard.milestones:
             return
-        at = event.get("t")
-        milestone = {"event": name, "t": at if isinstance(at, int | float) else None}
-        shard.milestones[name] = milestone
+        milestone = {"event": event.KIND, "t": event.t}
+        shard.milestones[event.KIND] = milestone
         self._to_feed(live_message(key, milestone))
 
-    def _to_feed(self, message: Event) -> None:
+    def _to_feed(self, message: Document) -> None:
         if not self._feed:
             return
         sent = line(message)

@@ -7,35 +7,29 @@ from dataclasses import dataclass, field
 
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.live.listener import Listener
-from seatrial.archive.server.live.messages import Event
-
-COUNTED = {
-    "passed": "passed",
-    "failed": "failed",
-    "error": "errors",
-    "skipped": "skipped",
-    "xfailed": "xfailed",
-    "xpassed": "xpassed",
-}
-"""Outcomes of tests, and the counts that they raise."""
+from seatrial.archive.server.live.messages import Document
+from seatrial_protocol.events import COUNT_OF, Collected, End, Event, Progress
 
 
 @dataclass
 class LiveShard:
     """What is known of one running shard."""
 
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED.values(), 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNT_OF.values(), 0))
     total: int = 0
-    milestones: dict[str, Event] = field(default_factory=dict)
+    milestones: dict[str, Document] = field(default_factory=dict)
     """What the operator was sent, for one that comes later."""
 
     def count(self, event: Event) -> None:
         """Counts a test that ended, or takes how many there are."""
-        name, count, outcome = (event.get(field) for field in ("event", "count", "outcome"))
-        if name == "collected":
-            self.total = count if isinstance(count, int) else 0
-        elif name == "end" and isinstance(outcome, str) and outcome in COUNTED:
-            self.counts[COUNTED[outcome]] += 1
+        if isinstance(event, Collected):
+            self.total = event.count
+        elif isinstance(event, End):
+            self.counts[COUNT_OF[event.outcome]] += 1
+
+    def progress(self, at: float) -> Progress:
+        """How far it is."""
+        return Progress(at, total=self.total, **self.counts)
 
 
 @dataclass

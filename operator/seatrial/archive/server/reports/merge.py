@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seatrial.archive.model.report import Report
-from seatrial_protocol.events import Event, Finish
+from seatrial_protocol.events import BAD_OUTCOMES, Event, Finish
 from seatrial_runner.lines import Lines
 from seatrial_runner.report.assembly import Assembly
-from seatrial_runner.report.cases import FAILED, Case, Failure
+from seatrial_runner.report.cases import Case, Failure
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit
 
@@ -53,7 +53,7 @@ def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None
     assert writer is not None
     bad = False
     for case in cases(parts):
-        bad = bad or case.outcome in FAILED
+        bad = bad or case.outcome in BAD_OUTCOMES
         writer.add(case)
     if (of_run := diagnosis(report, bad=bad)) is not None:
         writer.add(of_run)
@@ -112,7 +112,7 @@ def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tup
     for part in parts:
         for case in of_events(part.events()):
             last[case.id] = part.attempt
-            if case.outcome in FAILED and case.failures:
+            if case.outcome in BAD_OUTCOMES and case.failures:
                 failure = case.final[0]
                 short = replace(failure, text=failure.text[-_EARLIER_TEXT:], stdout="", stderr="", log="", rerun=True)
                 failed.setdefault(case.id, []).append((part.attempt, short))
