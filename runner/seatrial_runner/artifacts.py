@@ -116,7 +116,8 @@ def find(
     itself, without what tools keep for themselves; they come after those that a glob matches.
 
     A symbolic link to a file below ``base`` counts as that file; one that leads elsewhere is left out: what it
-    points at is in this container, not in the one that made the link. Each file is closed when the next is asked for.
+    points at is in this container, not in the one that made the link. Whoever wrote the files may exchange them at any
+    moment: none is opened through a link. Each file is closed when the next is asked for.
     """
     patterns = []
     for glob in globs:
@@ -141,7 +142,7 @@ def find(
         if os.path.isdir(real):  # a link to a folder, the files of which stand under their own names
             continue
         try:
-            fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = _open_below(root, os.path.relpath(real, root))
         except OSError as error:
             omitted.add(name, f"can't be read: {error.strerror}")
             continue
@@ -160,6 +161,22 @@ def find(
                 yield Found(name, source)
         finally:
             os.close(fd)
+
+
+def _open_below(root: str, path: str) -> int:
+    """Open a file by its path below ``root``, folder by folder, none of which may be a link.
+
+    Raises:
+        OSError: it can't be read, or a part of its path is a link.
+    """
+    *folders, name = path.split("/")
+    with contextlib.ExitStack() as opened:
+        folder = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        opened.callback(os.close, folder)
+        for each in folders:
+            folder = os.open(each, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            opened.callback(os.close, folder)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
 
 
 def _written(root: str, paths: Sequence[str], since_ns: Optional[int]) -> Iterator[str]:

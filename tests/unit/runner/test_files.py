@@ -224,3 +224,29 @@ def test_no_artifacts_at_all(tmp_path: Path) -> None:
     found, omitted = names(tmp_path / "none", "logs/**")
     assert found == []
     assert omitted.in_summary() is None
+
+
+@pytest.mark.parametrize("exchanged", ["logs", "logs/deep", "logs/deep/shard-0"])
+def test_an_artifact_exchanged_for_a_link_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanged: str
+) -> None:
+    """The exchange comes after the path was found to stay below the folder, before it is opened."""
+    base, tokens = tmp_path / "artifacts", tmp_path / "tokens"
+    (base / "logs" / "deep").mkdir(parents=True)
+    (base / "logs" / "deep" / "shard-0").write_text("an artifact")
+    for secret in (tokens / "shard-0", tokens / "deep" / "shard-0"):
+        secret.parent.mkdir(parents=True, exist_ok=True)
+        secret.write_text("token")
+    realpath = os.path.realpath
+
+    def resolved(path: str) -> str:
+        found = realpath(path)
+        if found.endswith("shard-0"):
+            (base / exchanged).rename(base / "away")
+            (base / exchanged).symlink_to(tokens / "shard-0" if exchanged.endswith("shard-0") else tokens)
+        return found
+
+    monkeypatch.setattr(os.path, "realpath", resolved)
+    omitted = Omitted()
+    assert list(find(str(base), ["**"], 100, omitted)) == []
+    assert [example.path for example in omitted.examples] == ["logs/deep/shard-0"]
