@@ -75,7 +75,10 @@ async def test_one_namespace_cannot_read_anothers_results(bench: Bench, neighbou
         summary = found[1].file("summary.json")
         assert summary is not None
         await session.archive.download(uid, 1, 0, summary, tmp_path)
-        async with relaying(session.way, 0) as address, httpx.AsyncClient(base_url=address, timeout=30) as browser:
+        async with (
+            relaying(session.transport, 0) as address,
+            httpx.AsyncClient(base_url=address, timeout=30) as browser,
+        ):
             page = await browser.get(f"/runs/{uid}")
             assert (page.status_code, name in page.text) == (200, True)
 
@@ -85,7 +88,10 @@ async def test_one_namespace_cannot_read_anothers_results(bench: Bench, neighbou
         assert await session.archive.manifest(uid, 1, 0) is None
         with pytest.raises(ArchiveRefusedError):
             await session.archive.download(uid, 1, 0, summary, tmp_path / "theirs")
-        async with relaying(session.way, 0) as address, httpx.AsyncClient(base_url=address, timeout=30) as browser:
+        async with (
+            relaying(session.transport, 0) as address,
+            httpx.AsyncClient(base_url=address, timeout=30) as browser,
+        ):
             for path in ("", f"runs/{uid}", "v1/runs", f"v1/runs/{uid}/tests", "v1/tests/flaky", f"v1/runs/{uid}/live"):
                 assert name not in (await browser.get(f"/{path}")).text, path
 
@@ -94,7 +100,7 @@ async def test_who_has_no_right_on_runs_sees_none_and_a_stranger_is_not_let_in(b
     token = await account(bench.cluster, bench.namespace, None)
     async with (
         as_(token, bench.namespace, tmp_path) as session,
-        relaying(session.way, 0) as address,
+        relaying(session.transport, 0) as address,
         httpx.AsyncClient(base_url=address, timeout=30) as browser,
     ):
         assert (await browser.get("/v1/runs")).json()["total"] == 0

@@ -54,7 +54,7 @@ CASES = {
             "class N(h.BaseHTTPRequestHandler):\n"
             "    def do_GET(self): self.send_error(503)\n"
             "h.HTTPServer(('', 8000), N).serve_forever()",
-            port=8000, ready={"http": {"path": "/health"}}) | {"timeouts": {"environment": "12s"}},
+            port=8000, ready={"httpGet": {"path": "/health"}}) | {"timeouts": {"environment": "12s"}},
     ),
     "absent image": Case(
         "Errored", "ImagePullFailed", ("web", "no-such-image"), {"apps": {"web": {"image": ABSENT, "command": ["x"]}}}
