@@ -14,6 +14,7 @@ from seatrial.api.run import IntegrationRun
 from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.maskers import Maskers
+from seatrial.evidence.namespace_uids import NamespaceUids
 from seatrial.evidence.record import record
 from seatrial.facts.cache import FactsCache, scope_of
 from seatrial.masking.masker import Masker
@@ -44,8 +45,7 @@ class Recorder:
             settings: the operator's.
             namespace_uid: the uid that a namespace has now; empty: it can't be known.
         """
-        self._namespace_uid = namespace_uid
-        self._namespace_uids: dict[str, str] = {}
+        self._namespace_uids = NamespaceUids(namespace_uid)
         self._archive, self._facts, self._maskers = archive, facts, Maskers(settings)
         self._waiting: dict[str, Mapping[str, Any] | None] = {}
         self._sent: dict[str, bytes] = {}
@@ -90,10 +90,10 @@ class Recorder:
         if body is None:
             return
         masker, pods = await self._masker(body), self._facts.all_pods(scope_of(body))
-        # While the run is there, its namespace is the one that it was made in.
-        if last is None and not self._namespace_uids.get(uid):
-            self._namespace_uids[uid] = await self._namespace_uid(body["metadata"]["namespace"])
-        of = self._namespace_uids.get(uid, "")
+        if last is None:
+            of = await self._namespace_uids.of(uid, body["metadata"]["namespace"])
+        else:
+            of = self._namespace_uids.last(uid)
         now = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None, namespace_uid=of)
         digest = hashlib.sha256(encode(now.to_json())).digest()
         if self._sent.get(uid) != digest:
@@ -101,7 +101,6 @@ class Recorder:
             self._sent[uid] = digest
         if last is not None:
             self._sent.pop(uid, None)
-            self._namespace_uids.pop(uid, None)
         if last is not None or now.timeline.cleaned_up:
             self._facts.forget_gone(uid)
 
