@@ -62,6 +62,7 @@ class Reason(StrEnum):
     TESTS_PASSED = "TestsPassed"
     TESTS_FAILED = "TestsFailed"
     NO_TESTS_COLLECTED = "NoTestsCollected"
+    ALL_TESTS_SKIPPED = "AllTestsSkipped"
     COLLECTION_ERROR = "CollectionError"
     TEST_TIMEOUT = "TestTimeout"
     TEST_PROCESS_DIED = "TestProcessDied"

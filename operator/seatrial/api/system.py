@@ -110,6 +110,8 @@ class Tests(Model):
     """More arguments for pytest, for example `[-n, "2"]` where the image has pytest-xdist."""
     max_fail: Annotated[int, Field(ge=0)] = 0
     """End after so many failures; 0: never."""
+    allow_all_skipped: bool = False
+    """Whether a run in which every test is skipped is `Passed`. Otherwise it is `Errored`: nothing was tested."""
     env: Env = ()
     """Variables of the tests, after those of `spec.env`."""
     resources: Resources | None = None

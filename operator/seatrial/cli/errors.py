@@ -31,10 +31,10 @@ class CliError(Exception):
 def exit_of(verdict: str, reason: str) -> Exit:
     """The exit status for a run's verdict and reason."""
     match verdict, reason:
-        case _, "NoTestsCollected":
-            return Exit.NOTHING_COLLECTED
         case "Passed", _:
             return Exit.PASSED
+        case _, "NoTestsCollected" | "AllTestsSkipped":
+            return Exit.NOTHING_COLLECTED
         case "Cancelled", _:
             return Exit.CANCELLED
         case _, "InvalidSpec" | "UsageError":

@@ -170,6 +170,9 @@ def _ended_meanwhile(run: IntegrationRun, facts: AttemptFacts, summary: Summary)
     return found
 
 
+_FULL_SHARED_MEMORY = "most often /dev/shm is full then: give it a size by spec.tests.sharedMemory"
+
+
 def _died(run: IntegrationRun, facts: AttemptFacts, summary: Summary, during: str) -> Diagnosis:
     pod, container = facts.shard.pod, facts.shard.tests
     end = container.terminated if container else None
@@ -191,7 +194,12 @@ def _died(run: IntegrationRun, facts: AttemptFacts, summary: Summary, during: st
     what = {
         Outcome.INTERRUPTED: "see output.log for what stopped it",
         Outcome.INTERNAL_ERROR: "an error inside pytest or a plugin: its traceback is in output.log",
-    }.get(summary.outcome, "a test, or code under it, ends the process (os._exit, a kill, a crash in native code)")
+    }.get(
+        summary.outcome,
+        _FULL_SHARED_MEMORY
+        if summary.signal == "SIGBUS"
+        else "a test, or code under it, ends the process (os._exit, a kill, a crash in native code)",
+    )
     return errored(
         Reason.TEST_PROCESS_DIED, f"{words}; {what}; `seatrial results {run.metadata.name} -o DIR` brings the log"
     )
@@ -268,15 +276,34 @@ def _no_tests(run: IntegrationRun, summary: Summary) -> Diagnosis:
     )
 
 
+def _all_skipped(summary: Summary) -> bool:
+    tests = summary.tests
+    return summary.complete and summary.lost_worker is None and 0 < tests.total == tests.skipped
+
+
+def _nothing_tested(run: IntegrationRun, summary: Summary) -> Diagnosis:
+    count = summary.tests.skipped
+    what = f"{count} skipped, and no other test" + (f": {_skipped_files(summary)}" if summary.skipped_files else "")
+    if run.spec.tests.allow_all_skipped:
+        return Diagnosis(Verdict.PASSED, Reason.ALL_TESTS_SKIPPED, what)
+    return errored(
+        Reason.ALL_TESTS_SKIPPED,
+        f"{what}; nothing was tested: give the tests what they look for, or set spec.tests.allowAllSkipped",
+    )
+
+
+def _skipped_files(summary: Summary) -> str:
+    files = "; ".join(f"{file.id}: {file.message}" for file in summary.skipped_files)
+    return files + (", ..." if summary.skipped_file_count > len(summary.skipped_files) else "")
+
+
 def _why_no_tests(summary: Summary) -> str:
     """The cause, as far as the session knows it."""
     search = summary.search
     if summary.lost_worker:
         return f"no worker of pytest-xdist could run tests: {summary.lost_worker}"
     if summary.skipped_file_count:
-        files = "; ".join(f"{file.id}: {file.message}" for file in summary.skipped_files)
-        more = ", ..." if summary.skipped_file_count > len(summary.skipped_files) else ""
-        return f"the files skip themselves ({files}{more})"
+        return f"the files skip themselves ({_skipped_files(summary)})"
     if search is None:
         return ""
     if summary.deselected:
@@ -333,6 +360,8 @@ def from_result(run: IntegrationRun, facts: AttemptFacts, result: Result) -> Dia
 def _from_outcome(run: IntegrationRun, facts: AttemptFacts, summary: Summary) -> Diagnosis:
     during = f" during {summary.running}" if summary.running else ""
     match summary.outcome:
+        case Outcome.PASSED | Outcome.NO_TESTS if _all_skipped(summary):
+            return _nothing_tested(run, summary)
         case Outcome.PASSED if _is_passed(summary):
             return Diagnosis(Verdict.PASSED, Reason.TESTS_PASSED, _counted(summary.tests))
         case Outcome.FAILED:

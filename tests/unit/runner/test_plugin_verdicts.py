@@ -83,8 +83,11 @@ def test_collection_errors_and_skipped_files(
 CASES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
     "skipped files": ({"test_plain": "def test_a(): pass\n", "test_skip": SKIP, "test_live": LIVE}, (), "TestsPassed",
                       "1 passed, 2 skipped"),
-    "all skipped": ({"test_live": LIVE}, (), "NoTestsCollected",
-                    "the files skip themselves (test_live.py: LIVE_SMOKE is not set)"),
+    "all files skipped": ({"test_live": LIVE}, (), "AllTestsSkipped",
+                          "1 skipped, and no other test: test_live.py: LIVE_SMOKE is not set; nothing was tested"),
+    "all tests skipped": ({"test_a": "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"}, (), "AllTestsSkipped",
+                          "1 skipped, and no other test; nothing was tested: give the tests what they look for, "
+                          "or set spec.tests.allowAllSkipped"),
     "max-warnings": ({"test_w": WARNS}, ("--max-warnings=1",), "TestsFailed",
                      "2 passed; too many warnings: 2, at most 1 are allowed (--max-warnings)"),
     "stopped": ({"test_good": GOOD.replace("pass", "assert i")}, ("-x",), "TestsFailed",

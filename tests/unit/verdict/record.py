@@ -107,6 +107,10 @@ CASES = {
     ),
     "conftest": Case("CollectionError", {}, {**PASSES, "conftest.py": "import no_such_helper\n"}),
     "no-tests": Case("NoTestsCollected", {"tests": {"markers": "nightly"}}),
+    "all-skipped": Case(
+        "AllTestsSkipped", {},
+        {"test_live.py": "import pytest\npytest.skip('LIVE_SMOKE is not set', allow_module_level=True)\n"},
+    ),
     "collection-error": Case("CollectionError", {}, {"test_it.py": "import no_such_module\n"}),
     "test-timeout": Case("TestTimeout", {"timeouts": {"tests": "4s"}}, SLEEPS),
     "os-exit": Case("TestProcessDied", {}, suite("os._exit(0)")),
@@ -148,7 +152,7 @@ CASES = {
         app("python", "-c", "import time\ntime.sleep(1)\nb = []\nwhile True: b.append(b'x' * 2**20)", port=8000, **SMALL),
     ),
     "memory-of-app-while-tests-run": Case(
-        "OutOfMemory", app("python", "-c", EATS, port=8000, ready={"http": {"path": "/"}}, **SMALL),
+        "OutOfMemory", app("python", "-c", EATS, port=8000, ready={"httpGet": {"path": "/"}}, **SMALL),
         suite("import urllib.request", "urllib.request.urlopen(os.environ['WEB_URL'] + '/eat')"),
     ),
     "memory-of-service": Case(
