@@ -19,6 +19,7 @@ from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import DEPLOYMENT, NAMESPACE, POD, RUN
 
+collect_ignore = ["suites"]  # they are what runs are made of
 PROJECT = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "seatrial-system"
 OPERATOR = "seatrial-operator"
@@ -74,14 +75,7 @@ class Bench:
         name = name or f"t-{uuid.uuid4().hex[:6]}"
         if tests is not None:
             source = f"{name[:60]}-tests"
-            await self.cluster.create(
-                {
-                    "apiVersion": "v1",
-                    "kind": "ConfigMap",
-                    "metadata": {"name": source, "namespace": self.namespace},
-                    "data": tests,
-                }
-            )
+            await self.config_map(source, tests)
             spec = {**spec, "tests": {"source": {"configMapRef": {"name": source}}, **spec.get("tests", {})}}
         body = {
             "apiVersion": "seatrial.dev/v1alpha1",
@@ -92,6 +86,17 @@ class Bench:
         created = await self.cluster.create(body, strict=True)
         self.uids.append(created["metadata"]["uid"])
         return name
+
+    async def config_map(self, name: str, data: dict[str, str]) -> None:
+        """Creates a ConfigMap."""
+        metadata = {"name": name, "namespace": self.namespace}
+        await self.cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+    async def files(self, name: str) -> list[str]:
+        """The paths of the files that the only shard of a run has in the archive."""
+        async with connect(Target()) as session:
+            found = await session.archive.manifest(await self.uid(name), 1, 0)
+        return [file.path for file in found[1].files] if found else []
 
     async def status(self, name: str) -> Status:
         """The status of a run."""

@@ -1,0 +1,3 @@
+import pytest
+@pytest.mark.parametrize("i", range(6))
+def test_ok(i): pass
