@@ -61,7 +61,7 @@ def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
 
 
 STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less",
-         "arguments", "allow it")  # fmt: skip
+         "arguments", "allow it", "or set ")  # fmt: skip
 
 
 def test_every_cause_is_recorded() -> None:
