@@ -88,8 +88,8 @@ class Site:
         for run in runs:
             self.record(run)
             self.results(run)
-        for run in runs:
-            self._wait_for_history(run)
+        for uid in {run.uid for run in runs}:
+            self._wait_for_history([run for run in runs if run.uid == uid])
 
     def _send(self, method: str, run: demo.Run, part: str, what: str, body: bytes) -> None:
         key = run.key(part)
@@ -104,12 +104,13 @@ class Site:
         answer = self.upload.request(method, address, content=body, headers=headers)
         assert answer.is_success, answer.text
 
-    def _wait_for_history(self, run: demo.Run) -> None:
-        wanted = sum(
-            line.count(b'"event": "end"') for line in run.sets.get("0", {}).get("events.jsonl", b"").splitlines()
-        )
+    def _wait_for_history(self, attempts: list[demo.Run]) -> None:
+        run = attempts[-1]
+        shards = [files for one in attempts for part, files in one.sets.items() if part != "evidence"]
+        ended = sum(files["events.jsonl"].count(b'"event": "end"') for files in shards)
+        skipped = sum(len(json.loads(files["summary.json"]).get("skippedFiles", ())) for files in shards)
         until = time.monotonic() + 60
-        while self.read.get(f"/v1/runs/{run.uid}/tests?limit=1").json().get("total") != wanted:
+        while self.read.get(f"/v1/runs/{run.uid}/tests?limit=1").json().get("total") != ended + skipped:
             assert time.monotonic() < until, f"the tests of {run.record['name']} never came into the history"
             time.sleep(0.05)
 
@@ -176,9 +177,11 @@ def archive(folder: Path) -> Iterator[Site]:
     base, upload = (f"http://127.0.0.1:{port}" for port in (ports.read_port, ports.upload_port))
     prefixed, stop_proxy = in_a_thread(lambda: proxy(base))
     with httpx.Client(base_url=upload, timeout=60) as sender, httpx.Client(base_url=base, timeout=60) as asker:
-        yield Site(base, prefixed, sender, asker)
-    stop_proxy()
-    stop()
+        try:
+            yield Site(base, prefixed, sender, asker)
+        finally:  # their threads would keep a process alive that failed
+            stop_proxy()
+            stop()
 
 
 @contextmanager
