@@ -92,9 +92,12 @@ def log_of(began: datetime, lines: Mapping[float, str] | list[tuple[float, str]]
     return "".join(f"{at.strftime('%Y-%m-%dT%H:%M:%S.%f')}123Z {text}\n" for at, text in stamped).encode()
 
 
-def events_of(tests: list[Test], first: float) -> Iterator[dict[str, Any]]:
+def events_of(
+    tests: list[Test], first: float, collected: Mapping[str, Any] = {}, finish: Mapping[str, Any] = {}
+) -> Iterator[dict[str, Any]]:
     yield {"t": first - 0.4, "event": "session", "pytest": "8.4.2", "python": "3.12.7", "platform": "linux"}
-    yield {"t": first - 0.1, "event": "collected", "count": len(tests), "deselected": 3, "errors": [], "errorCount": 0}
+    found = {"count": len(tests), "deselected": 3, "errors": [], "errorCount": 0}
+    yield {"t": first - 0.1, "event": "collected", **found, **collected}
     at = first
     for test in tests:
         yield {"t": at, "event": "start", "id": test.id}
@@ -126,21 +129,32 @@ def events_of(tests: list[Test], first: float) -> Iterator[dict[str, Any]]:
             "reruns": test.reruns,
         }
         at += 0.01
-    yield {"t": at, "event": "finish", "exitStatus": int(any(test.outcome in ("failed", "error") for test in tests))}
+    status = int(any(test.outcome in ("failed", "error") for test in tests))
+    yield {"t": at, "event": "finish", "exitStatus": status, **finish}
 
 
-def results(run: dict[str, str], tests: list[Test], first: float, files: Mapping[str, bytes] = {}) -> dict[str, bytes]:
-    """The files of shard 0, the summary made by the collector's own code."""
+def results(
+    run: dict[str, str],
+    tests: list[Test],
+    first: float,
+    files: Mapping[str, bytes] = {},
+    *,
+    attempt: int = 1,
+    shard: int = 0,
+    collected: Mapping[str, Any] = {},
+    finish: Mapping[str, Any] = {},
+) -> dict[str, bytes]:
+    """The files of a shard, the summary made by the collector's own code."""
     facts, assembly = Facts(), Assembly()
-    events = list(events_of(tests, first))
+    events = list(events_of(tests, first, collected, finish))
     for event in events:
         typed = parse_event(event)
         facts.add_event(typed)
         for case in assembly.add(typed):
             facts.add_case(case)
-    code = int(facts.bad > 0)
+    code = events[-1]["exitStatus"]
     facts.record = ExitRecord(events[-1]["t"] + 0.1, exit_code=code, started_at=first - 2)
-    summary = summarize(facts, RunIdentity(**run), 1, 0).to_json()
+    summary = summarize(facts, RunIdentity(**run), attempt, shard).to_json()
     output = "".join(f"{test.id} {test.outcome.upper()}\n" for test in tests)
     return {
         "summary.json": json.dumps(summary).encode(),
@@ -384,6 +398,66 @@ def cancelled(number: int, began: datetime) -> Run:
     return Run(rec["uid"], rec)
 
 
+def internal_error(number: int, began: datetime) -> Run:
+    """The operator fails on the run and sets it aside."""
+    rec = record(
+        number, began, phase="Errored", verdict="Errored", reason="InternalError", namespace="team-billing",
+        message="the operator failed on this run 5 times: ValueError in pods.py, line 118; its log has the report: "
+                "`kubectl -n seatrial-system logs deployment/seatrial-operator`",
+        timeline=timeline(began, queued=0, started=0.3, verdict=31.2, cleaned_up=36.9), components=parts(began, 31)[:2],
+    )  # fmt: skip
+    return Run(rec["uid"], rec)
+
+
+def no_tests(number: int, began: datetime) -> Run:
+    """Each file skips itself."""
+    skips = [{"id": f"tests/test_{name}.py", "message": "could not import 'grpc'"} for name in ("stock", "search")]
+    rec = record(
+        number, began, phase="Errored", verdict="Errored", reason="NoTestsCollected", namespace="team-billing",
+        message="pytest found no test to run with paths=['tests/integration']: the files skip themselves "
+                "(tests/test_stock.py: could not import 'grpc'; tests/test_search.py: could not import 'grpc')",
+        timeline=timeline(began, queued=0, started=0.3, environmentReady=3.5, verdict=5.1, cleaned_up=10.6),
+        components=parts(began, 4.9),
+    )  # fmt: skip
+    files = results(
+        {k: rec[k] for k in ("uid", "name", "namespace")}, [], began.timestamp() + 4.1,
+        collected={"count": 0, "deselected": 0, "skips": skips, "skipCount": 2}, finish={"exitStatus": 5},
+    )  # fmt: skip
+    return Run(rec["uid"], rec, {"0": files})
+
+
+def sharded(number: int, began: datetime) -> list[Run]:
+    """The first attempt loses its node; the second has two shards, and one of them stops at its first failure."""
+    common = {"namespace": "team-billing", "createdAt": rfc(began)}
+    lost = record(
+        number, began, phase="Errored", verdict="Errored", reason="NodeLost", message="node worker-2 is gone",
+        timeline=timeline(began, queued=0, started=0.3, verdict=20.4, cleaned_up=26), components=parts(began, 20)[:3],
+        **common,
+    )  # fmt: skip
+    second = began + timedelta(seconds=27)
+    why = "stopping after 1 failures"
+    tests = [[Test(name) for name in names(30)[shard::2]] for shard in range(2)]
+    tests[1][6] = Test(tests[1][6].id, "failed", 0.4, "assert 500 == 201", _TRACEBACK)
+    pods = [component("tests", "tests", second, 1.6, None, shard=shard, endedAt=rfc(second + timedelta(seconds=8)),
+                      exitCode=shard, ended="Error" if shard else "Completed") for shard in range(2)]  # fmt: skip
+    judged = record(
+        number, began, attempt=2, phase="Failed", verdict="Failed", reason="TestsFailed",
+        message=f"1 failed, 21 passed; 8 of 30 never ran ({why}); first: {tests[1][6].id}: assert 500 == 201",
+        timeline=timeline(second, queued=0, started=0.2, environmentReady=3.5, firstTest=4.1, lastTest=7.4,
+                          verdict=8.3, cleaned_up=13.8),
+        components=[*parts(second, 8)[:4], *pods], **common,
+    )  # fmt: skip
+    identity = {k: judged[k] for k in ("uid", "name", "namespace")}
+    first = second.timestamp() + 4.1
+    sets = {
+        "0": results(identity, tests[0], first, attempt=2),
+        "1": results(
+            identity, tests[1][:7], first, attempt=2, shard=1, collected={"count": 15}, finish={"stopped": why}
+        ),
+    }
+    return [Run(lost["uid"], lost), Run(judged["uid"], judged, sets)]
+
+
 def hostile(number: int, began: datetime) -> Run:
     """Every text that somebody may choose is an attack."""
     run = failed(number, began)
@@ -444,9 +518,12 @@ def everything(now: datetime) -> list[Run]:
     runs = [passed(n, now - timedelta(hours=9 * (14 - n)), 1 + n / 10, flaky=n % 4 == 0) for n in range(1, 13)]
     return [
         *runs,
+        no_tests(28, now - timedelta(hours=7)),
+        internal_error(26, now - timedelta(hours=6)),
         cancelled(20, now - timedelta(hours=5)),
         not_started(21, now - timedelta(hours=3)),
         errored(22, now - timedelta(hours=2)),
+        *sharded(27, now - timedelta(minutes=70)),
         failed(23, now - timedelta(minutes=25)),
         hostile(24, now - timedelta(minutes=14)),
         running(25, now - timedelta(seconds=8)),

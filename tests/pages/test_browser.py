@@ -23,6 +23,7 @@ PAGES = {
     "failed": FAILED,
     "errored": f"/runs/{demo.uid(22)}",
     "running": f"/runs/{demo.uid(25)}",
+    "sharded": f"/runs/{demo.uid(27)}",
     "hostile": HOSTILE,
     "tests": f"{FAILED}/tests",
     "test": f"{FAILED}/test?id={INT_020}",

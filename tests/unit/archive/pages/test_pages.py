@@ -123,6 +123,10 @@ PAGES = {
     "running": f"/runs/{demo.uid(25)}",
     "passed": f"/runs/{demo.uid(4)}",
     "hostile": f"/runs/{demo.uid(24)}",
+    "internal error": f"/runs/{demo.uid(26)}",
+    "sharded": f"/runs/{demo.uid(27)}",
+    "first attempt": f"/runs/{demo.uid(27)}?attempt=1",
+    "no tests": f"/runs/{demo.uid(28)}",
     "tests": f"/runs/{demo.uid(23)}/tests",
     "tests of none": f"/runs/{demo.uid(21)}/tests",
     "test": f"/runs/{demo.uid(23)}/test?id={quote(INT_020)}",
@@ -170,9 +174,9 @@ async def test_addresses_are_relative_and_lead_somewhere(browser, page):
 # The list
 
 
-async def test_the_list_tells_of_each_run(browser):
+async def test_the_list_has_what_each_run_is_about(browser):
     text = await shown(browser, "/")
-    assert "18 runs" in text
+    assert "21 runs" in text
     for word in ("pr-1223", "team-orders", "TestsFailed", "39/42, 2 failed, 1 flaky", "ci@example.org with seatrial",
                  "25 min ago",
                  "ServiceLost", "out of memory", "Testing", "so far", "Cancelled"):  # fmt: skip
@@ -182,7 +186,7 @@ async def test_the_list_tells_of_each_run(browser):
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        ("?verdict=Errored", ["pr-1222", "pr-1221"]),
+        ("?verdict=Errored", ["pr-1222", "pr-1221", "pr-1226", "pr-1228"]),
         ("?verdict=running", ["pr-1225"]),
         ("?reason=ImagePullFailed", ["pr-1221"]),
         ("?namespace=team-search", ["pr-1220"]),
@@ -200,7 +204,7 @@ async def test_filters(browser, question, expected):
     assert "with these filters" in page
 
 
-async def test_a_filter_that_is_none_is_told(browser):
+async def test_an_unknown_verdict_is_refused_by_name(browser):
     text = await shown(browser, "/?verdict=Great", 400)
     assert "'Great' is not a verdict" in text
     assert "use running or Passed" in text
@@ -209,7 +213,7 @@ async def test_a_filter_that_is_none_is_told(browser):
 async def test_an_empty_archive_says_how_to_begin(tmp_path):
     async with archive_of(tmp_path, []) as browser:
         assert "seatrial run" in await shown(browser, "/")
-        assert "No test was flaky" in await shown(browser, "/flaky")
+        assert "No test is flaky in this time" in await shown(browser, "/flaky")
 
 
 async def test_a_long_list_has_pages(tmp_path):
@@ -252,6 +256,26 @@ async def test_the_cause_comes_first(browser):
         ("cancelled", ["cancelled by spec.cancel"]),
         ("running", ["Right now", "No test has started", "so far"]),
         ("passed", ["40 passed, 1 skipped", "1 of them flaky", "verdict after"]),
+        ("internal error", ["InternalError", "the operator failed on this run 5 times", "clean-up 5.7 s"]),
+        ("no tests", ["NoTestsCollected", "Tests2 skipped", "the files skip themselves"]),
+        (
+            "sharded",
+            [
+                "Attempt1 (NodeLost) 2",
+                "Tests1 failed, 21 passed, 8 never ran",
+                "6 deselected; 8 never ran: stopping after 1 failures",
+                "tests shard 0",
+                "tests shard 1",
+                "Reports of all shards and attempts: junit.xml",
+            ],
+        ),
+        (
+            "first attempt",
+            [
+                "attempt 1, which ended with NodeLost: node worker-2 is gone. The verdict comes from attempt 2.",
+                "The archive has no file of this attempt.",
+            ],
+        ),
     ],
 )
 async def test_what_runs_say(browser, page, expected):
@@ -263,7 +287,7 @@ async def test_what_runs_say(browser, page, expected):
 @pytest.mark.parametrize("page", ["failed", "test"])
 async def test_the_logs_of_these_seconds_stand_beside_the_failure(browser, page):
     text = await shown(browser, PAGES[page])
-    logged = text[text.index("logged meanwhile") :]
+    logged = text[text.index("Logs of the components during the test") :]
     order = ["the test starts", 'postgres ERROR: column "reserved"', "orders ERROR: Exception in ASGI application",
              "orders INFO: 10.244.0.17:41000", "minio PutObject", "the test ends"]  # fmt: skip
     assert [logged.index(part) for part in order] == sorted(logged.index(part) for part in order)
@@ -291,15 +315,15 @@ async def test_the_manifest_to_run_it_again(browser):
     assert again["metadata"]["generateName"] == "pr-1223-"
 
 
-async def test_masked_values_of_the_manifest_are_told(browser, tmp_path):
-    assert "put them in" not in await shown(browser, PAGES["failed"])
+async def test_the_page_asks_to_replace_masked_values_of_the_manifest(browser, tmp_path):
+    assert "***" not in await shown(browser, PAGES["failed"])
     run = demo.cancelled(1, NOW)
     run.record["spec"] = {"env": [{"name": "API_KEY", "value": "***"}], "tests": {}}
     async with archive_of(tmp_path, [run]) as other:
-        assert "put them in where the manifest has ***" in await shown(other, f"/runs/{run.uid}")
+        assert "The archive keeps no secret values: replace each ***" in await shown(other, f"/runs/{run.uid}")
 
 
-async def test_coverage_and_what_was_noticed(browser, tmp_path):
+async def test_coverage_and_the_notes_of_the_runner(browser, tmp_path):
     assert "Coverage" not in await shown(browser, PAGES["passed"])
     run = demo.passed(1, NOW)
     summary = json.loads(run.sets["0"]["summary.json"])
@@ -340,7 +364,7 @@ async def test_tests_of_a_run(browser, question, count, first):
 
 
 @pytest.mark.parametrize("question", ["?order=random", "?outcome=odd", "?cursor=none"])
-async def test_tests_asked_for_wrongly(browser, question):
+async def test_wrong_filters_of_tests_are_refused(browser, question):
     assert "That does not work" in await shown(browser, PAGES["tests"] + question, 400)
 
 
@@ -386,7 +410,7 @@ async def test_what_is_not_there(browser, address):
 
 async def test_the_history_of_a_test(browser):
     text = await shown(browser, PAGES["history"])
-    assert "14 of its last 14" in text
+    assert "14 of the last 14" in text
     assert "Flaky3" in text.replace(" ", "")
 
 
@@ -465,8 +489,8 @@ async def test_one_sees_ones_own_namespaces_alone(app):
             assert foreign.status_code == 404, name
             assert "reserved" not in foreign.text
         assert (await browser.get(f"/runs/{demo.uid(23)}/again.yaml")).status_code == 404
-        assert "No test was flaky" in await shown(browser, PAGES["flaky"])
-        assert "No test was flaky" in await shown(browser, PAGES["flaky"] + "&namespace=team-orders")
+        assert "No test is flaky in this time" in await shown(browser, PAGES["flaky"])
+        assert "No test is flaky in this time" in await shown(browser, PAGES["flaky"] + "&namespace=team-orders")
         assert names_in((await browser.get("/?namespace=team-orders")).text) == []
 
 

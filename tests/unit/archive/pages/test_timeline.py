@@ -87,32 +87,32 @@ def test_an_attempt_that_goes_on_says_so():
         (
             Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(4)),
             ["wait", "start", "run"],
-            "process after 1 s, ready after 2 s more",
+            "started after 1 s, ready 2 s later",
             False,
         ),
         (Component("db", "service", created_at=at(1)), ["wait"], "never started", False),
         (  # the tests got through: probes had not looked yet
             Component("db", "service", created_at=at(1), started_at=at(2)), ["wait", "start", "run"],
-            "process after 1 s, ready after 2 s more", False,
+            "started after 1 s, ready 2 s later", False,
         ),
         (
             Component("db", "service", created_at=at(1), started_at=at(2), ready_at=at(3), ended_at=at(9),
                       exit_code=137, ended="OOMKilled"),
             ["wait", "start", "run"],
-            "process after 1 s, ready after 1 s more, killed: out of memory, exit 137",
+            "started after 1 s, ready 1 s later, killed: out of memory, exit 137",
             True,
         ),
         (
             Component("schema", "migrations", created_at=at(1), started_at=at(2), ended_at=at(5), exit_code=0,
                       ended="Completed"),
             ["wait", "run"],
-            "process after 1 s, ran 3 s",
+            "started after 1 s, ran 3 s",
             False,
         ),
         (
             Component("app", "app", created_at=at(1), started_at=at(2), ready_at=at(3), restarts=1),
             ["wait", "start", "run"],
-            "process after 1 s, ready after 1 s more, restarted 1 time",
+            "started after 1 s, ready 1 s later, restarted 1 time",
             True,
         ),
         (Component("app", "app"), [], "", False),
@@ -120,21 +120,21 @@ def test_an_attempt_that_goes_on_says_so():
             Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(9.5), exit_code=1,
                       ended="Error"),
             ["wait", "start", "run"],
-            "process after less than 1 s, waited 3 s, ran 5.5 s",
+            "started after less than 1 s, waited 3 s, ran 5.5 s",
             False,  # tests that failed are told by themselves
         ),
         (
             Component("tests", "tests", created_at=at(1), started_at=at(1), ended_at=at(3), exit_code=75,
                       ended="Error"),
             ["wait", "start", "run"],
-            "process after less than 1 s, waited 2 s, ran less than 1 s",
+            "started after less than 1 s, waited 2 s, ran less than 1 s",
             False,  # what they waited for is told by itself
         ),
         (
             Component("tests", "tests", created_at=at(1), started_at=at(2), ended_at=at(9), exit_code=137,
                       ended="OOMKilled"),
             ["wait", "start", "run"],
-            "process after 1 s, waited 2 s, ran 5 s, killed: out of memory, exit 137",
+            "started after 1 s, waited 2 s, ran 5 s, killed: out of memory, exit 137",
             True,
         ),
     ],
@@ -205,13 +205,13 @@ DB, API = (Component(name, "service", created_at=at(1), started_at=at(2), ready_
 @pytest.mark.parametrize(
     ("part", "text"),
     [
-        (DB, "process after 1 s, ready after 1.5 s more"),  # a probe looks later
-        (API, "process after 1 s, never ready"),  # a probe only saw that something listens
-        (Component("api", "app", created_at=at(1), started_at=at(2)), "process after 1 s, never ready"),
-        (Component("other", "app", created_at=at(1), started_at=at(2)), "process after 1 s"),  # nobody knows
-        (Component("tests", "tests", created_at=at(1), started_at=at(2)), "process after 1 s, waited 14 s"),
-        (Component("migrations", "migrations", created_at=at(1), started_at=at(2)), "process after 1 s, ran 3 s"),
-        (Component("more", "migrations", created_at=at(1), started_at=at(2), ready_at=at(2)), "process after 1 s"),
+        (DB, "started after 1 s, ready 1.5 s later"),  # a probe looks later
+        (API, "started after 1 s, never ready"),  # a probe only saw that something listens
+        (Component("api", "app", created_at=at(1), started_at=at(2)), "started after 1 s, never ready"),
+        (Component("other", "app", created_at=at(1), started_at=at(2)), "started after 1 s"),  # nobody knows
+        (Component("tests", "tests", created_at=at(1), started_at=at(2)), "started after 1 s, waited 14 s"),
+        (Component("migrations", "migrations", created_at=at(1), started_at=at(2)), "started after 1 s, ran 3 s"),
+        (Component("more", "migrations", created_at=at(1), started_at=at(2), ready_at=at(2)), "started after 1 s"),
     ],
 )
 def test_what_the_gates_saw_counts_more_than_what_probes_did(part, text):

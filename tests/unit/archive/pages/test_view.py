@@ -133,7 +133,7 @@ def test_hints_are_bounded():
         (Counts(), "no tests"),
         (Counts(total=5), "no test has ended"),
         (Counts(total=3, passed=3), "3 passed"),
-        (Counts(total=10, passed=5, failed=1, errors=2), "1 failed, 2 errors, 5 passed, 2 not run"),
+        (Counts(total=10, passed=5, failed=1, errors=2), "1 failed, 2 errors, 5 passed, 2 never ran"),
         (Counts(total=20_000, passed=20_000), "20\u202f000 passed"),
     ],
 )

@@ -31,7 +31,7 @@ async def file(site: Site, request: Request) -> Response:
     given = request.query_params
     text, first = given.get("text", ""), given.get("line", "").strip()
     if first and not (first.isdecimal() and len(first) < 10):
-        raise InvalidError(f"line={first[:60]!r} is no number of a line", "use 1 or more")
+        raise InvalidError(f"line={first[:60]!r} is not a line number", "use 1 or more")
     at = time_parameter(given.get("at", ""), datetime.now(UTC), "at")
     shown, cut = None, 0
     if not row.picture:

@@ -58,7 +58,9 @@ async def test_history(site: Site, request: Request) -> Response:
     if not namespace or not test_id:
         raise InvalidError("the address lacks namespace or id", "follow the link of a test")
     if not await reader.may_read(namespace):
-        raise NotFoundError(f"there is no namespace {namespace}", "no run of it is here, or it is not for you to see")
+        raise NotFoundError(
+            f"there is no namespace {namespace}", "the archive has no run of it, or you may not read it"
+        )
     uids = await reader.uids([namespace])
     history = await asyncio.to_thread(site.history.tests.history, namespace, test_id, _HISTORY_POINTS, uids)
     return site.renderer.page(request, HistoryView(history, trend(history)))

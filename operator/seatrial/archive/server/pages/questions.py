@@ -113,10 +113,10 @@ class TestsQuestion:
         given = parameters.get("order") or "bad-first"
         order = next((order for order in ORDERS if order == given), None)
         if order is None:
-            raise InvalidError(f"order={given[:60]!r} is none", f"use {', '.join(ORDERS)}")
+            raise InvalidError(f"order={given[:60]!r} is not an order", f"use {', '.join(ORDERS)}")
         outcome = parameters.get("outcome", "")
         if outcome not in ("", *OUTCOMES):
-            raise InvalidError(f"outcome={outcome[:60]!r} is none", f"use one of {', '.join(OUTCOMES)}")
+            raise InvalidError(f"outcome={outcome[:60]!r} is not an outcome", f"use one of {', '.join(OUTCOMES)}")
         return cls(attempt, number_parameter(parameters, "shard"), outcome, parameters.get("text", ""), order)
 
     def filter(self) -> TestFilter:
@@ -157,5 +157,5 @@ def number_parameter(parameters: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise InvalidError(f"{name}={text[:60]!r} is no number", "use 0 or more")
+        raise InvalidError(f"{name}={text[:60]!r} is not a number", "use 0 or more")
     return int(text)

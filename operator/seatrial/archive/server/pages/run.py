@@ -20,6 +20,7 @@ from seatrial.archive.server.pages.beside import logs_address, moment_of
 from seatrial.archive.server.pages.colours import colours
 from seatrial.archive.server.pages.files import files
 from seatrial.archive.server.pages.manifest import manifest_of
+from seatrial.archive.server.pages.numbers import left_out
 from seatrial.archive.server.pages.site import Site, attempt_of
 from seatrial.archive.server.pages.views import Detail, Group, Output, RunView
 from seatrial.archive.server.reports import gather
@@ -71,7 +72,8 @@ def view_of(site: Site, found: RunDetail, attempt: Attempt | None) -> RunView:
         counts=counts_of(shard.summary for shard in attempt.shards),
         bad=bad,
         again=manifest,
-        slowest=site.history.tests.slowest(uid, number, _SLOWEST),
+        left_out=left_out(shard.summary for shard in attempt.shards),
+        slowest=tuple(test for test in site.history.tests.slowest(uid, number, _SLOWEST) if test.seconds),
         details=details,
         hints=evidence.hints(hints, gathered),
         notes=evidence.notes(notes),

@@ -31,7 +31,7 @@ async def sign_in(site: Site, request: Request) -> Response:
     given = await _fields(request)
     token = given.get("token", "").strip()
     if not token or not token.isascii() or not token.isprintable() or set(token) & set(' ;,"\\'):
-        problem = "That is not a token: a token is one long word."
+        problem = "This is not a token: a token is one long word."
         return site.renderer.page(request, SignInView(given.get("next", ""), problem), 400)
     response = RedirectResponse("./" + given.get("next", "").lstrip("/\\"), 303)
     # No path: the browser then keeps it to the prefix under which it reaches the archive.
@@ -72,5 +72,5 @@ async def _fields(request: Request) -> dict[str, str]:
                 if len(body) > _FORM:
                     raise InvalidError("the form is too large", "a token has a few thousand characters")
     except TimeoutError as error:
-        raise TooSlowError(f"the form did not come within {_FORM_SECONDS:.0f} s", "send it again") from error
+        raise TooSlowError(f"the form did not arrive within {_FORM_SECONDS:.0f} s", "send it again") from error
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}

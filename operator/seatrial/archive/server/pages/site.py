@@ -69,7 +69,7 @@ class Site:
         if run is None or not await reader.may_read(run.namespace, run.namespace_uid):
             raise NotFoundError(
                 f"there is no run {uid}",
-                "it was never here, its time in the archive is over, or it is not for you to see",
+                "it never existed, the archive has deleted it, or you may not read it",
             )
         return run
 

@@ -102,10 +102,10 @@ def gates(body: bytes) -> Gates:
     ready, missing = dict[str, datetime](), set[str]()
     for line in body.splitlines():
         try:
-            told = json.loads(line)
-            if told["event"] == "ready":
-                ready[str(told["name"])] = datetime.fromtimestamp(float(told["t"]), UTC)
-            missing |= {str(part["name"]) for part in told.get("notReady") or ()}
+            event = json.loads(line)
+            if event["event"] == "ready":
+                ready[str(event["name"])] = datetime.fromtimestamp(float(event["t"]), UTC)
+            missing |= {str(part["name"]) for part in event.get("notReady") or ()}
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, RecursionError):
             continue
     return Gates(ready, frozenset(missing))
@@ -138,12 +138,13 @@ def chart(
         steps, began, last or now, over=line.cleaned_up is not None, scale=scale, verdict=line.verdict
     )
     stop = line.verdict or now
-    told = f"verdict after {duration(_between(began, stop))}" if over else f"{duration(_between(began, stop))} so far"
-    rows = [Row("run", "", bars, (), told)]
+    words = f"verdict after {duration(_between(began, stop))}" if over else f"{duration(_between(began, stop))} so far"
+    rows = [Row("run", "", bars, (), words)]
     parts = sorted(attempt.components, key=lambda part: (_rank(part.role), part.created_at or began, part.name))
+    sharded = len({part.shard for part in parts if part.shard is not None}) > 1
     for part in parts:
         row = _component(
-            part, scale, stop, failed if _is_pytest(part) else (), line.environment_ready, waited or Gates()
+            part, scale, stop, _failed_in(part, failed), line.environment_ready, waited or Gates(), sharded=sharded
         )
         if row.bad or part.container != "collector":  # what brings the results out is of interest if it could not
             rows.append(row)
@@ -198,6 +199,13 @@ def _is_pytest(part: Component) -> bool:
     return part.role == "tests" and part.container in ("", "tests")
 
 
+def _failed_in(part: Component, failed: Iterable[TestRow]) -> tuple[TestRow, ...]:
+    """The tests that failed in this container."""
+    if not _is_pytest(part):
+        return ()
+    return tuple(test for test in failed if part.shard is None or test.shard == part.shard)
+
+
 def _ready(part: Component, first: datetime, opened: datetime | None, waited: Gates) -> datetime | None:
     """Since when it answered. Gates know; probes only show that something listens, and look later."""
     if part.name in waited.missing:
@@ -214,18 +222,20 @@ def _component(
     failed: Iterable[TestRow],
     opened: datetime | None,
     waited: Gates,
+    *,
+    sharded: bool,
 ) -> Row:
-    """A component's row. Told in words is what the drawing shows."""
+    """A component's row: a drawing, and the same in words."""
     bars, words = list[Bar](), list[str]()
     end = part.ended_at or stop
     bad = part.restarts > 0 or part.ended not in _FINE_ENDS or bool(part.exit_code)
     if _is_pytest(part) and part.exit_code in _PYTEST_ENDS and part.ended != "OOMKilled":
-        bad = False  # what pytest found is told by the tests
+        bad = False  # the tests themselves say what failed
     first = part.started_at
     if part.created_at is not None:
         until = first or end
-        bars.append(scale.bar("wait", part.created_at, until, "pod is scheduled, image pulled"))
-        words.append(f"process after {_took(part.created_at, until)}" if first is not None else "never started")
+        bars.append(scale.bar("wait", part.created_at, until, "scheduling, image pull"))
+        words.append(f"started after {_took(part.created_at, until)}" if first is not None else "never started")
     if first is not None and _is_pytest(part):
         until = max(first, min(opened or end, end))
         bars.append(scale.bar("start", first, until, "waits for the environment"))
@@ -243,7 +253,7 @@ def _component(
         until = ready or end
         bars.append(scale.bar("start", first, until, "starts"))
         if ready is not None:
-            words.append(f"ready after {_took(first, ready)} more")
+            words.append(f"ready {_took(first, ready)} later")
             bars.append(scale.bar("run", ready, end, "runs"))
         elif bad or part.name in waited.missing:
             words.append("never ready")
@@ -255,7 +265,9 @@ def _component(
         words.append(said)
         if part.ended_at is not None:
             marks.append(Mark(scale.x(part.ended_at), said))
-    name = part.name if part.container in ("", part.name) else f"{part.name} {part.container}"
+    shard = f"shard {part.shard}" if sharded and part.shard is not None else ""
+    container = "" if part.container == part.name else part.container
+    name = " ".join(word for word in (part.name, shard, container) if word)
     return Row(name, part.role, tuple(bars), tuple(marks), ", ".join(words), bad)
 
 

@@ -98,6 +98,8 @@ class RunView(View):
     bad: TestPage
     again: str
     """A manifest that starts the run once more; empty: its spec is not known."""
+    left_out: tuple[str, ...] = ()
+    """Tests that did not run, and why."""
     slowest: tuple[TestRow, ...] = ()
     details: tuple[Detail, ...] = ()
     hints: tuple[Hint, ...] = ()

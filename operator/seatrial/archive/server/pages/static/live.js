@@ -32,7 +32,7 @@
   const ended = (counts, event) => {
     counts.set(event.outcome, (counts.get(event.outcome) || 0) + 1);
     const row = rows.insertRow(0);
-    cell(row, `${SIGNS[event.outcome] || "–"} ${event.outcome}`, TONES[event.outcome] || "idle");
+    cell(row, `${SIGNS[event.outcome] || "–"} ${WORDS[event.outcome] || event.outcome}`, TONES[event.outcome] || "idle");
     const name = cell(row, String(event.id), "name");
     if (messages.has(event.id)) {
       const why = name.appendChild(document.createElement("div"));
@@ -53,7 +53,7 @@
     const total = [...totals.values()].reduce((sum, count) => sum + count, 0);
     const words = [...counts].map(([outcome, count]) => `${count} ${outcome === "error" && count > 1 ? "errors" : WORDS[outcome] || outcome}`).join(", ");
     const now = [...began.values()].at(-1);
-    status.textContent = (done || total ? `${done} of ${Math.max(total, done)} tests: ${words || "no test has ended"}` : "the environment starts")
+    status.textContent = (done || total ? `${done} of ${Math.max(total, done)} tests: ${words || "none has ended yet"}` : "the environment starts")
       + (now ? `. Now: ${now}` : "");
     progress.hidden = !total;
     progress.max = Math.max(total, done, 1);
