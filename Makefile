@@ -57,7 +57,8 @@ uninstall: ## remove the chart; the CRDs stay
 	@$(IN_CLUSTER)
 	helm uninstall seatrial --namespace seatrial-system --wait
 
-test: check unit e2e ## everything: linters, types, generated files, unit, API and end-to-end tests
+test: ## everything: linters, types, generated files, unit, API and end-to-end tests; what fails keeps nothing from running
+	@$(MAKE) --no-print-directory --keep-going check unit e2e
 
 check: .venv ## linters, types, import rules, generated files
 	@echo "== ruff, mypy, import rules, generated files, shell scripts"
@@ -85,19 +86,22 @@ fuzz-launcher: ## the launcher's parsers with made-up input; FUZZ_TIME=60s for e
 	  found=$$($(GO) test -trimpath -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) . 2>&1) || { echo "$$found"; exit 1; }
 	done
 
-e2e: install ## end-to-end tests on the real cluster
-	@echo "== a kube-apiserver alone: schema, rights, policies, manifests"
-	SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode) $(PY) -m pytest tests/api -m apiserver
+e2e: install ## end-to-end tests on the real cluster; a group that fails keeps none of the others from running
+	@failed=()
+	group() { echo "== $$1"; "$${@:2}" || failed+=("$$1"); }
+	SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode)
+	SEATRIAL_MINIO_IMAGE=$$(tests/cluster/images/build minio)
+	export SEATRIAL_KUBENODE SEATRIAL_MINIO_IMAGE
+	group "a kube-apiserver alone: schema, rights, policies, manifests" $(PY) -m pytest tests/api -m apiserver
 	$(IN_CLUSTER)
-	echo "== end-to-end tests: runs side by side"
-	$(PY) -m pytest tests/e2e -m "not disruptive and not slow" -n 4
-	echo "== end-to-end tests: one after the other, since they break things"
-	$(PY) -m pytest tests/e2e tests/cluster -m "cluster and (disruptive or slow)"
-	echo "== the archive on a real MinIO, out of the image"
-	SEATRIAL_MINIO_IMAGE=$$(tests/cluster/images/build minio) $(PY) -m pytest tests/unit/archive -k minio
-	echo "== images and cluster"
-	$(GO) -C tests/cluster/src test -trimpath ./podnet
-	$(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
+	group "end-to-end tests: runs side by side" $(PY) -m pytest tests/e2e -m "not disruptive and not slow" -n 4
+	group "end-to-end tests: one after the other, since they break things" \
+	  $(PY) -m pytest tests/e2e tests/cluster -m "cluster and (disruptive or slow)"
+	group "the archive on a real MinIO, out of the image" $(PY) -m pytest tests/unit/archive -k minio
+	group "the test cluster's network" env $(GO) -C tests/cluster/src test -trimpath ./podnet
+	group "images and cluster" $(PY) -m pytest tests/cluster -m "cluster and not disruptive and not slow"
+	for each in "$${failed[@]}"; do echo "FAILED: $$each"; done
+	[ $${#failed[@]} = 0 ]
 
 fuzz: .venv fuzz-launcher ## thousands of specs that the schema accepts, others each time (SEATRIAL_FUZZ: how many)
 	@export SEATRIAL_FUZZ=$${SEATRIAL_FUZZ:-2000} SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode)

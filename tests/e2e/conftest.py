@@ -30,15 +30,18 @@ QUICKSTART_TESTS = 12
 Status = dict[str, Any]
 
 
-async def eventually(look: Callable[[], Any], what: str, seconds: float, pace: float = 0.2) -> Any:
-    """Looks until it is truthy; says what it waited for when it never becomes so."""
+async def eventually(
+    look: Callable[[], Any], what: str, seconds: float, pace: float = 0.2, seen: Callable[[], Any] | None = None
+) -> Any:
+    """Looks until it is truthy; else fails with what it waited for, and what `seen` gives then."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         found = await look()
         if found:
             return found
         if asyncio.get_running_loop().time() > deadline:
-            pytest.fail(f"not within {seconds:.0f} s: {what}")
+            last = f"; last seen: {await seen()}" if seen else ""
+            pytest.fail(f"not within {seconds:.0f} s: {what}{last}")
         await asyncio.sleep(pace)
 
 
@@ -136,7 +139,7 @@ class Bench:
                 pytest.fail(f"{name} ended before it was {phase}: {status.get('reason')}: {status.get('message')}")
             return status if status.get("phase") == phase else None
 
-        return dict(await eventually(look, f"{name} in phase {phase}", seconds, pace=0.05))
+        return dict(await eventually(look, f"{name} in phase {phase}", seconds, 0.05, lambda: self.status(name)))
 
     async def verdict(self, name: str, seconds: float = 120) -> Status:
         """Waits for the verdict."""
@@ -145,7 +148,7 @@ class Bench:
             status = await self.status(name)
             return status if status.get("verdict") else None
 
-        return dict(await eventually(look, f"verdict of {name}", seconds))
+        return dict(await eventually(look, f"verdict of {name}", seconds, seen=lambda: self.status(name)))
 
     async def cleaned_up(self, name: str, seconds: float = 60) -> Status:
         """Waits until the environment is gone and the run says so."""
