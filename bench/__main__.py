@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report, simulate
-from bench.calm import settle
+from bench.calm import wait_until_calm
 from bench.counters import counting
 from bench.measure import HERE, Bench, Failure
 from seatrial.kube.client import Cluster
@@ -29,13 +29,13 @@ def say(text: str) -> None:
 
 async def one_round(bench: Bench, patience: float) -> report.Repetition:
     """Everything once; before each measurement so many seconds are given to the machine to come to rest."""
-    busy = [await settle(patience, bench.disturbed)]
+    busy = [await wait_until_calm(patience, bench.disturbed)]
     floor = await bench.floor()
-    busy.append(await settle(patience, bench.disturbed))
+    busy.append(await wait_until_calm(patience, bench.disturbed))
     quickstart = await bench.quickstart()
-    busy.append(await settle(patience, bench.disturbed))
+    busy.append(await wait_until_calm(patience, bench.disturbed))
     script = await bench.script()
-    busy.append(await settle(patience, bench.disturbed))
+    busy.append(await wait_until_calm(patience, bench.disturbed))
     job = await bench.job()
     return report.Repetition(floor, script, job, quickstart, max(busy))
 

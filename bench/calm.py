@@ -28,7 +28,7 @@ def busy_share(before: str, after: str) -> float:
     return 1 - idle / sum(spent) if sum(spent) else 0.0
 
 
-async def settle(patience_seconds: float, disturbed: Callable[[], Awaitable[bool]]) -> float:
+async def wait_until_calm(patience_seconds: float, disturbed: Callable[[], Awaitable[bool]]) -> float:
     """Waits until the machine is at rest and nobody else disturbs, as long as patience lasts.
 
     Returns:

@@ -205,11 +205,11 @@ class Bench:
     async def _run(self, manifest: Path, name: str) -> Run:
         alone = not await self.disturbed()
         before = await self._counters.read()
-        ours = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN_UID}"
+        managed = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN_UID}"
         async with (
             Watched(self._cluster, RUN, NAMESPACE_OF_RUNS) as runs,
-            Watched(self._cluster, NAMESPACE, labels=ours) as namespaces,
-            Watched(self._cluster, POD, labels=ours) as pods,
+            Watched(self._cluster, NAMESPACE, labels=managed) as namespaces,
+            Watched(self._cluster, POD, labels=managed) as pods,
         ):
             begun = time.time()
             await kubectl("-n", NAMESPACE_OF_RUNS, "apply", "-f", str(manifest))

@@ -74,15 +74,15 @@ def figures(repetitions: Sequence[Repetition], memory_bytes: float) -> list[Figu
 
 def disagreements(repetitions: Sequence[Repetition]) -> list[str]:
     """Where the operator's own counters and the API server's differ."""
-    told = []
+    differences = []
     for number, repetition in enumerate(repetitions, 1):
         c = repetition.quickstart.counts
         if c is not None and (c.writes, c.reads) != (c.own_writes, c.own_reads):
-            told.append(
+            differences.append(
                 f"repetition {number}: the API server counted {c.writes:.0f} writes and {c.reads:.0f} reads, "
                 f"the operator {c.own_writes:.0f} and {c.own_reads:.0f}"
             )
-    return told
+    return differences
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -53,7 +53,7 @@ class Feed:
     def __init__(self) -> None:
         self._listeners: list[asyncio.Queue[Object]] = []
 
-    def tell(self, message: Object) -> None:
+    def publish(self, message: Object) -> None:
         """One line of the feed."""
         for listener in self._listeners:
             listener.put_nowait(message)
@@ -138,17 +138,17 @@ class Player:
         await self._kube.put("pods", started(of_template(body)))
         if resource == "jobs":
             for event in ("open", "start"):
-                self.tell(body["metadata"]["labels"]["seatrial.dev/run-uid"], {"event": event, "t": time.time()})
+                self.publish(body["metadata"]["labels"]["seatrial.dev/run-uid"], {"event": event, "t": time.time()})
 
-    def tell(self, uid: str, event: Object) -> None:
+    def publish(self, uid: str, event: Object) -> None:
         """A live event of a run."""
-        self._feed.tell({"type": "live", "uid": uid, "attempt": 1, "shard": 0, "event": event})
+        self._feed.publish({"type": "live", "uid": uid, "attempt": 1, "shard": 0, "event": event})
 
     def finish(self) -> None:
         """All tests have passed."""
         for run in self._kube.all("integrationruns"):
             result = {"digest": f"sha256:{'0' * 64}", "summary": summary(time.time())}
-            self._feed.tell({"type": "result", "uid": run["metadata"]["uid"], "attempt": 1, "shard": 0, **result})
+            self._feed.publish({"type": "result", "uid": run["metadata"]["uid"], "attempt": 1, "shard": 0, **result})
 
 
 @asynccontextmanager
@@ -202,12 +202,12 @@ async def main(count: int) -> int:
 
 
 async def _measure(count: int, spec: Object, kube: Kube, player: Player, process: asyncio.subprocess.Process) -> int:
-    def told(wanted: Callable[[Object], bool]) -> int:
+    def matching(wanted: Callable[[Object], bool]) -> int:
         return sum(wanted(run.get("status") or {}) for run in kube.all("integrationruns"))
 
     async def all_are(what: str, wanted: Callable[[Object], bool]) -> None:
         begun = time.monotonic()
-        while (reached := told(wanted)) < count:
+        while (reached := matching(wanted)) < count:
             if process.returncode is not None:
                 raise RuntimeError(f"the operator ended with {process.returncode}")
             if time.monotonic() - begun > PATIENCE_SECONDS:

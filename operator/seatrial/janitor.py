@@ -37,11 +37,15 @@ class Findings:
 
 def inspect(namespaces: Iterable[Object], now: datetime, margin: timedelta) -> Findings:
     """What there is to do about these namespaces. One younger than the margin, or not ours, is never touched."""
-    ours = [n for n in map(objects.namespace_of, namespaces) if n.run_uid]
-    living = [n for n in ours if n.terminating_since is None and n.created is not None and now >= n.created + margin]
+    environments = [n for n in map(objects.namespace_of, namespaces) if n.run_uid]
+    living = [
+        n for n in environments if n.terminating_since is None and n.created is not None and now >= n.created + margin
+    ]
     return Findings(
         expired=tuple(n for n in living if n.expires_at is not None and now >= n.expires_at + margin),
-        stuck=tuple(n for n in ours if n.terminating_since is not None and now >= n.terminating_since + STUCK_AFTER),
+        stuck=tuple(
+            n for n in environments if n.terminating_since is not None and now >= n.terminating_since + STUCK_AFTER
+        ),
         endless=tuple(n for n in living if n.expires_at is None),
     )
 
@@ -75,8 +79,8 @@ async def clean(cluster: Cluster, now: datetime, margin: timedelta, dry_run: boo
     for namespace in found.expired:
         assert namespace.expires_at is not None
         over = format_time(namespace.expires_at)
-        say = "would be deleted" if dry_run else "deleting it"
-        print(f"environment {namespace.name} of run {namespace.run_uid}: its lease is over since {over}; {say}")
+        doing = "would be deleted" if dry_run else "deleting it"
+        print(f"environment {namespace.name} of run {namespace.run_uid}: its lease is over since {over}; {doing}")
         if dry_run:
             continue
         try:

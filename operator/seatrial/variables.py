@@ -72,8 +72,8 @@ def _sentence(model: type[Variables], error: ValidationError) -> str:
     prefix = str(model.model_config.get("env_prefix"))
     variable = name if name.startswith(prefix) else prefix + name.upper()
     context = first.get("ctx") or {}
-    said = _SENTENCES.get(first["type"], "{error}").format(**{"error": first["msg"], **context})
+    sentence = _SENTENCES.get(first["type"], "{error}").format(**{"error": first["msg"], **context})
     value = first["input"]
     if not isinstance(value, str) or not value:
-        return f"{variable} {said}"
-    return f"{variable}={shorten(value, _SHOWN)!r} {said}"
+        return f"{variable} {sentence}"
+    return f"{variable}={shorten(value, _SHOWN)!r} {sentence}"

@@ -56,7 +56,7 @@ class Follower:
         self.ctrf_path = os.path.join(work, "ctrf.json")
         self._record_path = os.path.join(results, "exit.json")
         self._title = title
-        self._tell = tell
+        self._offer = offer
         self._mask = mask or Mask()
         self._key = key
         self._event_lines = Lines()
@@ -136,7 +136,7 @@ class Follower:
 
     def _gate(self, event: Event) -> None:
         self.facts.add_gate_event(event)
-        self._tell(event)
+        self._offer(event)
 
     def _event(self, event: Event) -> None:
         if self.finished:
@@ -144,7 +144,7 @@ class Follower:
             return
         self.facts.add_event(event)
         cases = self._assembly.add(event)
-        self._tell(event)
+        self._offer(event)
         for case in cases:
             self._case(case)
         if self.finished:

@@ -55,7 +55,7 @@ class Live:
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
 
-    def tell(self, event: Event) -> None:
+    def offer(self, event: Event) -> None:
         """Have an event sent soon, if it tells something."""
         short = live_form(event)
         if short is None:

@@ -115,7 +115,7 @@ async def test_the_other_accounts_may_do_what_their_roles_say(apiserver: Any, ad
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"),
+    ("labels", "part"),
     [
         ({"app.kubernetes.io/managed-by": "helm"}, "only namespaces that carry the labels"),
         ({"app.kubernetes.io/managed-by": None}, "only namespaces that carry the labels"),
@@ -126,13 +126,13 @@ async def test_the_other_accounts_may_do_what_their_roles_say(apiserver: Any, ad
     ],
 )
 async def test_the_operator_makes_environments_and_no_other_namespaces(
-    operator: Cluster, labels: dict[str, str | None], says: str
+    operator: Cluster, labels: dict[str, str | None], part: str
 ) -> None:
     await operator.create(namespace(), dry_run=True)
     with pytest.raises(ForbiddenError) as refused:
         await operator.create(namespace(**labels), dry_run=True)
     assert NAMESPACES in refused.value.message
-    assert says in refused.value.message
+    assert part in refused.value.message
 
 
 async def test_the_operator_deletes_environments_and_no_other_namespaces(operator: Cluster, admin: Cluster) -> None:
@@ -152,7 +152,7 @@ async def test_others_may_label_their_namespaces_as_they_like(admin: Cluster, op
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "part"),
     [
         (role("cluster-admin"), "permissions not currently held"),
         (role("edit"), "only the ClusterRole seatrial-environment"),
@@ -163,10 +163,10 @@ async def test_others_may_label_their_namespaces_as_they_like(admin: Cluster, op
         ({"subjects": []}, "its own account"),
     ],
 )
-async def test_the_operator_binds_its_one_role_to_itself(operator: Cluster, changes: Object, says: str) -> None:
+async def test_the_operator_binds_its_one_role_to_itself(operator: Cluster, changes: Object, part: str) -> None:
     where = (await operator.create(namespace()))["metadata"]["name"]
     await operator.create(binding(where), dry_run=True)
-    with pytest.raises(ForbiddenError, match=says):
+    with pytest.raises(ForbiddenError, match=part):
         await operator.create(binding(where, **changes), dry_run=True)
 
 

@@ -181,7 +181,7 @@ async def test_a_run_that_is_deleted_is_told_as_deleted(world: World) -> None:
     uid = await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
     await world.kube.remove("integrationruns", "orders", "team-a")
-    await world.until(lambda: world.kept.records[uid][-1]["phase"] == "Deleted", "told")
+    await world.until(lambda: world.kept.records[uid][-1]["phase"] == "Deleted", "seen")
 
 
 async def test_after_a_restart_all_runs_are_told_again(world: World) -> None:

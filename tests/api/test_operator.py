@@ -60,7 +60,7 @@ async def test_a_pass_without_a_change_costs_nothing(world: World) -> None:
     await world.until(world.settled, "cleaned up")
     app, key = world.application, ("team-a", "orders")
     assert app is not None
-    await world.until(lambda: app.cache.runs[key]["status"]["timeline"].get("cleanedUp"), "told")
+    await world.until(lambda: app.cache.runs[key]["status"]["timeline"].get("cleanedUp"), "seen")
     requests = (len(world.kube.writes), len(world.kube.reads))
     await app.run_pass(key)
     assert (len(world.kube.writes), len(world.kube.reads)) == requests
@@ -402,7 +402,7 @@ async def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_creates_nothi
     await world.until(lambda: (run := world.run()) and run.metadata.finalizers, "finalizer")
     await world.kube.change("integrationruns", "orders", "team-a", {"spec": {"cancel": True}})
     key = ("team-a", "orders")
-    await world.until(lambda: world.application.cache.runs[key]["spec"].get("cancel"), "told")  # type: ignore[union-attr]
+    await world.until(lambda: world.application.cache.runs[key]["spec"].get("cancel"), "seen")  # type: ignore[union-attr]
     for _ in range(PARALLEL_ENVIRONMENTS):
         slots.release()
     await world.until(world.settled, "ended")
@@ -421,7 +421,7 @@ async def test_a_verdict_that_another_operator_has_written_stays(world: World, m
 
     async def slowly(*of: Any) -> Any:
         await world.kube.change("integrationruns", "orders", "team-a", {"status": theirs})
-        await world.until(lambda: app.cache.runs[key]["status"].get("verdict"), "told")
+        await world.until(lambda: app.cache.runs[key]["status"].get("verdict"), "seen")
         return await ask(*of)
 
     monkeypatch.setattr(world.archive, "result", slowly)
@@ -485,10 +485,10 @@ async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
     environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")
     await world.until(lambda: world.kube.one("pods", "tests-0-x", environment), "tests")
     world.archive.results[uid] = builders.summary("died", signal="SIGTERM", running="t.py::test_fill")
-    world.archive.tell(FeedResult(uid, 1, 0, "sha256:x", world.archive.results[uid]))
+    world.archive.publish(FeedResult(uid, 1, 0, "sha256:x", world.archive.results[uid]))
     app = world.application
     assert app is not None
-    await world.until(lambda: app.cache.attempt(world.run().scope).shard.result, "told")
+    await world.until(lambda: app.cache.attempt(world.run().scope).shard.result, "seen")
     app.wake(uid)
     evicted = {
         "phase": "Failed",
@@ -525,7 +525,7 @@ async def test_what_is_counted_for_a_run_is_forgotten_with_it(world: World) -> N
     await world.until(lambda: world.run() is None and world.kube.left_over() == {}, "forgotten")
     app = world.application
     assert app is not None
-    await world.until(lambda: not app.cache.runs, "told")
+    await world.until(lambda: not app.cache.runs, "seen")
     app.housekeeper.count()
     assert app.metrics._writes == {}
 

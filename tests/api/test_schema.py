@@ -34,11 +34,11 @@ async def test_accepts(admin: Cluster, spec: dict[str, Any]) -> None:
     assert created["spec"]["timeouts"]["environment"]  # defaults are filled in by the schema
 
 
-@pytest.mark.parametrize(("spec", "says"), [pytest.param(*case, id=name) for name, case in REFUSED.items()])
-async def test_refuses(admin: Cluster, spec: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("spec", "expected"), [pytest.param(*case, id=name) for name, case in REFUSED.items()])
+async def test_refuses(admin: Cluster, spec: dict[str, Any], expected: str) -> None:
     with pytest.raises(InvalidError) as refused:
         await admin.create(Draft(spec).body(), strict=True, dry_run=True)
-    assert says in refused.value.message
+    assert expected in refused.value.message
 
 
 async def test_what_may_change_and_what_not(admin: Cluster) -> None:
@@ -47,19 +47,19 @@ async def test_what_may_change_and_what_not(admin: Cluster) -> None:
 
     lists = {field: items for field, (items, _) in ORDERED.items()}
     name = (await admin.create(Draft(lists).body(), strict=True))["metadata"]["name"]
-    for spec, says in REFUSED_CHANGES.values():
+    for spec, expected in REFUSED_CHANGES.values():
         with pytest.raises(InvalidError) as refused:
             await change(spec)
-        assert says in refused.value.message
+        assert expected in refused.value.message
         assert "only cancel and retention can" in refused.value.message
-    for field, (items, says) in ORDERED.items():
-        with pytest.raises(InvalidError, match=says):
+    for field, (items, expected) in ORDERED.items():
+        with pytest.raises(InvalidError, match=expected):
             await change({field: items[::-1]})
-    spec, says = LEASE
-    with pytest.raises(InvalidError, match=says):
+    spec, expected = LEASE
+    with pytest.raises(InvalidError, match=expected):
         await change(spec)
     for spec in ALLOWED_CHANGES.values():
         await change(spec)
-    spec, says = RESUMED
-    with pytest.raises(InvalidError, match=says):
+    spec, expected = RESUMED
+    with pytest.raises(InvalidError, match=expected):
         await change(spec)

@@ -56,7 +56,7 @@ class Archive:
         finally:
             self._listeners.remove(queue)
 
-    def tell(self, event: FeedEvent) -> None:
+    def publish(self, event: FeedEvent) -> None:
         for queue in self._listeners:
             queue.put_nowait(event)
 
@@ -78,7 +78,7 @@ class World:
         self.application: Application | None = None
         self._operator: asyncio.Task[None] | None = None
         self._player: asyncio.Task[None] | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._stop = asyncio.Event()
 
     async def start(self) -> None:
@@ -119,7 +119,7 @@ class World:
         metadata = job["metadata"]
         uid = metadata["labels"]["seatrial.dev/run-uid"]
         pod = self.kube.one("pods", "tests-0-x", metadata["namespace"])
-        if pod is None and uid not in self._told:
+        if pod is None and uid not in self._reported:
             template = job["spec"]["template"]
             now = format_time(datetime.now(UTC))
             state = {"running": {"startedAt": now}}
@@ -138,17 +138,17 @@ class World:
             )
         if self.hold_tests:
             return
-        if uid not in self._told:
-            self._told.add(uid)
-            self.archive.tell(FeedLive(uid, 1, 0, {"event": "open", "t": time.time()}))
-            self.archive.tell(FeedLive(uid, 1, 0, {"event": "start", "t": time.time(), "id": "t.py::test"}))
+        if uid not in self._reported:
+            self._reported.add(uid)
+            self.archive.publish(FeedLive(uid, 1, 0, {"event": "open", "t": time.time()}))
+            self.archive.publish(FeedLive(uid, 1, 0, {"event": "start", "t": time.time(), "id": "t.py::test"}))
         testing = any(
             run["metadata"]["uid"] == uid and (run.get("status") or {}).get("phase") == "Testing"
             for run in self.kube.all("integrationruns")
         )
         if (testing or self.starts > 1) and uid not in self.archive.results:
             self.archive.results[uid] = self.summary()
-            self.archive.tell(FeedResult(uid, 1, 0, "sha256:x", self.archive.results[uid]))
+            self.archive.publish(FeedResult(uid, 1, 0, "sha256:x", self.archive.results[uid]))
 
     async def apply(self, name: str = "orders", namespace: str = "team-a", **spec: Any) -> str:
         """Creates a run, as a user does; returns its uid."""

@@ -43,7 +43,7 @@ def kind_config(*arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["fly"], "there is no command fly"),
         (["up", "--name", "Not_A_Name"], "--name Not_A_Name is not possible"),
@@ -52,10 +52,10 @@ def kind_config(*arguments: str) -> dict[str, Any]:
         (["load", "missing.tar"], "cluster seatrial is not up"),
     ],
 )
-def test_a_mistake_is_explained(environment: dict[str, str], arguments: list[str], said: str) -> None:
+def test_a_mistake_is_explained(environment: dict[str, str], arguments: list[str], message: str) -> None:
     done = cluster(environment | {"SEATRIAL_CLUSTER": "built"}, *arguments)
     assert done.returncode == 1
-    assert f"FAILED: {said}" in done.stderr
+    assert f"FAILED: {message}" in done.stderr
 
 
 def test_an_unknown_way_is_explained(environment: dict[str, str]) -> None:

@@ -64,11 +64,11 @@ async def test_one_namespace_cannot_read_anothers_results(bench: Bench, neighbou
 
     async with as_(mine, bench.namespace, tmp_path) as session:
 
-        async def told() -> bool:
+        async def recorded() -> bool:
             run = await session.archive.run(uid)
             return run is not None and run["verdict"] == "Passed"
 
-        await eventually(told, "the archive knows the verdict", 30)
+        await eventually(recorded, "the archive knows the verdict", 30)
         assert await session.archive.find(bench.namespace, name) == uid
         found = await session.archive.manifest(uid, 1, 0)
         assert found is not None

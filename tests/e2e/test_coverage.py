@@ -27,8 +27,8 @@ UNREACHED = {8}
 async def test_coverage_is_in_the_archive(bench: Bench, tmp_path: Path, args: list[str]) -> None:
     name = await bench.start({"tests": {"coverage": True, "args": args}}, tests=TESTS)
     uid = await over(bench, name)
-    told = await seatrial(bench, "results", uid)
-    assert told.startswith("✓ Passed 2/2")
+    shown = await seatrial(bench, "results", uid)
+    assert shown.startswith("✓ Passed 2/2")
     await seatrial(bench, "results", uid, "-o", str(tmp_path))
     shard = tmp_path / "attempt-1" / "shard-0"
     whole = (tmp_path / "coverage.xml").read_bytes()
@@ -45,13 +45,13 @@ async def test_coverage_is_in_the_archive(bench: Bench, tmp_path: Path, args: li
     summary = json.loads((shard / "summary.json").read_text(encoding="utf-8"))
     assert summary["coverage"] == {"lineRate": round(covered / valid, 4)}
     assert summary["notes"] == []
-    assert f"Coverage  {100 * covered // valid} % of lines" in told
+    assert f"Coverage  {100 * covered // valid} % of lines" in shown
 
 
 async def test_without_the_package_the_run_goes_on_and_says_so(bench: Bench) -> None:
     absent = "raise ModuleNotFoundError(\"No module named 'coverage'\", name='coverage')\n"
     name = await bench.start({"tests": {"coverage": True}}, tests={**TESTS, "coverage.py": absent})
     uid = await over(bench, name)
-    told = await seatrial(bench, "results", uid)
-    assert told.startswith("✓ Passed 2/2")
-    assert "install the package coverage in the image of the tests" in " ".join(told.split())
+    shown = await seatrial(bench, "results", uid)
+    assert shown.startswith("✓ Passed 2/2")
+    assert "install the package coverage in the image of the tests" in " ".join(shown.split())

@@ -73,9 +73,9 @@ async def archive() -> AsyncIterator[Archive]:
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert forward.stdout is not None
-    said = (await asyncio.wait_for(forward.stdout.readline(), 30)).decode()
-    port = re.search(r":(\d+) ->", said)
-    assert port, said
+    announced = (await asyncio.wait_for(forward.stdout.readline(), 30)).decode()
+    port = re.search(r":(\d+) ->", announced)
+    assert port, announced
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port[1]}") as client:
         yield Archive(client)
     forward.terminate()

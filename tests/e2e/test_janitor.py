@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]
 async def environment(bench: Bench, expires: datetime, **labels: str) -> str:
     """A namespace like the operator's, made by an administrator: the janitor looks at labels and annotations alone."""
     name = f"st-janitor-{uuid.uuid4().hex[:5]}"
-    ours = {
+    managed = {
         "app.kubernetes.io/managed-by": "seatrial",
         "seatrial.dev/run-uid": str(uuid.uuid4()),
         "pod-security.kubernetes.io/enforce": "restricted",
     }
     metadata = {
         "name": name,
-        "labels": {**ours, **labels},
+        "labels": {**managed, **labels},
         "annotations": {"seatrial.dev/expires-at": format_time(expires)},
     }
     await bench.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})

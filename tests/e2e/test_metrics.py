@@ -48,8 +48,8 @@ async def test_runs_are_counted_and_none_is_named(bench: Bench) -> None:
     assert grown(named("seatrial_api_writes_per_run_sum")) <= 2 * WRITES_AT_MOST
     assert grown(named("seatrial_results_lost_total")) == 0
     assert after[named("seatrial_archive_feed_connected")] == 1
-    for told in (*bench.uids, bench.namespace, passed["namespace"], failed["namespace"]):
-        assert told not in text
+    for identity in (*bench.uids, bench.namespace, passed["namespace"], failed["namespace"]):
+        assert identity not in text
 
     async def both_shown() -> bool:
         runs = (await scrape())[1]

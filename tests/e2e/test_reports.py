@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from tests.e2e.conftest import Bench, call
-from tests.unit.report.rules import CTRF, OURS, junit_problems
+from tests.unit.report.rules import ADDED, CTRF, junit_problems
 
 pytestmark = pytest.mark.cluster
 
@@ -46,18 +46,18 @@ async def test_a_failed_run_that_is_gone(bench: Bench, tmp_path: Path) -> None:
     name = await bench.start({"services": {"postgres": {}}}, tests=TESTS)
     uid = await over(bench, name)
     for known_as in (name, uid):
-        told = await seatrial(bench, "results", known_as)
-        assert told.startswith("✗ Failed 1/2  1 failed")
-        assert "E       AssertionError: assert {'state': 'open'} == {'state': 'paid'}" in told
+        shown = await seatrial(bench, "results", known_as)
+        assert shown.startswith("✗ Failed 1/2  1 failed")
+        assert "E       AssertionError: assert {'state': 'open'} == {'state': 'paid'}" in shown
     # a command that is there to be copied stays in one line
-    assert [line for line in told.splitlines() if len(line) > 80 and not line.startswith("  Results  ")] == []
+    assert [line for line in shown.splitlines() if len(line) > 80 and not line.startswith("  Results  ")] == []
     await seatrial(bench, "results", name, "-o", str(tmp_path))
     junit, strict = await asyncio.gather(
         seatrial(bench, "results", name, "--format", "junit"), seatrial(bench, "results", name, "--format", "xunit")
     )
     assert junit == (tmp_path / "junit.xml").read_text(encoding="utf-8")
     root = ElementTree.fromstring(junit)
-    assert junit_problems(root, frozenset(OURS)) == []
+    assert junit_problems(root, frozenset(ADDED)) == []
     assert junit_problems(ElementTree.fromstring(strict)) == []
     assert root.find(".//testcase[@name='test_bad']/properties/property[@value='INT-020']") is not None
     assert "printed ]]> red #x00" in (root.findtext(".//system-out") or "")
@@ -70,9 +70,9 @@ async def test_a_failed_run_that_is_gone(bench: Bench, tmp_path: Path) -> None:
 async def test_an_errored_run_tells_the_line_that_shows_why(bench: Bench) -> None:
     name = await bench.start(BROKEN, tests=TESTS)
     await bench.verdict(name)
-    told = await seatrial(bench, "results", name)  # at once: the evidence may still be on its way
-    assert told.splitlines()[0].startswith("! Errored AppCrashed")
-    assert "ModuleNotFoundError: No module named 'ordersdb'" in told.split("What the evidence says")[1]
+    shown = await seatrial(bench, "results", name)  # at once: the evidence may still be on its way
+    assert shown.splitlines()[0].startswith("! Errored AppCrashed")
+    assert "ModuleNotFoundError: No module named 'ordersdb'" in shown.split("What the evidence says")[1]
     await bench.cleaned_up(name)
     assert "import ordersdb" in await seatrial(bench, "logs", name, "orders")
     junit = ElementTree.fromstring(await seatrial(bench, "results", name, "--format", "junit"))

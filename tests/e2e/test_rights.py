@@ -13,16 +13,16 @@ import yaml
 pytestmark = pytest.mark.cluster
 
 ACCOUNT = "system:serviceaccount:seatrial-system:seatrial-operator"
-OURS = {
+ENVIRONMENT_LABELS = {
     "app.kubernetes.io/managed-by": "seatrial",
     "seatrial.dev/run-uid": "00000000-0000-0000-0000-000000000001",
     "pod-security.kubernetes.io/enforce": "restricted",
 }
 PARTLY = {
     "no label": {},
-    "not managed by seatrial": {**OURS, "app.kubernetes.io/managed-by": "somebody"},
-    "no run": {**OURS, "seatrial.dev/run-uid": ""},
-    "not restricted": {**OURS, "pod-security.kubernetes.io/enforce": "privileged"},
+    "not managed by seatrial": {**ENVIRONMENT_LABELS, "app.kubernetes.io/managed-by": "somebody"},
+    "no run": {**ENVIRONMENT_LABELS, "seatrial.dev/run-uid": ""},
+    "not restricted": {**ENVIRONMENT_LABELS, "pod-security.kubernetes.io/enforce": "privileged"},
 }
 
 
@@ -56,7 +56,7 @@ def foreign() -> Iterator[str]:
 def environment() -> Iterator[str]:
     """A namespace as the operator makes them. It is new, so that the sweep for orphans leaves it alone."""
     name = f"st-rights-{uuid.uuid4().hex[:5]}"
-    done = kubectl("create", "-f", "-", given=namespace(name, OURS))
+    done = kubectl("create", "-f", "-", given=namespace(name, ENVIRONMENT_LABELS))
     assert done.returncode == 0, done.stderr
     yield name
     done = kubectl("delete", "namespace", name, "--wait=false")
@@ -70,7 +70,7 @@ def test_it_makes_no_namespace_that_is_not_marked_and_restricted(labels: dict[st
 
 
 def test_it_can_neither_take_nor_delete_a_foreign_namespace(foreign: str) -> None:
-    marks = [f"{key}={value}" for key, value in OURS.items()]
+    marks = [f"{key}={value}" for key, value in ENVIRONMENT_LABELS.items()]
     refused(kubectl("label", "namespace", foreign, *marks), "forbidden")
     refused(kubectl("delete", "namespace", foreign), "only namespaces that it created")
 

@@ -36,8 +36,8 @@ async def test_uninstalling_in_the_middle_of_a_run_leaves_the_definition_alone(b
         {"services": {"postgres": {}}}, tests={"test_long.py": "import time\ndef test_long(): time.sleep(600)\n"}
     )
     await bench.reach(name, "Testing")
-    said = await call("helm", "uninstall", *RELEASE, "--wait", remarks=True)
-    assert "kubectl delete crd integrationruns.seatrial.dev" in said
+    output = await call("helm", "uninstall", *RELEASE, "--wait", remarks=True)
+    assert "kubectl delete crd integrationruns.seatrial.dev" in output
 
     async def all_that_is_left() -> set[str]:  # the volume of a claim goes a moment after it
         left = await everything()

@@ -19,7 +19,7 @@ class Case:
 
     verdict: str
     reason: str
-    says: tuple[str, ...]
+    words: tuple[str, ...]
     spec: dict[str, Any] = field(default_factory=dict)
     tests: dict[str, str] | None = field(default_factory=lambda: PASSES)
 
@@ -117,9 +117,9 @@ CASES = {
 async def test_how_runs_end(bench: Any, case: Case) -> None:
     status = await bench.run(case.spec, case.tests)
 
-    told = (status["verdict"], status["reason"])
-    assert told == (case.verdict, case.reason), status["message"]
-    for word in case.says:
+    outcome = (status["verdict"], status["reason"])
+    assert outcome == (case.verdict, case.reason), status["message"]
+    for word in case.words:
         assert word in status["message"]
     assert status["phase"] == case.verdict
     assert not await bench.environments()

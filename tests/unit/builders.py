@@ -80,8 +80,8 @@ def ended(name: str, exit_code: int, message: str = "", reason: str = "Error", *
 
 def termination(exit_code: int, message: str = "", reason: str = "Error") -> Termination:
     """How a container ended, read as the operator reads it."""
-    said = TerminationMessage.find(message)
-    return Termination(exit_code, reason, said.message if said else message, code=said.code if said else "")
+    parsed = TerminationMessage.find(message)
+    return Termination(exit_code, reason, parsed.message if parsed else message, code=parsed.code if parsed else "")
 
 
 def waiting(name: str, reason: str, message: str = "", **more: Any) -> Container:

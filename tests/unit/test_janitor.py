@@ -12,14 +12,14 @@ from seatrial.janitor import complaints, inspect
 from tests.unit import builders as b
 
 MARGIN = timedelta(minutes=5)
-OURS = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": b.UID}
+LABELS = {"app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": b.UID}
 
 
 def environment(expires: float | str | None = -600, *, age: float = 7200, **more: Any) -> dict[str, Any]:
     """A namespace that expires so many seconds from now."""
     moment = format_time(b.at(expires)) if isinstance(expires, int | float) else expires
     annotations = {"seatrial.dev/expires-at": moment} if moment is not None else {}
-    metadata = {"name": "st-a", "uid": "n", "labels": OURS, "annotations": annotations}
+    metadata = {"name": "st-a", "uid": "n", "labels": LABELS, "annotations": annotations}
     return {"metadata": {**metadata, "creationTimestamp": format_time(b.at(-age)), **more}}
 
 
@@ -30,7 +30,7 @@ EXPIRED = {
     "not over": (environment(600), False),
     "young, whatever it says": (environment(-86400, age=299), False),
     "no run's uid": (environment(labels={"app.kubernetes.io/managed-by": "seatrial"}), False),
-    "a run's uid that is empty": (environment(labels={**OURS, "seatrial.dev/run-uid": ""}), False),
+    "a run's uid that is empty": (environment(labels={**LABELS, "seatrial.dev/run-uid": ""}), False),
     "no labels": (environment(labels=None), False),
     "no end": (environment(None), False),
     "an end that is no moment": (environment("soon"), False),

@@ -1,1 +1,1 @@
-"""The archive: keeps results and evidence. `model` is shared, `client` is for the operator and the command, `server` serves."""
+"""The archive: `model` is shared, `client` is for operator and command, `server` keeps results and evidence."""

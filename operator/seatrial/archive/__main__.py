@@ -1,4 +1,4 @@
-"""`python -m seatrial.archive`: the archive, set up by environment variables (see `settings`); with `verify` the check of what it holds."""
+"""`python -m seatrial.archive`: serves, set up by environment variables (`settings`); `verify` checks what it holds."""
 
 from __future__ import annotations
 

@@ -23,28 +23,28 @@ def set_value(document: Mapping[str, Any], assignment: str) -> Document:
     Raises:
         CliError: the assignment or its path can't be used; says what would be right.
     """
-    said = f"--set {assignment!r}"
+    option = f"--set {assignment!r}"
     text, equals, raw = _split(assignment)
     if not equals:
         raise CliError(
-            f"{said}: no `=` in it", hint="write --set path=value, such as --set spec.tests.markers='a and b'"
+            f"{option}: no `=` in it", hint="write --set path=value, such as --set spec.tests.markers='a and b'"
         )
     try:
         path = parse_path(text)
     except ValueError as error:
-        raise CliError(f"{said}: {error}", hint="write paths such as spec.env[0].value") from error
+        raise CliError(f"{option}: {error}", hint="write paths such as spec.env[0].value") from error
     if path[0] not in _TOP_LEVEL:
         raise CliError(
-            f"{said}: an IntegrationRun has no field {format_path(path[:1])}", hint=f"did you mean spec.{text}={raw}?"
+            f"{option}: an IntegrationRun has no field {format_path(path[:1])}", hint=f"did you mean spec.{text}={raw}?"
         )
     try:
         value = yaml.load(raw, Loader) if raw else ""  # noqa: S506 (a SafeLoader)
     except yaml.YAMLError as error:
-        raise CliError(f"{said}: the value is not valid YAML: {getattr(error, 'problem', error)}") from error
+        raise CliError(f"{option}: the value is not valid YAML: {getattr(error, 'problem', error)}") from error
     try:
         changed = _with(document, path, value, ())
     except ValueError as error:
-        raise CliError(f"{said}: {error}") from error
+        raise CliError(f"{option}: {error}") from error
     return dict(changed) if isinstance(changed, dict) else {}
 
 

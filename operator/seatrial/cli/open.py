@@ -122,14 +122,14 @@ class _Relay:
             answer = await self._transport.handle_async_request(asked)
         except httpx.TransportError as error:
             return PlainTextResponse(f"the archive can't be reached: {error}", 502)
-        return StreamingResponse(_pieces(answer), answer.status_code, content_headers(answer.headers))
+        return StreamingResponse(_chunks(answer), answer.status_code, content_headers(answer.headers))
 
 
-async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
     assert isinstance(answer.stream, httpx.AsyncByteStream)
     try:
-        async for piece in answer.stream:
-            yield piece
+        async for chunk in answer.stream:
+            yield chunk
     finally:
         await answer.aclose()
 

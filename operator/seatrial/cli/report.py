@@ -142,8 +142,8 @@ def _flaky(out: Out, tests: Sequence[TestRow]) -> Section:
     for test in tests:
         lines.append(Text.assemble((f"  {out.glyphs.skip} ", "yellow"), one_line(test.id)))
         message = next((failure.message for failure in test.failures), "")
-        said = f"passed when it ran again ({test.reruns}x)" + (f": {message}" if message else "")
-        lines += out.wrapped(Text(one_line(said), "dim"), indent=6)
+        shown = f"passed when it ran again ({test.reruns}x)" + (f": {message}" if message else "")
+        lines += out.wrapped(Text(one_line(shown), "dim"), indent=6)
     return lines
 
 
@@ -154,8 +154,8 @@ def _attempts(out: Out, archived: Report | None) -> Section:
     lines = [Text("  Attempts", "bold")]
     for attempt in attempts:
         words = (str(attempt.attempt), attempt.verdict or "", attempt.reason)
-        said = "  ".join(word for word in words if word)
-        lines += out.wrapped(Text(one_line(said + (f": {attempt.message}" if attempt.message else ""))), indent=2)
+        shown = "  ".join(word for word in words if word)
+        lines += out.wrapped(Text(one_line(shown + (f": {attempt.message}" if attempt.message else ""))), indent=2)
     return lines
 
 

@@ -165,8 +165,8 @@ class SetAside:
             return False
         of = found["metadata"]
         named = (body.get("status") or {}).get("namespace") == name  # only the operator writes a status
-        ours = named or is_signed(self._key, found)
-        if not ours or (of.get("labels") or {}).get(labels.RUN_UID) != body["metadata"]["uid"]:
+        is_ours = named or is_signed(self._key, found)
+        if not is_ours or (of.get("labels") or {}).get(labels.RUN_UID) != body["metadata"]["uid"]:
             return False
         if not of.get("deletionTimestamp"):
             await self._cluster.delete(NAMESPACE, name, uid=of["uid"])

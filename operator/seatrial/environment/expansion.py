@@ -28,7 +28,7 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def pieces(text: str) -> Iterator[tuple[str, str | None]]:
+def tokens(text: str) -> Iterator[tuple[str, str | None]]:
     """A value in pieces: plain text with None, and each `$(NAME)` with its name. Together they are the value.
 
     Takes time in proportion to the length: only where a `)` follows is a `$(` looked at.
@@ -47,10 +47,10 @@ def pieces(text: str) -> Iterator[tuple[str, str | None]]:
 
 def references(text: str) -> tuple[str, ...]:
     """The names that a value refers to; `$$(NAME)` is an escaped one and refers to nothing."""
-    return tuple(name for _, name in pieces(text) if name is not None)
+    return tuple(name for _, name in tokens(text) if name is not None)
 
 
-def merged(ours: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]:
+def merged(base: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]:
     """The entries of `env`: ours, then the user's lists, each name once.
 
     The last one of a name wins, as in a Pod. What stood between keeps the value that it saw: `DATABASE_URL` is the
@@ -59,7 +59,7 @@ def merged(ours: Sequence[Manifest], *given: Iterable[EnvVar]) -> list[Manifest]
 
     So each value that is replaced later is written into those that refer to it. `Sizes` computes how long they become.
     """
-    entries = [*ours, *({"name": each.name, "value": each.value} for variables in given for each in variables)]
+    entries = [*base, *({"name": each.name, "value": each.value} for variables in given for each in variables)]
     last = {entry["name"]: index for index, entry in enumerate(entries)}
     if len(last) == len(entries):
         return entries
@@ -98,13 +98,13 @@ def _resolved(text: str, seen: Mapping[str, int], replaced: Mapping[int, str], *
     `freeze`: it moves to a later place itself, where a name that is not defined here stays literal too.
     """
     result = []
-    for piece, name in pieces(text):
+    for token, name in tokens(text):
         if name is None:
-            result.append(piece)
+            result.append(token)
         elif name in seen:
-            result.append(replaced.get(seen[name], piece))
+            result.append(replaced.get(seen[name], token))
         else:
-            result.append("$" + piece if freeze else piece)
+            result.append("$" + token if freeze else token)
     return "".join(result)
 
 
@@ -122,8 +122,8 @@ class Sizes:
     def of(self, text: str) -> int:
         """Of a value that may refer to the variables so far."""
         size = 0
-        for piece, name in pieces(text):
-            length = len(piece.encode("utf-8", "surrogatepass"))
+        for token, name in tokens(text):
+            length = len(token.encode("utf-8", "surrogatepass"))
             size += length if name is None else max(length, self.known.get(name, 0))
         return size
 

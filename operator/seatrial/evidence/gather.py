@@ -163,8 +163,8 @@ class Gatherer:
 
             def work() -> tuple[bytes, list[Finding]]:
                 masked = gathered.masker.data(content)
-                ours = log.container == "collector"  # it waits for what it needs, and says so
-                return masked, [] if ours else of_log(log.component, log.path, masked, gathered.context)
+                is_collector = log.container == "collector"  # it waits for what it needs, and says so
+                return masked, [] if is_collector else of_log(log.component, log.path, masked, gathered.context)
 
             masked, found = await asyncio.to_thread(work)
             gathered.found += found

@@ -35,8 +35,8 @@ def ranked(found: Iterable[Finding], context: Context) -> list[Finding]:
     findings = list(found)
     best: dict[tuple[tuple[Code, str], str], Finding] = {}
     for finding in sorted(_with_meaning(findings), key=lambda finding: _place(finding, context)):
-        whose = finding.component if finding.code in OF_ONE_COMPONENT else ""
-        best.setdefault((finding.subject, whose), finding)
+        owner = finding.component if finding.code in OF_ONE_COMPONENT else ""
+        best.setdefault((finding.subject, owner), finding)
     kept = list(best.values())
     if any(finding.code in REFUSALS and finding.code is not Code.REFUSED_SOMEWHERE for finding in kept):
         kept = [finding for finding in kept if finding.code is not Code.REFUSED_SOMEWHERE]  # another names who

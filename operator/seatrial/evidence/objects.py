@@ -30,7 +30,7 @@ def of_pods(pods: Iterable[Pod]) -> Iterator[Finding]:
                     yield Finding(Code.OOM_KILLED, pod.component, STATES, line, end.finished_at)
                 elif end is not None and ended_badly(pod, end):
                     line = f"{container.name}: {end.reason or 'ended'}, exit status {end.exit_code}"
-                    line += f": {said}" if (said := last_line(end.message)) else ""
+                    line += f": {last}" if (last := last_line(end.message)) else ""
                     yield Finding(_how(end), pod.component, STATES, cut(line), end.finished_at)
 
 

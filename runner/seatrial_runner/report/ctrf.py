@@ -72,11 +72,11 @@ def _test(case: Case, status: str) -> dict[str, object]:
         test["tags"] = case.markers
     test["retries"] = case.reruns
     test["flaky"] = case.flaky
-    again = [failure for failure in case.failures if failure.rerun]
-    if again:
+    retries = [failure for failure in case.failures if failure.rerun]
+    if retries:
         test["retryAttempts"] = [
             {"attempt": number, "status": "failed", "message": failure.message, "trace": failure.text}
-            for number, failure in enumerate(again, 1)
+            for number, failure in enumerate(retries, 1)
         ]
     if case.outcome in BAD_OUTCOMES and case.failures:
         last = case.final[-1]

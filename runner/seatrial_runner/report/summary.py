@@ -89,8 +89,8 @@ def _other_counts(facts: Facts) -> list[str]:
     theirs = facts.pytest_counts
     if theirs is None:
         return []
-    ours = _counts(facts)
-    pairs = (("passed", ours.passed), ("failed", ours.failed), ("error", ours.errors), ("skipped", ours.skipped))
+    own = _counts(facts)
+    pairs = (("passed", own.passed), ("failed", own.failed), ("error", own.errors), ("skipped", own.skipped))
     if all(theirs.get(category, 0) == count for category, count in pairs):
         return []
     counted = ", ".join(f"{theirs[category]} {category}" for category, _ in pairs if theirs.get(category))

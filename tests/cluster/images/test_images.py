@@ -270,7 +270,7 @@ def test_postgres_lets_nobody_in_before_set_up_is_done(
 
 
 @pytest.mark.parametrize(
-    ("env", "sql", "status", "told"),
+    ("env", "sql", "status", "expected"),
     [
         ({}, "SELECT 1;\nSELECT nonsense;\n", 1, ["/initdb.d/first.sql:2", 'column "nonsense" does not exist']),
         ({"POSTGRES_EXTENSIONS": "no_such_thing"}, "", 1, ['extension "no_such_thing" is not available']),
@@ -287,16 +287,16 @@ def test_postgres_ends_at_once_when_it_cannot_be_set_up(
     env: dict[str, str],
     sql: str,
     status: int,
-    told: list[str],
+    expected: list[str],
 ) -> None:
     postgres = start_postgres(write_sql(tmp_path / "sql", first=sql), **env)
     assert postgres.ended() == status
-    for text in told:
+    for text in expected:
         assert text in postgres.log
     # A restarted container must not look healthy, and must not hide the first cause.
     assert postgres.do("start", postgres.id).returncode == 0
     assert postgres.ended() == status
-    assert postgres.log.count(told[-1]) >= 2
+    assert postgres.log.count(expected[-1]) >= 2
 
 
 def test_postgres_stops_in_order_and_refuses_used_data(start_postgres: Callable[..., Container]) -> None:
@@ -346,10 +346,10 @@ else:
 
 
 @pytest.mark.parametrize(
-    ("buckets", "told"),
+    ("buckets", "expected"),
     [("Artifacts", "'Artifacts' is not a bucket's name"), ("../up", "'../up' is not a bucket's name")],
 )
-def test_minio_refuses_what_is_not_a_bucket(start: Callable[..., Container], buckets: str, told: str) -> None:
+def test_minio_refuses_what_is_not_a_bucket(start: Callable[..., Container], buckets: str, expected: str) -> None:
     minio = start(
         "minio",
         volumes=("/data", "/tmp"),
@@ -358,7 +358,7 @@ def test_minio_refuses_what_is_not_a_bucket(start: Callable[..., Container], buc
         MINIO_ROOT_PASSWORD="right-password",
     )
     assert minio.ended() == 64
-    assert told in minio.log
+    assert expected in minio.log
 
 
 def test_temporal_serves_its_namespaces(start: Callable[..., Container]) -> None:
@@ -413,9 +413,9 @@ def test_the_test_image_has_pytest_and_the_clients(start: Callable[..., Containe
 
 def test_the_runner_holds_launcher_and_collector(start: Callable[..., Container]) -> None:
     version = IMAGES["runner"].rpartition(":")[2]
-    told = start("runner", "/seatrial/launch", "version")
-    assert told.ended() == 0
-    assert told.log.strip() == version
+    expected = start("runner", "/seatrial/launch", "version")
+    assert expected.ended() == 0
+    assert expected.log.strip() == version
     imported = start(
         "runner",
         "python3",

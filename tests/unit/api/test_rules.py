@@ -26,8 +26,8 @@ def parts(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapp
 
 def test_every_rule_has_an_object_that_it_refuses() -> None:
     messages = {rule["message"] for _, part in parts(SCHEMA) for rule in part.get("x-kubernetes-validations", ())}
-    refused = {says for _, says in (*REFUSED.values(), *REFUSED_CHANGES.values(), LEASE, RESUMED)}
-    assert {message for message in messages if not any(says in message for says in refused)} == set()
+    refused = {known for _, known in (*REFUSED.values(), *REFUSED_CHANGES.values(), LEASE, RESUMED)}
+    assert {message for message in messages if not any(known in message for known in refused)} == set()
 
 
 def test_a_field_of_the_spec_can_change_or_has_a_rule_against_it() -> None:
@@ -68,8 +68,8 @@ def test_what_the_schema_accepts_the_models_read(spec: dict[str, Any]) -> None:
 def test_a_status_with_words_of_another_version_is_read_and_written_again() -> None:
     written = {"phase": "Warming", "verdict": "Skipped", "reason": "Other"}
     run = IntegrationRun.parse({"metadata": {"name": "a"}, "spec": BASE, "status": written})
-    again = run.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert {name: again[name] for name in written} == written
+    written_back = run.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert {name: written_back[name] for name in written} == written
 
 
 def test_a_run_of_version_0_1_0_is_read_as_the_api_server_prunes_it() -> None:

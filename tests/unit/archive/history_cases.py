@@ -74,8 +74,8 @@ def seal(
     size: int = 1,
     **summary: Any,
 ) -> None:
-    told = {"run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed", "tests": {"total": 1}}
-    set_id = history.intake.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, told | summary)
+    base = {"run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed", "tests": {"total": 1}}
+    set_id = history.intake.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, base | summary)
     history.intake.add_tests(set_id, rows, failures)
     history.intake.end_set(set_id)
 
@@ -147,8 +147,8 @@ def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
     run = history.runs.get("u")
     assert run is not None
     assert (run.attempt, run.verdict) == (2, None)
-    told = [(attempt.attempt, attempt.verdict, attempt.environment) for attempt in run.attempts]
-    assert told == [(1, "Errored", "st-1"), (2, None, "st-2")]
+    base = [(attempt.attempt, attempt.verdict, attempt.environment) for attempt in run.attempts]
+    assert base == [(1, "Errored", "st-1"), (2, None, "st-2")]
 
 
 def test_runs_come_the_newest_first_page_by_page(history: History) -> None:
@@ -311,11 +311,11 @@ def test_a_test_has_a_history(history: History) -> None:
         seal(history, SetKey(f"u{number}", 1, 0), [test])
     put(history, "other", namespace="team-b")
     seal(history, SetKey("other", 1, 0), [row(0)])
-    told = history.tests.history("team-a", NODE, 10)
-    assert [point.outcome for point in told.points] == ["passed", "passed", "failed", "passed"]
-    assert (told.points[0].run, told.points[0].at) == ("pr-1", NOON + timedelta(minutes=3))
-    assert (told.passed, told.bad, told.flaky, told.median_seconds) == (3, 1, 1, 2.0)
-    assert told.catalogue_id == "INT-020"
+    base = history.tests.history("team-a", NODE, 10)
+    assert [point.outcome for point in base.points] == ["passed", "passed", "failed", "passed"]
+    assert (base.points[0].run, base.points[0].at) == ("pr-1", NOON + timedelta(minutes=3))
+    assert (base.passed, base.bad, base.flaky, base.median_seconds) == (3, 1, 1, 2.0)
+    assert base.catalogue_id == "INT-020"
     assert len(history.tests.history("team-a", NODE, 2).points) == 2
     assert history.tests.history("team-b", "unknown", 2).points == ()
 
@@ -335,8 +335,8 @@ def test_flaky_is_what_went_both_ways_while_nothing_changed(history: History) ->
     put(history, "hidden", namespace="team-b")
     seal(history, SetKey("hidden", 1, 0), [row(0, "theirs", flaky=True, message="m")])
     found = history.statistics.flaky(frozenset({"team-a"}), NOON, 10)
-    told = [(test.id, test.flaked, test.passed, test.bad, test.last_uid) for test in found]
-    assert told == [("both", 2, 2, 2, "one-2"), ("retried", 1, 5, 0, "one-1")]
+    base = [(test.id, test.flaked, test.passed, test.bad, test.last_uid) for test in found]
+    assert base == [("both", 2, 2, 2, "one-2"), ("retried", 1, 5, 0, "one-1")]
     assert (found[0].rate, found[1].last_at) == (0.5, NOON + timedelta(minutes=1))
     assert [test.id for test in history.statistics.flaky(None, NOON, 10)] == ["both", "theirs", "retried"]
     assert [test.id for test in history.statistics.flaky(None, NOON, 1)] == ["both"]
@@ -365,11 +365,11 @@ def test_a_duration_counts_all_attempts_and_shards_and_each_test_by_itself(histo
         for attempt, shard, seconds in ((1, 0, 9.0), (2, 0, 1.0), (2, 1, 2.0)):
             rows = [row(0, "x", seconds=seconds), row(1, "y", "xpassed", seconds=seconds / 4)]
             seal(history, SetKey(uid, attempt, shard), rows)
-    told = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a", runs_back=1)]
-    assert told == [("x", 2, 3), ("y", 0.5, 3)]
+    base = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a", runs_back=1)]
+    assert base == [("x", 2, 3), ("y", 0.5, 3)]
     # Of six the oldest, from the first attempt of the older run, does not count.
-    told = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a")]
-    assert told == [("x", 2, 5), ("y", 0.5, 5)]
+    base = [(row.id, row.seconds, row.passes) for row in history.statistics.durations("team-a")]
+    assert base == [("x", 2, 5), ("y", 0.5, 5)]
     put(history, "c", minutes=9)
     seal(history, SetKey("c", 1, 0), [row(0, "z", seconds=4), row(1, "z", seconds=1), row(2, "w", "failed")])
     assert [(row.id, row.seconds) for row in history.statistics.durations("team-a", runs_back=1)] == [("z", 2.5)]

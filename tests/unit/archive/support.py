@@ -46,14 +46,14 @@ def manifest(files: dict[str, bytes], uid: str = UID) -> bytes:
 
 
 def record(uid: str = UID, attempt: int = 1, **more: Any) -> bytes:
-    told = {
+    base = {
         "uid": uid,
         "attempt": attempt,
         "name": "pr-1234",
         "namespace": "team-a",
         "createdAt": "2026-05-04T12:00:00Z",
     }
-    return json.dumps(told | more).encode()
+    return json.dumps(base | more).encode()
 
 
 @dataclass

@@ -102,7 +102,7 @@ async def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path, p
 # The feed
 
 
-async def told(feed: Any, kind: type) -> Any:
+async def next_of(feed: Any, kind: type) -> Any:
     """The next event of this kind."""
     async with asyncio.timeout(300):
         async for event in feed:
@@ -128,9 +128,9 @@ async def test_a_lost_feed_is_told_and_opened_again(serve: Serve) -> None:
         assert await anext(feed) == FeedConnected()
     assert isinstance(await anext(feed), FeedLost)
     async with serve(read_port=port) as server:
-        assert await told(feed, FeedConnected) == FeedConnected()
+        assert await next_of(feed, FeedConnected) == FeedConnected()
         digest = await server.shard().whole()
-        assert (await told(feed, FeedResult)).digest == digest
+        assert (await next_of(feed, FeedResult)).digest == digest
         await feed.aclose()
         await client.aclose()
 

@@ -74,13 +74,13 @@ async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_pat
             {"event": "phase", "when": "call", "outcome": "passed", "seconds": 0.1} | test,
             {"event": "end", "outcome": "passed", "seconds": 0.1, "catalogueId": None} | test,
         )
-        told = []
+        kinds = []
         async for event in feed:
             assert isinstance(event, FeedLive)
-            told.append(event.event["event"])
-            if len(told) == 2:
+            kinds.append(event.event["event"])
+            if len(kinds) == 2:
                 break
-        assert sorted(told) == ["open", "start"]  # what the operator acts upon
+        assert sorted(kinds) == ["open", "start"]  # what the operator acts upon
 
         lines(results / "events.jsonl", {"event": "finish", "exitStatus": 0})
         (results / "output.log").write_text("1 passed")

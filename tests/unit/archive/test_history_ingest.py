@@ -13,7 +13,7 @@ from seatrial.archive.server.history import ingest as module
 from seatrial.archive.server.history.ingest import rows
 from seatrial.archive.server.reports.merge import of_events
 
-Told = list[dict[str, Any]]
+Events = list[dict[str, Any]]
 
 
 def lines(*events: dict[str, Any]) -> bytes:
@@ -53,8 +53,8 @@ def test_events_become_rows() -> None:
     )
     half = len(data) // 2
     ((tests, texts),) = rows(of_events([data[:half], data[half:]]))
-    told = [(row["test_id"], row["outcome"], row["bad"], row["flaky"]) for row in tests]
-    assert told == [
+    stored = [(row["test_id"], row["outcome"], row["bad"], row["flaky"]) for row in tests]
+    assert stored == [
         ("bad.py", "collection-error", True, False),
         ("a.py::a", "failed", True, False),
         ("a.py::b", "passed", False, True),
@@ -82,7 +82,7 @@ def test_what_makes_no_sense_is_left_out() -> None:
 def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(module, "MAX_TESTS", 5)
     monkeypatch.setattr(module, "_MAX_FAILURES_OF_SET", 250_000)
-    events: Told = []
+    events: Events = []
     for number in range(9):
         name = f"t{number}"
         failed = {"event": "phase", "id": name, "when": "call", "outcome": "failed", "text": "x" * 90_000, "t": 1}
@@ -100,10 +100,10 @@ def test_amounts_are_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
 
 def test_tests_that_are_started_without_end_fill_no_memory() -> None:
     wide = "x" * 60_000
-    pieces = (lines({"event": "start", "id": f"t.py::{number}{wide}"}) for number in range(2_000))
+    chunks = (lines({"event": "start", "id": f"t.py::{number}{wide}"}) for number in range(2_000))
     tracemalloc.start()
     try:
-        assert sum(case.outcome == "unfinished" for case in of_events(pieces)) == 2_000
+        assert sum(case.outcome == "unfinished" for case in of_events(chunks)) == 2_000
         assert tracemalloc.get_traced_memory()[1] < 80 * 2**20
     finally:
         tracemalloc.stop()

@@ -223,9 +223,9 @@ async def test_who_follows_a_run_and_does_not_read_is_dropped_at_so_many_bytes()
 
 async def test_a_message_that_is_larger_than_the_queue_reaches_a_listener_that_reads() -> None:
     hub = Hub(Limits(feed_bytes=10))
-    async with feed_of(hub) as told:
+    async with feed_of(hub) as received:
         hub.result(result())
-        assert (await told())["type"] == "result"
+        assert (await received())["type"] == "result"
 
 
 # The operator's feed
@@ -236,16 +236,16 @@ async def feed_of(hub: Hub) -> AsyncIterator[Any]:
     async with aclosing(hub.feed()) as messages:
         assert json.loads(await anext(messages)) == {"type": "hello"}
 
-        async def told() -> dict[str, Any]:
+        async def received() -> dict[str, Any]:
             message: dict[str, Any] = json.loads(await anext(messages))
             return message
 
-        yield told
+        yield received
 
 
 async def test_the_operator_is_sent_what_it_acts_upon_and_no_more() -> None:
     hub = Hub(Limits())
-    async with feed_of(hub) as told:
+    async with feed_of(hub) as received:
         events = [
             {"event": "waiting", "name": "postgres"},
             {"event": "open", "seconds": 1.0, "t": 1.5, "text": "x" * 100},
@@ -259,7 +259,7 @@ async def test_the_operator_is_sent_what_it_acts_upon_and_no_more() -> None:
         ]
         take(hub, SHARD, events)
         hub.result(result())
-        messages = [await told() for _ in range(3)]
+        messages = [await received() for _ in range(3)]
     where = {"uid": UID, "attempt": 1, "shard": 0}
     assert messages == [
         {"type": "live", **where, "event": {"event": "open", "t": 1.5}},
@@ -273,11 +273,11 @@ async def test_a_flood_of_one_run_leaves_the_feed_to_the_others() -> None:
     dropped = []
     hub.on_drop = lambda: dropped.append(1)
     other = SetKey("11111111-2222-4333-8444-555555555555", 1, 0)
-    async with feed_of(hub) as told:
+    async with feed_of(hub) as received:
         for name in ("open", "waiting", "ready", "start", "timeout", "collected"):
             take(hub, SHARD, [{"event": name, "name": f"{n}", "id": f"{n}", "count": n} for n in range(15_000)])
         take(hub, other, [{"event": "open"}])
-        messages = [await told() for _ in range(3)]
+        messages = [await received() for _ in range(3)]
     assert [(message["uid"], message["event"]["event"]) for message in messages] == [
         (UID, "open"),
         (UID, "start"),
@@ -292,7 +292,7 @@ async def test_an_operator_that_comes_later_is_told_how_far_running_shards_are()
     for key in (SHARD, over):
         take(hub, key, [*early, end("a"), {"event": "start", "id": "b"}])
     hub.result(result(over))
-    async with feed_of(hub) as told:
+    async with feed_of(hub) as received:
         hub.result(result())
         missed = [await told() for _ in range(3)]
     sent_before = [(UID, {"event": "open", "t": 1.5}), (UID, {"event": "start", "t": 1.0})]
@@ -302,10 +302,10 @@ async def test_an_operator_that_comes_later_is_told_how_far_running_shards_are()
 
 async def test_after_its_result_nothing_more_of_a_shard_is_taken() -> None:
     hub = Hub(Limits(ping_seconds=0.05))
-    async with feed_of(hub) as told:
+    async with feed_of(hub) as received:
         hub.result(result())
         take(hub, SHARD, [{"event": "open"}, end("a")])
-        assert [(await told())["type"] for _ in range(2)] == ["result", "ping"]
+        assert [(await received())["type"] for _ in range(2)] == ["result", "ping"]
     assert [event["event"] for event in await sent(hub)] == ["result"]
 
 
@@ -362,8 +362,8 @@ async def test_a_run_is_followed_from_before_its_first_event_to_its_result(serve
             rest = [line async for line in lines]
         assert [line for line in rest if line.startswith("event: ")] == ["event: start", "event: result"]
         last = [line for line in rest if line.startswith("id: ")][-1].removeprefix("id: ")
-        again = await server.read.get(f"/v1/runs/{UID}/live", headers={"Last-Event-ID": last})
-        assert again.status_code == 204
+        resumed = await server.read.get(f"/v1/runs/{UID}/live", headers={"Last-Event-ID": last})
+        assert resumed.status_code == 204
 
 
 async def test_a_run_that_ended_before_the_archive_was_restarted_tells_its_result(serve: Serve) -> None:

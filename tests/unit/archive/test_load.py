@@ -36,7 +36,7 @@ async def upload(server: Server, number: int) -> str:
 async def whole(shard: Uploads) -> str:
     """As `Uploads.whole`, but the large file is sent piece by piece, as from a disk."""
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         for at in range(0, len(BODY), PIECE):
             yield BODY[at : at + PIECE]
 
@@ -45,7 +45,7 @@ async def whole(shard: Uploads) -> str:
         sent = False
         while not sent:  # as a collector does when this machine is so busy that it falls silent for a minute
             with suppress(httpx.TransportError):
-                answer = await shard.put(path, pieces(), DIGEST) if body is BODY else await shard.put(path, body)
+                answer = await shard.put(path, chunks(), DIGEST) if body is BODY else await shard.put(path, body)
                 sent = answer.status_code != 408
         assert answer.status_code in (200, 201), answer.text
     answer = await shard.seal(manifest(files))

@@ -90,18 +90,18 @@ def store(storage: Storage, tmp_path: Path) -> Iterator[Store]:
 async def whole(store: Store, history: History, uid: str, size: int = 100, shards: int = 2) -> None:
     """A run with results that is over."""
 
-    async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    async def chunks(body: bytes) -> AsyncIterator[bytes]:
         yield body
 
     for shard in range(shards):
         key = SetKey(uid, 1, shard)
         files = {"summary.json": summary(uid, 1, shard), "a/b/big.bin": b"x" * size}
         for path, body in files.items():
-            await store.put_file(key, path, pieces(body), sha256(body))
+            await store.put_file(key, path, chunks(body), sha256(body))
         sealed = await store.put_manifest(key, manifest(files, uid))
-        told = {"run": {"uid": uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed"}
+        described = {"run": {"uid": uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed"}
         history.intake.end_set(
-            history.intake.begin_set(key, sealed.result.digest, datetime.now(UTC), store.size(key), told)
+            history.intake.begin_set(key, sealed.result.digest, datetime.now(UTC), store.size(key), described)
         )
     put(history, uid, verdict="Passed")
 
@@ -168,10 +168,10 @@ async def test_what_is_active_or_young_stays(store: Store, history: History) -> 
 
 
 async def test_what_the_history_does_not_know_goes_too(store: Store, history: History) -> None:
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         yield b"x"
 
-    await store.put_file(SetKey("lost", 1, 0), "output.log", pieces(), sha256(b"x"))
+    await store.put_file(SetKey("lost", 1, 0), "output.log", chunks(), sha256(b"x"))
     await retention(store, history, seconds=DAY, settled=False).hold()  # the history may still get to it
     await retention(store, history, seconds=3 * DAY).hold()
     assert store.uids() == ["lost"]

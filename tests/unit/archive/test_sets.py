@@ -45,9 +45,9 @@ async def test_the_same_again_is_no_error(server: Server) -> None:
     shard = server.shard()
     assert [(await shard.put("summary.json", summary())).status_code for _ in range(2)] == [201, 200]
     body = manifest({"summary.json": summary()})
-    first, again = await shard.seal(body), await shard.seal(body)
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json() == again.json()
+    first, repeated = await shard.seal(body), await shard.seal(body)
+    assert (first.status_code, repeated.status_code) == (201, 200)
+    assert first.json() == repeated.json()
     # A sender that missed the answer to the manifest may begin anew.
     assert (await shard.put("summary.json", summary())).status_code == 200
 

@@ -146,8 +146,8 @@ async def test_no_uid_leads_out_of_the_folder(server: Server, path: str) -> None
 # Too much
 
 
-async def endless(pieces: int) -> AsyncIterator[bytes]:
-    for _ in range(pieces):
+async def endless(count: int) -> AsyncIterator[bytes]:
+    for _ in range(count):
         yield b"x" * 1000
 
 
@@ -155,9 +155,9 @@ async def test_a_file_larger_than_allowed_is_refused_whether_it_says_so_or_not(s
     async with serve(max_file_bytes=10_000) as server:
         shard = server.shard()
         assert (await shard.put("fits.bin", b"x" * 10_000)).status_code == 201
-        said = await shard.put("big.bin", b"x" * 10_001)
+        refused = await shard.put("big.bin", b"x" * 10_001)
         unsaid = await shard.put("big.bin", endless(11), digest=sha256(b"x" * 11_000))
-        for answer in (said, unsaid):
+        for answer in (refused, unsaid):
             assert answer.status_code == 413
             assert "SEATRIAL_ARCHIVE_MAX_FILE" in answer.json()["hint"]
         assert server.incoming() == []

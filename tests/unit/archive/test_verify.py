@@ -30,7 +30,7 @@ def place(server: Server, uploads: Uploads) -> Path:
     )
 
 
-async def told(server: Server, uploads: Uploads) -> tuple[str, str]:
+async def answered(server: Server, uploads: Uploads) -> tuple[str, str]:
     """State and problems of this set, in the check of everything."""
     part = "evidence" if uploads.shard is None else str(uploads.shard)
     (one,) = (one for one in await lines(server) if (one.get("attempt"), one.get("part")) == (uploads.attempt, part))
@@ -62,7 +62,7 @@ async def test_each_damage_is_told_with_the_files_name(server: Server, kind: str
     (files / "a/same-size.bin").write_bytes(b"12346")
     (files / "short.bin").write_bytes(b"1234")
     (files / "lost.bin").unlink()
-    assert await told(server, uploads) == (
+    assert await answered(server, uploads) == (
         "damaged",
         "a/same-size.bin has other bytes; short.bin has 4 bytes, not 5; lost.bin is missing",
     )
@@ -78,9 +78,9 @@ async def test_a_manifest_that_is_damaged_lost_or_exchanged_is_told(server: Serv
     # Even a manifest that fits its files is noticed, when it is not the one that was sealed.
     body = (place(server, shards[2]) / "manifest.json").read_bytes()
     (place(server, shards[2]) / "manifest.json").write_bytes(body + b"\n")
-    assert "the manifest is wrong at the body" in (await told(server, shards[0]))[1]
-    assert await told(server, shards[1]) == ("damaged", "its manifest is missing")
-    assert "not the one that was sealed" in (await told(server, shards[2]))[1]
+    assert "the manifest is wrong at the body" in (await answered(server, shards[0]))[1]
+    assert await answered(server, shards[1]) == ("damaged", "its manifest is missing")
+    assert "not the one that was sealed" in (await answered(server, shards[2]))[1]
 
 
 async def test_the_client_tells_each_set(server: Server) -> None:

@@ -15,12 +15,12 @@ def test_the_archive_takes_uploads_from_environments_and_reads_from_the_operator
     )
     upload, read = policy["spec"]["ingress"]
     assert upload["ports"] == [{"port": 8080}]
-    ours = {
+    managed = {
         "matchLabels": {"app.kubernetes.io/managed-by": "seatrial"},
         "matchExpressions": [{"key": "seatrial.dev/run-uid", "operator": "Exists"}],
     }
     environments, operator = upload["from"]
-    assert environments == {"namespaceSelector": ours}
+    assert environments == {"namespaceSelector": managed}
     assert operator["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "operator"
     assert read["ports"] == [{"port": 8081}]
     components = [p["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for p in read["from"][:2]]

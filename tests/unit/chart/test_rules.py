@@ -47,9 +47,9 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 def labels_of_metrics() -> dict[str, set[str]]:
     """Labels by the name that queries use."""
-    ours = {name: set(f.labels) for found in programs().values() for f in found for name in f.series()}
+    series_labels = {name: set(f.labels) for found in programs().values() for f in found for name in f.series()}
     process = ProcessCollector(registry=CollectorRegistry()).collect()
-    return ours | {f"{f.name}_total" if f.type == "counter" else f.name: set() for f in process}
+    return series_labels | {f"{f.name}_total" if f.type == "counter" else f.name: set() for f in process}
 
 
 METRICS = labels_of_metrics()

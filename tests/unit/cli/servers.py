@@ -123,7 +123,7 @@ class Servers:
     @property
     def writes(self) -> list[str]:
         """What the command changed, in order: `create strict dry`, `apply ConfigMap/seed`, `delete pr-1`."""
-        return [_said(write) for write in self.kube.writes]
+        return [_described(write) for write in self.kube.writes]
 
     def pod(self, name: str, component: str, *containers: str, environment: str = "st-pr-1-abcde") -> None:
         """A pod whose containers run, and have two lines in their logs."""
@@ -148,7 +148,7 @@ class Servers:
         answer = await self.archive.put_record(metadata["uid"], **about, **more)
         assert answer.is_success, answer.text
 
-    def tells(self, *events: Mapping[str, Any]) -> Callable[[Object], Awaitable[None]]:
+    def publishes(self, *events: Mapping[str, Any]) -> Callable[[Object], Awaitable[None]]:
         """The step: a shard sends these events, and the command receives all of them."""
 
         async def step(run: Object) -> None:
@@ -179,10 +179,10 @@ class Servers:
             "attempt": 1, "tests": counts, "timeline": TIMELINE,
         }  # fmt: skip
         run = self.run(uid=UID, **status)
-        told = {name: status[name] for name in ("phase", "verdict", "reason", "message", "timeline")}
+        shown = {name: status[name] for name in ("phase", "verdict", "reason", "message", "timeline")}
 
         async def upload() -> str:
-            await self.record(run, **told)
+            await self.record(run, **shown)
             known = ""
             if files is not None:
                 about = {"run": {"uid": UID, "name": "pr-1", "namespace": "default"}, "tests": counts}
@@ -191,7 +191,7 @@ class Servers:
             if evidence is not None:
                 await self.archive.evidence(UID).whole(dict(evidence))
             await self.archive.caught_up()
-            await self.record(run, **told, digest=known)
+            await self.record(run, **shown, digest=known)
             return known
 
         found = self.do(upload())
@@ -264,7 +264,7 @@ def refusal(status: int, message: str, reason: str = "", causes: Sequence[tuple[
     return web.json_response(body, status=status)
 
 
-def _said(write: Write) -> str:
+def _described(write: Write) -> str:
     match write.method:
         case "POST":
             strict, dry = "fieldValidation=Strict" in write.query, "dryRun=All" in write.query

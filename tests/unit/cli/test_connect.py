@@ -133,7 +133,7 @@ def pods(ready: str = "True") -> Callable[[web.Request], Awaitable[web.StreamRes
     return answer(200, {"items": [pod]})
 
 
-def forwarding(port: int | None, trouble: str = "") -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def forwarding(port: int | None, failure: str = "") -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """As the kubelet forwards a port: each message begins with its channel, each channel with the port's number."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -143,7 +143,7 @@ def forwarding(port: int | None, trouble: str = "") -> Callable[[web.Request], A
         for channel in (0, 1):
             await socket.send_bytes(bytes([channel, 0x91, 0x1F]))
         if port is None:
-            await socket.send_bytes(b"\x01" + trouble.encode())
+            await socket.send_bytes(b"\x01" + failure.encode())
             await socket.close()
             return socket
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -242,8 +242,8 @@ class Tunnel:
 
 
 async def test_who_goes_away_while_more_comes_leaves_no_error_behind() -> None:
-    said: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     tunnel = Tunnel()
 
     async def read() -> None:
@@ -260,4 +260,4 @@ async def test_who_goes_away_while_more_comes_leaves_no_error_behind() -> None:
         tunnel.reader = asyncio.create_task(read())
         await asyncio.wait([tunnel.reader])
         assert tunnel.reader.cancelled()
-    assert said == []
+    assert unhandled == []

@@ -28,8 +28,8 @@ class Pieces(httpx.AsyncByteStream):
 def archive(request: httpx.Request) -> httpx.Response:
     if request.url.path == "/away":
         raise httpx.ConnectError("no pod of the archive is ready")
-    told = {"X-Asked": f"{request.method} {request.url.raw_path.decode()} {request.headers.get('Range')}"}
-    return httpx.Response(206, headers={**told, "Content-Type": "text/x-odd", "Connection": "close"}, stream=Pieces())
+    asked = {"X-Asked": f"{request.method} {request.url.raw_path.decode()} {request.headers.get('Range')}"}
+    return httpx.Response(206, headers={**asked, "Content-Type": "text/x-odd", "Connection": "close"}, stream=Pieces())
 
 
 def test_a_port_that_is_taken(seatrial: Command) -> None:

@@ -31,6 +31,6 @@ def test_who_and_where(env: dict[str, str], expected: dict[str, str]) -> None:
 
 def test_what_the_file_says_stays() -> None:
     run = {"metadata": {"name": "a", "annotations": {BY: "the file", "own": "x"}}, "spec": {}}
-    told = with_origin(run, {BY: "me@laptop", LINK: "https://ci/1"})
-    assert told["metadata"]["annotations"] == {BY: "the file", LINK: "https://ci/1", "own": "x"}
+    merged = with_origin(run, {BY: "me@laptop", LINK: "https://ci/1"})
+    assert merged["metadata"]["annotations"] == {BY: "the file", LINK: "https://ci/1", "own": "x"}
     assert run["metadata"]["annotations"][BY] == "the file"  # type: ignore[index]

@@ -113,7 +113,7 @@ def test_both_sources_may_tell_that_everything_is_ready() -> None:
 
 def test_the_status_alone_is_enough() -> None:
     progress = RunProgress.of(RUN)
-    told = [
+    printed_lines = [
         note.text
         for step in (
             status(phase="Pending"),
@@ -128,7 +128,7 @@ def test_the_status_alone_is_enough() -> None:
         )
         for note in progress.status(step, 1.0)
     ]  # fmt: skip
-    assert told == [
+    assert printed_lines == [
         "environment st-a-12345 is starting",
         "web: ErrImagePull",
         "everything is ready, pytest starts",

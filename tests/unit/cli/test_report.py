@@ -124,18 +124,18 @@ def test_an_errored_run_says_why_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "conditions", "told"),
+    ("phase", "conditions", "shown"),
     [
         ("Failed", [], True),
         ("CleaningUp", [], False),
         ("Failed", [{"type": "CleanedUp", "status": "True"}], False),
     ],
 )
-def test_an_environment_that_is_kept_is_told(phase: str, conditions: list[dict[str, str]], told: bool) -> None:
+def test_an_environment_that_is_kept_is_told(phase: str, conditions: list[dict[str, str]], shown: bool) -> None:
     run = failed_run()
     whole = [{"reason": "R", "lastTransitionTime": "2026-01-01T00:00:00Z"} | condition for condition in conditions]
     run["status"] |= {"phase": phase, "conditions": whole, "namespace": "st-pr-1-abcde"}
-    assert ("kubectl get all -n st-pr-1-abcde" in printed(run)) is told
+    assert ("kubectl get all -n st-pr-1-abcde" in printed(run)) is shown
 
 
 def test_a_run_that_goes_on() -> None:

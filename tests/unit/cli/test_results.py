@@ -42,8 +42,8 @@ def test_results_are_listed(seatrial: Command, servers: Servers) -> None:
 
 def test_coverage_is_told_and_fetched(seatrial: Command, servers: Servers, tmp_path: Path) -> None:
     files = {"coverage/coverage.xml": COVERAGE, **{f"coverage/html/{n:03}.html": b"" for n in range(100)}}
-    told = {"coverage": {"lineRate": 0.8799}, "notes": ["the plugin reported: a worker\x1b crashed"]}
-    servers.keep(FILES | files, summary=told)
+    measured = {"coverage": {"lineRate": 0.8799}, "notes": ["the plugin reported: a worker\x1b crashed"]}
+    servers.keep(FILES | files, summary=measured)
     assert seatrial("results", "pr-1") == 0
     assert "  Coverage  87 % of lines\n  ! the plugin reported: a worker" in seatrial.out
     assert "\x1b" not in seatrial.out

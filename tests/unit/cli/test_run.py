@@ -54,8 +54,8 @@ def test_a_run_of_this_name_is_there(seatrial: Command, servers: Servers, file: 
     servers.run(phase="CleaningUp", verdict="Failed", reason="TestsFailed")
     assert seatrial("run", file()) == 4
     assert "a run pr-1 is already there in namespace default (Failed)" in seatrial.err
-    for way in ("--replace", "--name OTHER", "generateName", "seatrial delete pr-1"):
-        assert way in seatrial.err
+    for option in ("--replace", "--name OTHER", "generateName", "seatrial delete pr-1"):
+        assert option in seatrial.err
 
 
 def test_replace_deletes_the_old_run(seatrial: Command, servers: Servers, file: File) -> None:
@@ -82,7 +82,7 @@ def test_a_typo_is_told_with_its_line_and_what_was_meant(seatrial: Command, serv
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "said"),
+    ("answer", "code", "message"),
     [
         (lambda: refusal(404, 'namespaces "default" not found'), 4, "kubectl create namespace default"),
         (lambda: refusal(404, "the server could not find the requested resource"), 4, "Seatrial is not installed"),
@@ -92,8 +92,8 @@ def test_a_typo_is_told_with_its_line_and_what_was_meant(seatrial: Command, serv
     ],
 )
 def test_a_cluster_that_says_no(
-    seatrial: Command, servers: Servers, file: File, answer: Callable[[], web.Response], code: int, said: str
+    seatrial: Command, servers: Servers, file: File, answer: Callable[[], web.Response], code: int, message: str
 ) -> None:
     servers.refusals = [answer()]
     assert seatrial("run", file()) == code
-    assert said in seatrial.err
+    assert message in seatrial.err

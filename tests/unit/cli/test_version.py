@@ -46,7 +46,7 @@ def test_without_a_kubeconfig(capsys: pytest.CaptureFixture[str], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["rum"], "No such command 'rum'"),
         (["run"], "Missing argument"),
@@ -56,9 +56,9 @@ def test_without_a_kubeconfig(capsys: pytest.CaptureFixture[str], tmp_path: Path
         (["run", "x.yaml", "--timeout", "5m"], "--timeout limits waiting"),
     ],
 )
-def test_wrong_usage_ends_with_4(seatrial: Command, arguments: list[str], said: str) -> None:
+def test_wrong_usage_ends_with_4(seatrial: Command, arguments: list[str], message: str) -> None:
     assert seatrial(*arguments) == 4
-    assert said in seatrial.err
+    assert message in seatrial.err
     assert seatrial.out == ""
 
 

@@ -45,7 +45,7 @@ def test_wait_shows_what_happens_and_ends_with_the_verdict(seatrial: Command, se
     failure = {"id": "t.py::b", "message": "assert 1 == 2"}
     tests = {"total": 2, "passed": 1, "failed": 1}
     servers.play(
-        STARTING, shows("is starting"), servers.tells(*EVENTS), shows("tests ended"),
+        STARTING, shows("is starting"), servers.publishes(*EVENTS), shows("tests ended"),
         ended("Failed", "TestsFailed", tests=tests, failures=[failure]),
     )  # fmt: skip
     assert seatrial("run", file(), "--wait") == 1
@@ -61,7 +61,7 @@ def test_wait_shows_what_happens_and_ends_with_the_verdict(seatrial: Command, se
 
 
 def test_follow_tells_every_test(seatrial: Command, servers: Servers, file: File) -> None:
-    servers.play(servers.tells(*EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
+    servers.play(servers.publishes(*EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
     assert seatrial("run", file(), "--follow") == 1
     assert "✓ t.py::a (100 ms)" in notes(seatrial.out)
 
@@ -91,17 +91,17 @@ def test_wait_for_a_run_that_is_there(seatrial: Command, servers: Servers) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(403, "you may not read the archive"), (503, "the archive did not answer")]
+    ("status", "message"), [(403, "you may not read the archive"), (503, "the archive did not answer")]
 )
 def test_without_the_archive_the_status_is_shown(
-    seatrial: Command, servers: Servers, file: File, monkeypatch: pytest.MonkeyPatch, status: int, said: str
+    seatrial: Command, servers: Servers, file: File, monkeypatch: pytest.MonkeyPatch, status: int, message: str
 ) -> None:
     monkeypatch.setattr(follow, "_LIVE_PATIENCE", 0.0)
     servers.close_archive(status)
     servers.play(shows("no live progress"), STARTING, shows("is starting"), ended())
     assert seatrial("run", file(), "--wait") == 0
     (note,) = [note for note in notes(seatrial.out) if "no live progress" in note]
-    assert note.startswith(f"! no live progress, only the run's status: {said}")
+    assert note.startswith(f"! no live progress, only the run's status: {message}")
     assert "· environment st-pr-1-abcde is starting" in notes(seatrial.out)
 
 
@@ -148,14 +148,14 @@ def test_output_that_nobody_reads_any_more_is_neither_passed_nor_failed(servers:
 
 def test_an_event_that_is_none_is_said_once_and_stops_nothing(seatrial: Command, servers: Servers, file: File) -> None:
     wrong = {"event": "end", "id": ["t.py::a"], "outcome": "passed"}
-    servers.play(servers.tells(wrong, wrong, *EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
+    servers.play(servers.publishes(wrong, wrong, *EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
     assert seatrial("run", file(), "--wait") == 1
-    (said,) = [line for line in notes(seatrial.out) if "can't be read" in line]
-    assert said.startswith("! a live event of shard 0 can't be read: end event: id: ")
+    (message,) = [line for line in notes(seatrial.out) if "can't be read" in line]
+    assert message.startswith("! a live event of shard 0 can't be read: end event: id: ")
 
 
 def test_what_a_test_writes_does_not_steer_the_terminal(seatrial: Command, servers: Servers, file: File) -> None:
     hostile = {"event": "end", "id": "t.py::\x1b]0;title\x07a\x9b2J", "outcome": "failed", "seconds": 0.1}
-    servers.play(servers.tells(hostile), shows("t.py::"), ended("Failed", "TestsFailed"))
+    servers.play(servers.publishes(hostile), shows("t.py::"), ended("Failed", "TestsFailed"))
     assert seatrial("run", file(), "--wait") == 1
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", seatrial.out) == []

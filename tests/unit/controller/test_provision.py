@@ -24,8 +24,8 @@ REFUSALS: dict[str, tuple[ClusterError, str | None, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "reason", "says"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_what_a_refused_creation_means(error: ClusterError, reason: str | None, says: str) -> None:
+@pytest.mark.parametrize(("error", "reason", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_what_a_refused_creation_means(error: ClusterError, reason: str | None, expected: str) -> None:
     found = refusal(error, "Pod redis")
     assert (found.reason if found else None) == reason
-    assert says in (found.message if found else "")
+    assert expected in (found.message if found else "")

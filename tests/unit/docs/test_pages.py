@@ -137,22 +137,22 @@ def test_every_command_that_is_shown_is_one_with_its_options() -> None:
     known = dict(options(typer.main.get_command(app)))
     wrong, seen = [], 0
     for page in pages():
-        for pieces in code(page):
+        for snippets in code(page):
             command = None
-            for piece in pieces:
-                words = re.split(r" *(?:[|;&#<>]|$)", piece)[0].split()
+            for snippet in snippets:
+                words = re.split(r" *(?:[|;&#<>]|$)", snippet)[0].split()
                 if words[:1] == ["seatrial"] and len(words) > 1:
                     named = [" ".join(words[1:end]) for end in (3, 2)]
                     command = next((name for name in named if name in known), None)
                     if command is None and words[1] != "..." and not words[1].startswith("charts/"):
-                        wrong.append(f"{page.relative_to(ROOT)}: {piece}")
-                elif not piece.startswith("-"):
+                        wrong.append(f"{page.relative_to(ROOT)}: {snippet}")
+                elif not snippet.startswith("-"):
                     continue
                 if command is not None:
                     seen += 1
                     given = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
                     if given - known[command]:
-                        wrong.append(f"{page.relative_to(ROOT)}: {command}: {piece}")
+                        wrong.append(f"{page.relative_to(ROOT)}: {command}: {snippet}")
     assert wrong == []
     assert seen > 30
 

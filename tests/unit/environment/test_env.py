@@ -89,18 +89,18 @@ def test_contract(kind: str, name: str, which: str) -> None:
 
 def test_services_get_the_credentials_that_the_system_is_told() -> None:
     result = case("full")
-    told = environment_of(result, "Job", "tests", "tests")
+    shown = environment_of(result, "Job", "tests", "tests")
     assert environment_of(result, "Pod", "postgres") == {
-        "POSTGRES_PASSWORD": told["PGPASSWORD"],
+        "POSTGRES_PASSWORD": shown["PGPASSWORD"],
         "POSTGRES_DATABASES": "app audit",
         "POSTGRES_EXTENSIONS": "pgcrypto vector",
     }
     assert environment_of(result, "Pod", "minio") == {
-        "MINIO_ROOT_USER": told["S3_ACCESS_KEY"],
-        "MINIO_ROOT_PASSWORD": told["S3_SECRET_KEY"],
+        "MINIO_ROOT_USER": shown["S3_ACCESS_KEY"],
+        "MINIO_ROOT_PASSWORD": shown["S3_SECRET_KEY"],
         "MINIO_BUCKETS": "artifacts receipts",
     }
-    assert environment_of(result, "Pod", "redis") == {"REDIS_PASSWORD": told["REDIS_URL"][9:41]}
+    assert environment_of(result, "Pod", "redis") == {"REDIS_PASSWORD": shown["REDIS_URL"][9:41]}
 
 
 def test_own_variables_of_each_part() -> None:
@@ -118,9 +118,9 @@ def test_own_variables_of_each_part() -> None:
 def test_shared_volume_is_told_where_it_is_mounted() -> None:
     result = case("full")
     for kind, name, which in SYSTEM:
-        told = environment_of(result, kind, name, which).get("WORKER_SESSIONS_DIR")
+        shown = environment_of(result, kind, name, which).get("WORKER_SESSIONS_DIR")
         mounted = any(m["mountPath"] == "/sessions" for m in container(result, kind, name, which)["volumeMounts"])
-        assert (told == "/sessions") == mounted == (name != "migrations"), name
+        assert (shown == "/sessions") == mounted == (name != "migrations"), name
 
 
 def test_only_the_tests_are_a_shard() -> None:
@@ -165,11 +165,11 @@ def test_credentials_that_the_run_gives_are_used_and_not_masked() -> None:
         "services: {postgres: {user: app, password: secret, databases: [app]}, "
         "minio: {user: minioadmin, password: minioadmin}, redis: {password: ''}}"
     )
-    told = environment_of(render(run), "Job", "tests", "tests")
-    assert told["POSTGRES_URL"] == "postgresql://app:secret@postgres:5432/app"
-    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == ("minioadmin", "minioadmin")
-    assert told["AWS_DEFAULT_REGION"] == told["AWS_REGION"] == "us-east-1"
-    assert told["REDIS_URL"] == "redis://redis:6379/0"
+    shown = environment_of(render(run), "Job", "tests", "tests")
+    assert shown["POSTGRES_URL"] == "postgresql://app:secret@postgres:5432/app"
+    assert (shown["AWS_ACCESS_KEY_ID"], shown["AWS_SECRET_ACCESS_KEY"]) == ("minioadmin", "minioadmin")
+    assert shown["AWS_DEFAULT_REGION"] == shown["AWS_REGION"] == "us-east-1"
+    assert shown["REDIS_URL"] == "redis://redis:6379/0"
     assert secret_values.masks(run.scope, run.spec, Settings(key=b"k" * 32)) == ()
 
 
@@ -210,7 +210,7 @@ def values(**pairs: str) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in pairs.items()]
 
 
-OURS = values(A="1", B="$(A)-b", C="$(B)-$$(A)-$(NOPE)")
+BASE = values(A="1", B="$(A)-b", C="$(B)-$$(A)-$(NOPE)")
 OVERRIDES = [
     [],
     [("D", "$(A)$(B)$(C)")],
@@ -227,9 +227,9 @@ OVERRIDES = [
 def test_each_name_once_means_the_same_as_twice(given: list[tuple[str, str]]) -> None:
     variables = [EnvVar(name=name, value=value) for name, value in given]
     for cut in range(len(given) + 1):
-        once = merged(OURS, variables[:cut], variables[cut:])
+        once = merged(BASE, variables[:cut], variables[cut:])
         assert len({e["name"] for e in once}) == len(once)
-        assert seen(once) == seen([*OURS, *({"name": n, "value": v} for n, v in given)])
+        assert seen(once) == seen([*BASE, *({"name": n, "value": v} for n, v in given)])
 
 
 def test_every_variable_of_the_contract_can_be_replaced() -> None:

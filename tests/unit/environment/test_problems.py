@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.environment.expansion import pieces
+from seatrial.environment.expansion import tokens
 from seatrial.environment.problems import problems
 from seatrial.settings import Budget
 from tests.unit.environment.support import CONFIG_MAPS, container, make, render, seen
@@ -202,8 +202,8 @@ def test_what_would_grow_too_long_is_refused_before_it_is_made(spec: Any, path: 
 def test_a_value_of_open_references_is_read_once() -> None:
     """`$($($(` without an end: a pattern that looks for the end from each beginning takes quadratic time."""
     text = "$(" * 16_000
-    assert list(pieces(text)) == [(text, None)]
-    assert [name for _, name in pieces(text + ")" + text) if name] == [text[2:]]
+    assert list(tokens(text)) == [(text, None)]
+    assert [name for _, name in tokens(text + ")" + text) if name] == [text[2:]]
 
 
 def test_what_is_accepted_becomes_no_longer_than_it_was_said() -> None:

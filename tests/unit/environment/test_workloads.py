@@ -246,9 +246,9 @@ def work_dir_mounts(spec: str) -> tuple[dict[str, str], dict[str, str]]:
     def by_path(mounts: list[dict[str, Any]]) -> dict[str, str]:
         return {m["mountPath"]: "/".join((m["name"], *m.get("subPath", "").split("/"))).rstrip("/") for m in mounts}
 
-    ours = by_path([m for m in tests["volumeMounts"] if m["name"] in volumes])
+    own = by_path([m for m in tests["volumeMounts"] if m["name"] in volumes])
     theirs = by_path([m for m in collector["volumeMounts"] if m["mountPath"].startswith("/artifacts")])
-    return ours, theirs
+    return own, theirs
 
 
 IMAGE_MOUNT = {"/seatrial-image": "tests-image"}
@@ -256,7 +256,7 @@ SOURCE = "source: {configMapRef: {name: hello}}"
 
 
 @pytest.mark.parametrize(
-    ("tests", "shared", "ours", "theirs"),
+    ("tests", "shared", "own", "theirs"),
     [
         ("image: i", None, {}, {}),
         ("image: i, workingDir: /usr", None, {}, {}),
@@ -274,12 +274,12 @@ SOURCE = "source: {configMapRef: {name: hello}}"
     ],
 )  # fmt: skip
 def test_the_working_directory_is_writable_and_collected(
-    tests: str, shared: str | None, ours: dict[str, str], theirs: dict[str, str]
+    tests: str, shared: str | None, own: dict[str, str], theirs: dict[str, str]
 ) -> None:
     spec = f"tests: {{{tests}}}"
     if shared:
         spec += f"\nsharedVolume: {{mountPath: {shared}}}"
-    assert work_dir_mounts(spec) == (ours, theirs)
+    assert work_dir_mounts(spec) == (own, theirs)
 
 
 def test_the_image_has_what_the_writable_working_directory_begins_with() -> None:
@@ -322,9 +322,9 @@ def test_apps_have_several_ports_and_an_order() -> None:
     }  # fmt: skip
     gateway = container(result, "Deployment", "gateway")
     assert "auth=grpc://auth:50051" in gateway["command"]
-    told = {e["name"]: e.get("value") for e in gateway["env"]}
-    assert (told["AUTH_URL"], told["AUTH_PORT_METRICS"]) == ("http://auth:8000", "9100")
-    assert (told["GATEWAY_URL"], told["GATEWAY_PORT_ADMIN"]) == ("http://gateway:80", "81")
+    variables = {e["name"]: e.get("value") for e in gateway["env"]}
+    assert (variables["AUTH_URL"], variables["AUTH_PORT_METRICS"]) == ("http://auth:8000", "9100")
+    assert (variables["GATEWAY_URL"], variables["GATEWAY_PORT_ADMIN"]) == ("http://gateway:80", "81")
     assert not any(word.startswith("gateway=") for word in container(result, "Deployment", "auth")["command"])
 
 

@@ -296,8 +296,8 @@ def test_of_a_component_that_said_nothing_its_state_is_the_cause(container: Cont
         True,
     )
     assert other.title == "connection refused to store, which had ended"
-    said = of_log("store", "logs/store.log", log("KeyError: 'LICENCE'"), context)
-    assert "pods.json" not in {hint.file for hint in ranked([*said, *of_pods(pods)], context)}
+    in_logs = of_log("store", "logs/store.log", log("KeyError: 'LICENCE'"), context)
+    assert "pods.json" not in {hint.file for hint in ranked([*in_logs, *of_pods(pods)], context)}
 
 
 def test_what_was_evicted_is_not_told_by_its_last_words() -> None:
@@ -310,8 +310,8 @@ def test_what_was_evicted_is_not_told_by_its_last_words() -> None:
             message='Usage of EmptyDir volume "tmp" exceeds the limit "20Mi".',
         )
     ]
-    said = of_log("api", "logs/api.log", log("Serving HTTP on 0.0.0.0"), CONTEXT)
-    (hint,) = hints_of([*said, *of_pods(pods)], CONTEXT)
+    in_logs = of_log("api", "logs/api.log", log("Serving HTTP on 0.0.0.0"), CONTEXT)
+    (hint,) = hints_of([*in_logs, *of_pods(pods)], CONTEXT)
     assert (hint.title, hint.cause) == ("its pod was evicted", True)
     assert 'exceeds the limit "20Mi"' in hint.line
 
@@ -333,13 +333,13 @@ def test_events_tell_why_there_is_no_pod() -> None:
 
 def test_that_memory_was_used_up_is_told_once() -> None:
     pods = [b.pod("migrations", "migrations", b.ended("schema", 137, reason="OOMKilled"))]
-    said = of_log(
+    in_logs = of_log(
         "migrations",
         "logs/migrations.schema.log",
         log("seatrial: the container used up its memory, and the kernel killed a process in it"),
         CONTEXT,
     )
-    assert titles(*said, *of_pods(pods)) == [("its process was killed for using more memory than its limit", True)]
+    assert titles(*in_logs, *of_pods(pods)) == [("its process was killed for using more memory than its limit", True)]
 
 
 def test_what_is_written_of_a_failure_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,9 +246,9 @@ def test_what_is_done(case: Case) -> None:
 @pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in CASES.items() if i != "environment gone"])
 def test_the_same_look_again_changes_nothing(case: Case) -> None:
     first = decide(case.run, case.seen)
-    again = decide(case.run.model_copy(update={"status": first.status}), case.seen)
-    assert again.status == first.status
-    assert again.events == ()
+    repeated = decide(case.run.model_copy(update={"status": first.status}), case.seen)
+    assert repeated.status == first.status
+    assert repeated.events == ()
 
 
 def test_a_verdict_never_changes() -> None:
@@ -466,9 +466,9 @@ def test_a_passed_run_leaves_its_record_alone() -> None:
 
 def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway() -> None:
     waiting = ended("Failed", phase="Collecting")
-    told = decide(waiting, b.facts())
-    assert [(c.type, c.status) for c in told.status.conditions] == [("EvidenceArchived", "True")]
-    assert told.events == ()
+    planned = decide(waiting, b.facts())
+    assert [(c.type, c.status) for c in planned.status.conditions] == [("EvidenceArchived", "True")]
+    assert planned.events == ()
 
     lost = decide(waiting, b.facts(evidence=away(-90, -5)))
     (condition,) = lost.status.conditions
@@ -476,9 +476,9 @@ def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway(
         "False", "ArchiveUnavailable", "not archived: refused",
     )  # fmt: skip
     assert [event.reason for event in lost.events] == ["EvidenceLost"]
-    again = decide(waiting.model_copy(update={"status": lost.status}), b.facts(evidence=away(-90, -5)))
-    assert again.events == ()
-    assert again.status == lost.status
+    repeated = decide(waiting.model_copy(update={"status": lost.status}), b.facts(evidence=away(-90, -5)))
+    assert repeated.events == ()
+    assert repeated.status == lost.status
 
 
 def test_nothing_waits_for_evidence_when_the_run_itself_is_deleted() -> None:
@@ -497,8 +497,10 @@ def test_how_a_lost_service_ended_is_waited_for_but_not_long() -> None:
     early = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service")))
     assert early.status.verdict is None
     assert early.due == b.at(2.4)
-    told = decide(WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))))
-    assert told.status.reason == "OutOfMemory"
+    planned = decide(
+        WITH_POSTGRES, seen(-0.1, b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled")))
+    )
+    assert planned.status.reason == "OutOfMemory"
     silent = decide(WITH_POSTGRES, seen(-2.5, b.pod("postgres", "service")))
     assert silent.status.reason == "ServiceLost"
 
@@ -506,10 +508,10 @@ def test_how_a_lost_service_ended_is_waited_for_but_not_long() -> None:
 def test_how_a_lost_app_ended_is_waited_for_as_well() -> None:
     """Its memory may have been the cause, and only its pod tells."""
     run = b.started({"apps": {"api": {"image": "i", "port": 80}}})
-    told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
+    planned = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
 
     def seen(received: float, app: Any) -> AttemptFacts:
-        return b.facts(b.pod("api", "app", app), result=told, received_at=b.at(received))
+        return b.facts(b.pod("api", "app", app), result=planned, received_at=b.at(received))
 
     assert decide(run, seen(-0.1, b.running("api"))).status.verdict is None
     killed = b.running("api", previous=b.Termination(137, "OOMKilled", "", b.at(-0.1)))

@@ -34,7 +34,7 @@ JUNIT: dict[str, tuple[set[str], set[str], set[str]]] = {
 }  # fmt: skip
 _TIME = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?")
 _HOLDS_TEXT = {"skipped", "error", "failure", "system-out", "system-err", "stackTrace"}
-OURS = {"file", "line", "properties"}
+ADDED = {"file", "line", "properties"}
 """What our reports add to a test."""
 
 

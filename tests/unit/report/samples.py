@@ -83,5 +83,5 @@ def report(detail: RunDetail | None = None, hints: Sequence[Hint] = (), **tests:
 
 def part(attempt: int, shard: int, *events: Sequence[Event], **summary: Any) -> Part:
     body = lines([event for some in events for event in some])
-    told = {"pytest": "8.4.1", "python": "3.13.1", "firstTestAt": 100.0 + attempt, "endedAt": 200.0 + attempt}
-    return Part(attempt, shard, {**told, **summary}, lambda: iter([body[:50], body[50:]]))
+    described = {"pytest": "8.4.1", "python": "3.13.1", "firstTestAt": 100.0 + attempt, "endedAt": 200.0 + attempt}
+    return Part(attempt, shard, {**described, **summary}, lambda: iter([body[:50], body[50:]]))

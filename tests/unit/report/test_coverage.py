@@ -75,7 +75,7 @@ def merged(*reports: bytes) -> Coverage:
     return together
 
 
-def told(report: bytes) -> list[tuple[str, dict[str, Any]]]:
+def counted(report: bytes) -> list[tuple[str, dict[str, Any]]]:
     """All elements with what they say; how often a line was hit is only known as whether."""
     found = []
     for element in ElementTree.fromstring(report).iter():
@@ -90,17 +90,17 @@ def told(report: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 def test_two_shards_are_told_as_coverage_itself_would(reports: dict[str, bytes]) -> None:
     together = merged(reports["a"], reports["b"])
-    assert told(together.xml()) == told(reports["whole"])
+    assert counted(together.xml()) == counted(reports["whole"])
     root = ElementTree.fromstring(reports["whole"])
     assert f"{together.line_rate:.4g}" == root.attrib["line-rate"]
 
 
 def test_shards_in_any_order_and_twice(reports: dict[str, bytes]) -> None:
-    assert told(merged(reports["b"], reports["a"], reports["a"]).xml()) == told(reports["whole"])
+    assert counted(merged(reports["b"], reports["a"], reports["a"]).xml()) == counted(reports["whole"])
 
 
 def test_one_shard_stays_as_it_is(reports: dict[str, bytes]) -> None:
-    assert told(merged(reports["b"]).xml()) == told(reports["b"])
+    assert counted(merged(reports["b"]).xml()) == counted(reports["b"])
 
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE coverage [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>

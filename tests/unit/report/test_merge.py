@@ -12,7 +12,7 @@ import pytest
 
 from seatrial.archive.model.report import Report
 from seatrial.archive.server.reports.merge import Form, Part, cases, write
-from tests.unit.report.rules import CTRF, OURS, junit_problems
+from tests.unit.report.rules import ADDED, CTRF, junit_problems
 from tests.unit.report.samples import HINT, part, report, run
 from tests.unit.runner.support import collected, ended, failure, finish, start, whole
 
@@ -25,7 +25,7 @@ def junit(path: Path, parts: list[Part], of: Report | None = None, form: Form = 
     write(path / "report", form, of or report(), parts)
     assert [file.name for file in path.iterdir()] == ["report"]
     root = ElementTree.parse(path / "report").getroot()
-    assert junit_problems(root, frozenset(OURS if form == "junit" else ())) == []
+    assert junit_problems(root, frozenset(ADDED if form == "junit" else ())) == []
     return root
 
 
@@ -110,7 +110,7 @@ def test_strict_junit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "outcome", "told"),
+    ("verdict", "outcome", "shown"),
     [
         ("Passed", "passed", False),
         (None, "passed", False),
@@ -122,14 +122,14 @@ def test_strict_junit(tmp_path: Path) -> None:
     ],
 )
 def test_who_reads_only_this_file_learns_of_every_bad_run(
-    verdict: str | None, outcome: str, told: bool, tmp_path: Path
+    verdict: str | None, outcome: str, shown: bool, tmp_path: Path
 ) -> None:
     errored = report(run(verdict, "ServiceLost", "postgres: out of memory"), [HINT])
     parts = [part(1, 0, whole("t.py::a", outcome))]
     (*_, last) = junit(tmp_path, parts, errored).iter("testcase")
-    assert (last.get("classname") == "seatrial") is told
-    assert (ctrf(tmp_path, parts, errored)["results"]["tests"][-1]["name"] == verdict) is told
-    if told:
+    assert (last.get("classname") == "seatrial") is shown
+    assert (ctrf(tmp_path, parts, errored)["results"]["tests"][-1]["name"] == verdict) is shown
+    if shown:
         error = last.find("error")
         assert error is not None
         assert error.get("message") == "ServiceLost: postgres: out of memory"

@@ -25,7 +25,7 @@ from seatrial.archive.server.history.ingest import rows
 from seatrial.archive.server.reports import gather
 from seatrial.archive.server.reports.merge import cases
 from seatrial.archive.server.reports.routes import router
-from tests.unit.report.rules import CTRF, OURS, junit_problems
+from tests.unit.report.rules import ADDED, CTRF, junit_problems
 from tests.unit.report.samples import BEGAN
 from tests.unit.runner.support import Event, lines, whole
 
@@ -60,11 +60,11 @@ class Archive:
         self.store = Files()
 
     def record(self, **more: Any) -> None:
-        told = {
+        answer_body = {
             "uid": UID, "name": "pr-1", "namespace": "team-a", "attempt": 1, "createdAt": BEGAN.isoformat(),
             "phase": "Failed", "verdict": "Failed", "reason": "TestsFailed", "message": "1 of 3 tests failed",
         }  # fmt: skip
-        self.history.intake.put_record(parse_record(told | more, UID))
+        self.history.intake.put_record(parse_record(answer_body | more, UID))
 
     def shard(self, attempt: int, shard: int, *events: list[Event], **more: Any) -> None:
         key = SetKey(UID, attempt, shard)
@@ -116,18 +116,20 @@ async def test_the_reports_of_two_shards(archive: Archive, client: AsyncClient) 
     archive.shard(1, 0, whole("t.py::a", "failed", catalogueId="INT-020"), whole("t.py::b", seconds=3.0))
     archive.shard(1, 1, whole("t.py::c", reruns=1))
     root = ElementTree.fromstring((await client.get("/v1/runs/u-1/junit.xml")).content)
-    assert junit_problems(root, frozenset(OURS)) == []
+    assert junit_problems(root, frozenset(ADDED)) == []
     assert [case.get("name") for case in root.iter("testcase")] == ["a", "b", "c"]
     strict = ElementTree.fromstring((await client.get("/v1/runs/u-1/junit.xml?strict=true")).content)
     assert junit_problems(strict) == []
     found = (await client.get("/v1/runs/u-1/ctrf.json")).json()
     jsonschema.validate(found, CTRF)
     assert found["results"]["summary"]["tests"] == 3
-    told = (await client.get("/v1/runs/u-1/report.json")).json()
-    assert told["run"]["name"] == "pr-1"
-    assert [(test["id"], test["failures"][0]["text"]) for test in told["failed"]] == [("t.py::a", "E   assert 1 == 2")]
-    assert [test["id"] for test in told["flaky"]] == ["t.py::c"]
-    assert told["slowest"][0]["id"] == "t.py::b"
+    answer_body = (await client.get("/v1/runs/u-1/report.json")).json()
+    assert answer_body["run"]["name"] == "pr-1"
+    assert [(test["id"], test["failures"][0]["text"]) for test in answer_body["failed"]] == [
+        ("t.py::a", "E   assert 1 == 2")
+    ]
+    assert [test["id"] for test in answer_body["flaky"]] == ["t.py::c"]
+    assert answer_body["slowest"][0]["id"] == "t.py::b"
     summary = await client.get("/v1/runs/u-1/summary.md")
     assert summary.headers["content-type"] == "text/plain; charset=utf-8"
     assert "## ❌ Failed" in summary.text
@@ -152,8 +154,8 @@ async def test_coverage_of_one_shard_is_its_own(archive: Archive, client: AsyncC
     found = await client.get("/v1/runs/u-1/coverage.xml")
     assert (found.content, found.headers["content-type"]) == (body, "application/xml")
     assert found.headers["content-security-policy"].startswith("sandbox")
-    told = (await client.get("/v1/runs/u-1/report.json")).json()
-    assert told["lineRate"] == pytest.approx(1 / 3)
+    answer_body = (await client.get("/v1/runs/u-1/report.json")).json()
+    assert answer_body["lineRate"] == pytest.approx(1 / 3)
     assert "Coverage: 33 % of lines" in (await client.get("/v1/runs/u-1/summary.md")).text
 
 

@@ -39,7 +39,7 @@ class Rendered(HTMLParser):
 def test_a_failed_run() -> None:
     test = replace(failed("tests/test_orders.py::test_order_is_paid"), catalogue_id="INT-020")
     flaky = row("t.py::sometimes", flaky=True, reruns=1, failures=(replace(test.failures[0], rerun=True),))
-    told = Rendered(summary(report(failed=[test], flaky=[flaky], slowest=[row("t.py::slow", seconds=3.21)]))).text
+    shown = Rendered(summary(report(failed=[test], flaky=[flaky], slowest=[row("t.py::slow", seconds=3.21)]))).text
     for expected in (
         "❌ Failed: 2 of 5 tests passed",
         "1 failed, 1 error, 1 skipped, 1 flaky",
@@ -51,8 +51,8 @@ def test_a_failed_run() -> None:
         "Run pr-1 in team-a, 9.3 s",
         "seatrial results pr-1 --namespace team-a -o DIR",
     ):
-        assert expected in told
-    assert "TestsFailed" not in told  # said by the title
+        assert expected in shown
+    assert "TestsFailed" not in shown  # said by the title
 
 
 def test_an_errored_run_begins_with_diagnosis_and_evidence() -> None:
@@ -98,22 +98,22 @@ def test_no_text_of_a_test_is_markdown_or_html() -> None:
 
 
 def test_prose_calls_nobody() -> None:
-    told = summary(report(run("Errored", "AppCrashed", "ask @team, see #12")))
-    assert "@team" not in told
-    assert "#12" not in told
+    shown = summary(report(run("Errored", "AppCrashed", "ask @team, see #12")))
+    assert "@team" not in shown
+    assert "#12" not in shown
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "\x00", "\u202eevil\u202c", "\r"])
 def test_control_characters_are_made_harmless(text: str) -> None:
-    told = summary(report(failed=[failed(f"t.py::a[{text}]", text, text)]))
+    shown = summary(report(failed=[failed(f"t.py::a[{text}]", text, text)]))
     assert all(
-        character.isprintable() or character == "\n" for character in told.replace("\u200b", "").replace("\ufe0f", "")
+        character.isprintable() or character == "\n" for character in shown.replace("\u200b", "").replace("\ufe0f", "")
     )
 
 
 def test_the_link_of_the_job_that_started_it() -> None:
-    told = summary(report(run(started_link="https://ci.example/jobs/7?a=1&b=2")))
-    assert ("href", "https://ci.example/jobs/7?a=1&b=2") in Rendered(told).attributes
+    shown = summary(report(run(started_link="https://ci.example/jobs/7?a=1&b=2")))
+    assert ("href", "https://ci.example/jobs/7?a=1&b=2") in Rendered(shown).attributes
 
 
 @pytest.mark.parametrize("text", ["x" * 5_000, "&" * 5_000, "<@#\n" * 2_000])
@@ -121,14 +121,14 @@ def test_however_much_went_wrong_it_fits_a_comment(text: str) -> None:
     many = [failed(f"t.py::test[{n}]{text}", text, "\n".join(f"E   {text}" for _ in range(100))) for n in range(40)]
     of = report(run("Errored", text, text, started_by=text), [replace(HINT, line=text, title=text, advice=text)] * 50,
                 failed=many, flaky=many, slowest=many)  # fmt: skip
-    told = summary(replace(of, failed_total=1234))
-    assert len(told) <= LIMIT
-    assert "more\n" in told
-    assert "seatrial results" in told
+    shown = summary(replace(of, failed_total=1234))
+    assert len(shown) <= LIMIT
+    assert "more\n" in shown
+    assert "seatrial results" in shown
 
 
 def test_a_long_traceback_is_told_by_its_telling_lines() -> None:
     long = "\n".join(f"    line {n}" for n in range(200)) + "\n" + TRACEBACK
-    told = summary(report(failed=[failed("t.py::a", text=long)]))
-    assert "E       AssertionError: assert 'open' == 'paid'" in told
-    assert "line 100" not in told
+    shown = summary(report(failed=[failed("t.py::a", text=long)]))
+    assert "E       AssertionError: assert 'open' == 'paid'" in shown
+    assert "line 100" not in shown

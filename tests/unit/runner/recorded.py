@@ -26,9 +26,9 @@ class Recorded:
 
     def run(self, source: str, *args: str) -> pytest.RunResult:
         self.pytester.makepyfile(test_it=source)
-        return self.again(*args)
+        return self.rerun(*args)
 
-    def again(self, *args: str) -> pytest.RunResult:
+    def rerun(self, *args: str) -> pytest.RunResult:
         # without a timeout of its own a test that hangs would hang this suite
         return self.pytester.runpytest_subprocess("-p", "seatrial_runner.plugin", *args, timeout=60)
 

@@ -33,9 +33,9 @@ def session(t: float = 100.0) -> Event:
 
 
 def collected(count: int, *errors: str, deselected: int = 0, t: float = 100.1) -> Event:
-    told = [{"id": name, "message": f"ImportError: {name}", "text": f"E   ImportError: {name}"} for name in errors]
-    return {"t": t, "event": "collected", "count": count, "deselected": deselected, "errors": told,
-            "errorCount": len(told)}  # fmt: skip
+    listed = [{"id": name, "message": f"ImportError: {name}", "text": f"E   ImportError: {name}"} for name in errors]
+    return {"t": t, "event": "collected", "count": count, "deselected": deselected, "errors": listed,
+            "errorCount": len(listed)}  # fmt: skip
 
 
 def finish(status: int, t: float = 200.0, **more: Any) -> Event:
@@ -130,8 +130,8 @@ def serving(archive: FakeArchive) -> Iterator[FakeArchive]:
             archive.connections += 1
             super().setup()
 
-        def answer(self, status: int, told: Event) -> None:
-            body = b"" if status == 204 else json.dumps(told).encode()
+        def answer(self, status: int, listed: Event) -> None:
+            body = b"" if status == 204 else json.dumps(listed).encode()
             self.send_response(status)
             if status != 204:
                 self.send_header("Content-Length", str(len(body)))

@@ -225,16 +225,16 @@ def test_reports_are_sent_while_pytest_s_process_still_ends(pod: Pod, archive: F
 
 
 def test_what_happens_is_told_live_in_order(pod: Pod, archive: FakeArchive) -> None:
-    def told(kind: str) -> Callable[[], bool]:
+    def received(kind: str) -> Callable[[], bool]:
         return lambda: kind in [event["event"] for event in archive.live]
 
     status, _ = pod.collect(
         lambda: pod.append("gates.jsonl", GATES),
-        told("open"),
+        received("open"),
         lambda: pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")]),
-        told("start"),
+        received("start"),
         lambda: pod.append("events.jsonl", [{"t": 101.2, "event": "newer"}, *whole("t.py::test_a")[1:], finish(0)]),
-        told("finish"),
+        received("finish"),
         lambda: pod.end(record(0)),
     )
     assert status == 0
@@ -400,16 +400,16 @@ def test_a_file_that_the_archive_lost_is_sent_again(pod: Pod, archive: FakeArchi
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "expected"),
     [(401, "the archive refused the results"), (403, "the archive refused"), (409, "the archive refused")],
 )
-def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int, said: str) -> None:
+def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int, expected: str) -> None:
     archive.fault = lambda method, path: status
     pod.finished()
     code, message = pod.collect()
     assert code == 1
     assert message.code == Code.RESULTS_REFUSED
-    assert said in message.message
+    assert expected in message.message
     assert f"HTTP {status}" in message.message
     assert len([path for _, path in archive.requests if path != "live"]) <= 2
 
@@ -438,12 +438,12 @@ def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monke
     archive.fault = lambda method, path: 503 if away else None
     live = Live(Uploader(archive.url, TOKEN, UID, 1, 0))
     for number in range(1000):
-        live.tell(parse_event(start(f"t.py::test_{number}")))
+        live.offer(parse_event(start(f"t.py::test_{number}")))
     away = False
     deadline = time.monotonic() + 60
     while "dropped" not in [event["event"] for event in archive.live]:
         assert time.monotonic() < deadline
-        live.tell(parse_event(session()))
+        live.offer(parse_event(session()))
         time.sleep(0.01)
     live.close(60)
     kinds = [event["event"] for event in archive.live]
@@ -466,21 +466,21 @@ def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
             outcome = "failed" if failed else "passed"
             file.write(lines([start(nodeid), *failed]) + newer + lines([ended(nodeid, outcome)]))
         file.write(lines([finish(1)]))
-    told = 0
+    received = 0
 
-    def tell(_event: Event) -> None:
-        nonlocal told
-        told += 1
+    def offer(_event: Event) -> None:
+        nonlocal received
+        received += 1
 
     tracemalloc.start()
-    follower = Follower(str(tmp_path), str(tmp_path), "many", tell)
+    follower = Follower(str(tmp_path), str(tmp_path), "many", offer)
     follower.poll()
     follower.end()
     left, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     follower.close()
     assert (follower.facts.tests["passed"], follower.facts.tests["failed"]) == (12_375, 125)
-    assert told == 8 * tests + 125 + 3
+    assert received == 8 * tests + 125 + 3
     assert peak < 8 * 1024 * 1024
     assert left < 512 * 1024  # 40 bytes a test
     count = sum(1 for _, element in ElementTree.iterparse(tmp_path / "junit.xml") if element.tag == "testcase")
@@ -529,8 +529,8 @@ def run_as_process(pod: Pod) -> subprocess.Popen[bytes]:
 def test_the_process_writes_its_message_and_ends_well(pod: Pod, archive: FakeArchive) -> None:
     pod.finished()
     process = run_as_process(pod)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    _, expected = process.communicate(timeout=60)
+    assert process.returncode == 0, expected
     message = json.loads(pod.termination.read_text())
     assert archive.manifest is not None
     assert message["digest"] == f"sha256:{sha256(archive.manifest)}"
@@ -544,24 +544,24 @@ def test_the_process_ends_well_when_told_to(pod: Pod, archive: FakeArchive) -> N
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    _, expected = process.communicate(timeout=60)
+    assert process.returncode == 0, expected
     assert archive.summary["outcome"] == "no-exit-record"
 
 
 def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: FakeArchive) -> None:
     del pod.env["SEATRIAL_RUN_UID"]
     process = run_as_process(pod)
-    _, said = process.communicate(timeout=60)
+    _, expected = process.communicate(timeout=60)
     assert process.returncode == 1
     assert TerminationMessage.parse(pod.termination.read_bytes()) == TerminationMessage(
         Code.SETTINGS_WRONG, "the environment variable SEATRIAL_RUN_UID is not set"
     )
-    assert b"SEATRIAL_RUN_UID is not set" in said
+    assert b"SEATRIAL_RUN_UID is not set" in expected
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         ("SEATRIAL_RUN", "", "SEATRIAL_RUN is not set"),
         ("SEATRIAL_ATTEMPT", "one", "SEATRIAL_ATTEMPT must be a whole number, not 'one'"),
@@ -571,6 +571,6 @@ def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: Fa
         ("JOB_COMPLETION_INDEX", "7", "shard-7 can't be read"),
     ],
 )
-def test_settings_that_are_wrong(pod: Pod, name: str, value: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_that_are_wrong(pod: Pod, name: str, value: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         Settings.from_env({**pod.env, name: value})

@@ -29,14 +29,14 @@ def test_the_list_comes_from_a_file_and_may_be_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_secret_in_two_pieces_is_found(seed: int) -> None:
-    pieces = random.Random(seed)
+    rng = random.Random(seed)
     data = b"".join(
-        pieces.choice([b"x" * 7, b"\n", b"s3cr3t-token", b"s3cr3t-", b"tokens3cr3t", b"s3cr3t-tokens3cr3t-token"])
+        rng.choice([b"x" * 7, b"\n", b"s3cr3t-token", b"s3cr3t-", b"tokens3cr3t", b"s3cr3t-tokens3cr3t-token"])
         for _ in range(200)
     )
     stream, out, at = Masked(MASK), b"", 0
     while at < len(data):
-        step = pieces.randrange(1, 40)
+        step = rng.randrange(1, 40)
         out += stream.feed(data[at : at + step])
         at += step
     out += stream.end()

@@ -82,10 +82,10 @@ def all_but_zero(suite: Measured) -> None:
 @pytest.mark.parametrize("args", [(), ("-p", "xdist.plugin", "-n", "2")], ids=["one-process", "xdist"])
 def test_lines_of_all_processes_are_told(suite: Measured, args: tuple[str, ...]) -> None:
     suite.run(TESTS, *args).assert_outcomes(passed=2)
-    told = whole(suite)
+    totals = whole(suite)
     all_but_zero(suite)
     assert suite.measured == {"app.py", "conftest.py", "test_it.py"}  # nothing of Seatrial's own
-    assert told["lines"] - told["covered"] == 1
+    assert totals["lines"] - totals["covered"] == 1
 
 
 def test_failing_tests_are_measured_and_stay_failed(suite: Measured) -> None:
@@ -133,14 +133,14 @@ BROKEN = {
 @pytest.mark.parametrize("args", [(), ("-p", "xdist.plugin", "-n", "2")], ids=["one-process", "xdist"])
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_goes_wrong_is_told_and_changes_no_outcome(suite: Measured, case: str, args: tuple[str, ...]) -> None:
-    name, content, said = BROKEN[case]
+    name, content, expected = BROKEN[case]
     (suite.pytester.path / name).write_text(content)
     result = suite.run(TESTS, *args)
     result.assert_outcomes(passed=2)
     assert (result.ret, suite.one("finish")["exitStatus"]) == (0, 0)
     assert suite.of("coverage") == []
     (note,) = suite.notes
-    assert note.startswith(said)
+    assert note.startswith(expected)
 
 
 def test_a_folder_that_can_not_be_written(suite: Measured) -> None:

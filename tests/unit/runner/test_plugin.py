@@ -154,7 +154,7 @@ def test_odd_ids(recorded: Recorded) -> None:
         "def test_odd(x): pass\n"
     )
     recorded.env(PYTHONUTF8="1")
-    assert recorded.again("-q", "-pno:cacheprovider").ret == 0  # pytest's own cache can't write such ids
+    assert recorded.rerun("-q", "-pno:cacheprovider").ret == 0  # pytest's own cache can't write such ids
     ids = [event["id"].partition("::")[2] for event in recorded.of("end")]
     assert ids[:3] == ["test_odd[é\u2028\x1b]", "test_odd[a::b[c]/d]", "test_odd[\\udc80]"]
     assert len(ids) == 5
@@ -195,7 +195,7 @@ def test_many_collection_errors_are_one_line_that_is_read(recorded: Recorded) ->
     body = "\n".join(f"x{n} = {n}  # {'y' * 100}" for n in range(200))
     for number in range(60):
         recorded.pytester.makepyfile(**{f"test_{number}": f"def test():\n    pass\n{body}\nimport nowhere_{number}\n"})
-    recorded.again("--tb=long")
+    recorded.rerun("--tb=long")
     events = [parse_event(line) for line in recorded.path.read_bytes().splitlines()]
     collected = next(event for event in events if isinstance(event, Collected))
     assert collected.error_count == len(collected.errors) == 60

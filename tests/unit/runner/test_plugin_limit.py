@@ -29,7 +29,7 @@ SLOW: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("kind", [*SLOW, "xdist"])
 def test_a_test_over_its_limit_fails_and_the_others_run(recorded: Recorded, kind: str) -> None:
-    source, outcome, said = SLOW["call" if kind == "xdist" else kind]
+    source, outcome, message = SLOW["call" if kind == "xdist" else kind]
     recorded.env(SEATRIAL_TEST_TIMEOUT="0.3")
     head = "import asyncio, time, unittest\nimport pytest\n"
     plugins = {"xdist": ["-pxdist", "-n1"], "asyncio": ["-ppytest_asyncio.plugin"]}.get(kind, [])
@@ -39,7 +39,7 @@ def test_a_test_over_its_limit_fails_and_the_others_run(recorded: Recorded, kind
     assert recorded.outcomes == {name: outcome, "test_next": "passed"}
     failed = recorded.failure("test_slow")
     assert "over its limit of 0.3 s" in failed["message"]
-    assert said in failed["message"]
+    assert message in failed["message"]
     (end,) = [event for event in recorded.of("end") if event["id"].endswith("test_slow")]
     assert end["timedOut"] is True
 

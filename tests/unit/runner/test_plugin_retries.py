@@ -151,8 +151,8 @@ def test_plugins_that_run_tests_again(
     assert ends["test_good_the_second_time"] == ("passed", 1)
     assert ends["test_never_good"] == ("failed", 1)
     assert ends.get("test_set_up", ("passed", 1))[0] == "passed"
-    again = [e for e in recorded.of("phase") if e.get("rerun") and e["id"].endswith("::test_good_the_second_time")]
-    assert ["bad the first time" in event["message"] for event in again] == [True]
-    assert "bad the first time" in again[0]["text"]
+    repeated = [e for e in recorded.of("phase") if e.get("rerun") and e["id"].endswith("::test_good_the_second_time")]
+    assert ["bad the first time" in event["message"] for event in repeated] == [True]
+    assert "bad the first time" in repeated[0]["text"]
     (last,) = [message for name, message in recorded.failures.items() if name == "test_never_good"]
     assert "never good" in last or "what is wrong" in last

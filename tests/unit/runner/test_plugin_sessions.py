@@ -12,7 +12,7 @@ pytest_plugins = ["pytester"]
 @pytest.mark.parametrize("args", [(), ("-pxdist", "-n2")], ids=["alone", "xdist"])
 def test_collection_errors_are_told(recorded: Recorded, args: tuple[str, ...]) -> None:
     recorded.pytester.makepyfile(test_broken="import nothing_of_this_name\n", test_good="def test_a(): pass\n")
-    result = recorded.again(*args)
+    result = recorded.rerun(*args)
     assert result.ret != 0
     errors = recorded.of("collected")[-1]["errors"]
     assert [error["id"] for error in errors] == ["test_broken.py"]
@@ -109,11 +109,11 @@ COLLECTION = {
 @pytest.mark.parametrize("failing", [False, True], ids=["good", "one fails"])
 def test_files_that_fail_or_skip_themselves_count(recorded: Recorded, args: tuple[str, ...], failing: bool) -> None:
     recorded.pytester.makepyfile(**COLLECTION, **({"test_red": "def test_red(): assert 0\n"} if failing else {}))
-    result = recorded.again(*args)
+    result = recorded.rerun(*args)
     assert result.ret == 1
-    told = recorded.of("collected")[-1]
-    assert (told["count"], told["errorCount"], told["skipCount"]) == (6 + failing, 1, 2)
-    assert {skip["id"]: skip["message"] for skip in told["skips"]} == {
+    written = recorded.of("collected")[-1]
+    assert (written["count"], written["errorCount"], written["skipCount"]) == (6 + failing, 1, 2)
+    assert {skip["id"]: skip["message"] for skip in written["skips"]} == {
         "test_skip.py": "could not import 'not_there_either': No module named 'not_there_either'",
         "test_live.py": "LIVE_SMOKE is not set",
     }
@@ -233,8 +233,8 @@ def test_a_conftest_that_ends_the_session_says_why(
 def test_a_conftest_that_can_not_be_loaded_says_why(recorded: Recorded, body: str, message: str) -> None:
     recorded.pytester.makeconftest(f"import pytest\n{body}\n")
     assert recorded.run("def test_a(): pass\n").ret == 4
-    told = recorded.one("conftest-error")
-    assert (told["path"], told["message"]) == (str(recorded.pytester.path / "conftest.py"), message)
+    written = recorded.one("conftest-error")
+    assert (written["path"], written["message"]) == (str(recorded.pytester.path / "conftest.py"), message)
 
 
 def test_too_many_warnings(recorded: Recorded) -> None:
@@ -243,7 +243,7 @@ def test_too_many_warnings(recorded: Recorded) -> None:
     assert recorded.one("finish")["demands"] == [{"code": "max-warnings", "limit": 1, "was": 2}]
     recorded.path.unlink()
     recorded.pytester.makeini("[pytest]\nmax_warnings = 2\n")
-    assert recorded.again().ret == 0
+    assert recorded.rerun().ret == 0
     assert recorded.one("finish")["demands"] == []
 
 
@@ -274,19 +274,19 @@ def test_no_file_matches(recorded: Recorded) -> None:
     (recorded.pytester.path / "suite" / "test-content").write_text("def test_it(): pass\n")
     (recorded.pytester.path / "suite" / "deeper" / "checks.py").write_text("def test_it(): pass\n")
     (recorded.pytester.path / "suite" / "test_empty.py").write_text("def nothing(): pass\n")
-    assert recorded.again("suite").ret == 5
-    told = recorded.one("no-tests")
-    assert told["others"] == ["suite/deeper/checks.py", "suite/test-content"]
-    assert told["matching"] == ["suite/test_empty.py"]
-    assert told["pythonFiles"] == ["test_*.py", "*_test.py"]
+    assert recorded.rerun("suite").ret == 5
+    written = recorded.one("no-tests")
+    assert written["others"] == ["suite/deeper/checks.py", "suite/test-content"]
+    assert written["matching"] == ["suite/test_empty.py"]
+    assert written["pythonFiles"] == ["test_*.py", "*_test.py"]
 
 
 def test_all_deselected_by_the_project_s_own_options(recorded: Recorded) -> None:
     recorded.pytester.makeini("[pytest]\naddopts = -m 'not slow'\nmarkers = slow\n")
     source = "import pytest\n@pytest.mark.slow\ndef test_a(): pass\n"
     assert recorded.run(source).ret == 5
-    told = recorded.one("no-tests")
-    assert (told["markers"], told["addopts"]) == ("not slow", "-m not slow")
+    written = recorded.one("no-tests")
+    assert (written["markers"], written["addopts"]) == ("not slow", "-m not slow")
     assert recorded.one("collected")["deselected"] == 1
 
 

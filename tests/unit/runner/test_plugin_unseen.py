@@ -21,8 +21,8 @@ def test_events_that_can_not_be_written_change_nothing(recorded: Recorded, path:
     result = recorded.run("def test_a(): pass\ndef test_b(): pass\n")
     assert result.ret == 0
     result.assert_outcomes(passed=2)
-    said = [line for line in result.errlines if line.startswith("seatrial: ")]
-    assert len(said) == 1
+    remarks = [line for line in result.errlines if line.startswith("seatrial: ")]
+    assert len(remarks) == 1
 
 
 def test_without_settings_the_plugin_does_nothing(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,13 +102,13 @@ def test_stacks_are_written_when_the_process_is_told_to_end(recorded: Recorded) 
 
 
 @pytest.mark.parametrize(
-    ("module", "change", "said"),
+    ("module", "change", "message"),
     [
         ("pytest", "__version__ = '6.2.5'", "needs pytest 7 or newer"),
         ("sys", "version_info = (3, 8, 20, 'final', 0)", "needs Python 3.9 or newer"),
     ],
 )
-def test_an_image_that_is_too_old_is_told_so(tmp_path: Path, module: str, change: str, said: str) -> None:
+def test_an_image_that_is_too_old_is_told_so(tmp_path: Path, module: str, change: str, message: str) -> None:
     program = f"""
 import pytest, sys
 {module}.{change}
@@ -121,7 +121,7 @@ except pytest.UsageError as error:
         [sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": RUNNER}, capture_output=True, text=True,
         timeout=60, check=True,
     )  # fmt: skip
-    assert said in result.stdout
+    assert message in result.stdout
 
 
 MOCKED = """

@@ -31,7 +31,7 @@ XDIST = ("-pxdist", "-n2")
 
 
 @dataclass(frozen=True)
-class Told:
+class Judged:
     """What becomes of a session."""
 
     summary: dict[str, Any]
@@ -40,9 +40,9 @@ class Told:
     diagnosis: Diagnosis
 
 
-def told(recorded: Recorded, tmp_path: Path, *args: str, **end: Any) -> Told:
+def judged(recorded: Recorded, tmp_path: Path, *args: str, **end: Any) -> Judged:
     """Run pytest and read what it left as the collector and the operator do."""
-    result = recorded.again(*args)
+    result = recorded.rerun(*args)
     (recorded.pytester.path / "exit.json").write_text(json.dumps(record(int(result.ret), **end)))
     follower = Follower(str(recorded.pytester.path), str(tmp_path), "pr-1", lambda event: None)
     follower.poll()
@@ -53,7 +53,7 @@ def told(recorded: Recorded, tmp_path: Path, *args: str, **end: Any) -> Told:
     assert suite is not None
     junit = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
     ctrf = json.loads((tmp_path / "ctrf.json").read_text())["results"]["summary"]
-    return Told(summary, junit, ctrf, from_result(b.run(), b.facts(), b.result_from(summary)))
+    return Judged(summary, junit, ctrf, from_result(b.run(), b.facts(), b.result_from(summary)))
 
 
 @pytest.mark.parametrize("failing", [0, 1], ids=["good", "one fails"])
@@ -62,7 +62,7 @@ def test_collection_errors_and_skipped_files(
     recorded: Recorded, tmp_path: Path, args: tuple[str, ...], failing: int
 ) -> None:
     recorded.pytester.makepyfile(test_good=GOOD, test_bad=BAD, test_skip=SKIP, **({"test_red": RED} if failing else {}))
-    found = told(recorded, tmp_path, *args)
+    found = judged(recorded, tmp_path, *args)
     counts = found.summary["tests"]
     assert (counts["total"], counts["passed"], counts["failed"], counts["errors"], counts["skipped"]) == (
         8 + failing, 6, failing, 1, 1,
@@ -112,7 +112,7 @@ CASES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
 def test_the_message_names_the_cause(recorded: Recorded, tmp_path: Path, name: str) -> None:
     files, args, reason, message = CASES[name]
     recorded.pytester.makepyfile(**files)
-    found = told(recorded, tmp_path, *args)
+    found = judged(recorded, tmp_path, *args)
     assert found.diagnosis.reason == reason
     assert message in found.diagnosis.message
 
@@ -120,7 +120,7 @@ def test_the_message_names_the_cause(recorded: Recorded, tmp_path: Path, name: s
 def test_files_without_py(recorded: Recorded, tmp_path: Path) -> None:
     (recorded.pytester.path / "suite").mkdir()
     (recorded.pytester.path / "suite" / "test-content").write_text("def test_it(): pass\n")
-    found = told(recorded, tmp_path, "suite")
+    found = judged(recorded, tmp_path, "suite")
     assert found.diagnosis.reason == "NoTestsCollected"
     assert "no file's name matches python_files (test_*.py or *_test.py); there are suite/test-content" in (
         found.diagnosis.message
@@ -132,7 +132,7 @@ def test_a_thread_that_stays(recorded: Recorded, tmp_path: Path) -> None:
         "import threading\nstop = threading.Event()\n"
         "def test_a(): threading.Thread(target=stop.wait, args=(1,), name='grpc-poller').start()\n"
     )
-    found = told(recorded, tmp_path, timedOut=True, signal="SIGKILL")
+    found = judged(recorded, tmp_path, timedOut=True, signal="SIGKILL")
     assert found.diagnosis.reason == "TestTimeout"
     assert "the tests ended (1 passed)" in found.diagnosis.message
     assert "the thread grpc-poller is no daemon" in found.diagnosis.message
@@ -142,7 +142,7 @@ def test_both_counts_are_seen_where_they_differ(recorded: Recorded, tmp_path: Pa
     recorded.pytester.makepyfile(
         "import pytest\n@pytest.fixture\ndef unclean():\n    yield\n    assert 0\ndef test_a(unclean): assert 0\n"
     )
-    found = told(recorded, tmp_path)
+    found = judged(recorded, tmp_path)
     assert (found.summary["tests"]["failed"], found.summary["tests"]["errors"]) == (1, 0)
     assert found.summary["pytestCounts"] == {"failed": 1, "error": 1}
     (note,) = found.summary["notes"]

@@ -137,13 +137,13 @@ CASES: dict[str, tuple[Facts, str, str | None]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_outcome(name: str) -> None:
-    seen, outcome, said = CASES[name]
+    seen, outcome, expected = CASES[name]
     found, error = classify(seen)
     assert found == outcome
-    if said is None:
+    if expected is None:
         assert error is None
     else:
-        assert said in str(error)
+        assert expected in str(error)
 
 
 @pytest.mark.parametrize("name", CASES)

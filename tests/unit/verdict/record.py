@@ -200,10 +200,10 @@ def policy(name: str, component: str) -> dict[str, Any]:
         "expression": f"!object.metadata.namespace.startsWith('st-{name}-') || object.metadata.labels['seatrial.dev/component'] != '{component}'",
         "message": "images must come from registry.example",
     }
-    ours = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/managed-by": "seatrial"}}}
+    selector = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/managed-by": "seatrial"}}}
     kind, spec = (
         "ValidatingAdmissionPolicy",
-        {"matchConstraints": {"resourceRules": rules, **ours}, "validations": [forbidden]},
+        {"matchConstraints": {"resourceRules": rules, **selector}, "validations": [forbidden]},
     )
     head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": f"record-{name}"}}
     bound = {"policyName": f"record-{name}", "validationActions": ["Deny"]}
@@ -309,14 +309,14 @@ async def record(cluster: Cluster, archive: httpx.AsyncClient, namespace: str, n
         files[key] = answer.json() if answer.is_success else []
     summary = await archive.get(f"{base}/shards/0/files/summary.json")
     finished = any(c["type"] == "TestsFinished" and c["status"] == "True" for c in status["conditions"])
-    told = {k: status.get(k) for k in ("verdict", "reason", "message", "timeline", "expiresAt", "namespace")}
+    observed = {k: status.get(k) for k in ("verdict", "reason", "message", "timeline", "expiresAt", "namespace")}
     return {
         "case": name,
         "expect": case.reason,
         "meanwhile": case.meanwhile,
         "spec": spec,
         "tests": case.tests,
-        "told": told,
+        "observed": observed,
         "created": body["metadata"]["creationTimestamp"],
         "uid": uid,
         "pods": [_pod(pod) for pod in files["pods"]],
@@ -361,7 +361,7 @@ async def main(names: list[str]) -> None:
         async def one(name: str) -> None:
             async with turn:
                 found = await record(cluster, archive, namespace, name)
-                if found["told"]["reason"] != found["expect"]:
+                if found["observed"]["reason"] != found["expect"]:
                     print(f"  {name}: expected {found['expect']}", flush=True)
                 text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False)
                 await asyncio.to_thread((FIXTURES / f"{name}.json").write_text, text + "\n")

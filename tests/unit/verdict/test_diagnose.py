@@ -186,10 +186,10 @@ PODS = {
 }  # fmt: skip
 
 
-def said(found: Diagnosis | None, reason: str | None, says: tuple[str, ...]) -> None:
+def assert_cause(found: Diagnosis | None, reason: str | None, words: tuple[str, ...]) -> None:
     """Compares a diagnosis with what is wanted of it."""
     assert (found.reason if found else None) == reason, found
-    for word in says:
+    for word in words:
         assert found is not None
         assert word in found.message
 
@@ -207,7 +207,7 @@ def test_what_pods_tell(case: Case) -> None:
 
 def test_a_service_whose_pod_is_gone_is_lost() -> None:
     found = from_pods(b.run(SPEC), b.facts(POSTGRES, API), patient=False, expected=("postgres", "minio"))
-    said(found, "ServiceLost", ("minio", "gone"))
+    assert_cause(found, "ServiceLost", ("minio", "gone"))
 
 
 RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
@@ -325,48 +325,50 @@ TAKEN: dict[str, tuple[AttemptFacts, dict[str, Any], str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("seen", "told", "reason", "message"), TAKEN.values(), ids=TAKEN.keys())
+@pytest.mark.parametrize(("seen", "delivered", "reason", "message"), TAKEN.values(), ids=TAKEN.keys())
 def test_what_was_taken_from_the_tests_is_no_failing_test(
-    seen: AttemptFacts, told: dict[str, Any], reason: str, message: str
+    seen: AttemptFacts, delivered: dict[str, Any], reason: str, message: str
 ) -> None:
-    whole(from_result(b.run(SPEC), seen, b.result_from(told)), reason, message)
+    whole(from_result(b.run(SPEC), seen, b.result_from(delivered)), reason, message)
 
 
-@pytest.mark.parametrize(("told", "verdict", "reason", "message"), RESULTS.values(), ids=RESULTS.keys())
-def test_what_a_result_means(told: dict[str, Any], verdict: str, reason: str, message: str) -> None:
-    found = from_result(b.run(SPEC), b.facts(POSTGRES, API), b.result_from(told))
+@pytest.mark.parametrize(("delivered", "verdict", "reason", "message"), RESULTS.values(), ids=RESULTS.keys())
+def test_what_a_result_means(delivered: dict[str, Any], verdict: str, reason: str, message: str) -> None:
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, API), b.result_from(delivered))
     assert found.verdict == verdict
     whole(found, reason, message)
 
 
 def test_an_app_whose_pod_was_refused_is_not_told_as_slow() -> None:
-    told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}])
-    says = ("app api was never created", "app.kubernetes.io/managed-by=seatrial")
-    said(from_result(b.run(SPEC), b.facts(POSTGRES), b.result_from(told)), "AdmissionDenied", says)
+    delivered = b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}])
+    words = ("app api was never created", "app.kubernetes.io/managed-by=seatrial")
+    assert_cause(from_result(b.run(SPEC), b.facts(POSTGRES), b.result_from(delivered)), "AdmissionDenied", words)
 
 
 def test_that_an_app_no_longer_answers_is_not_said_where_its_end_is_known() -> None:
-    told = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
-    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), b.result_from(told))
+    delivered = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
+    found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), b.result_from(delivered))
     assert "no longer answering" not in found.message
 
 
 def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> None:
     dead = b.pod("postgres", "service", b.ended("postgres", 137, reason="OOMKilled"))
     found = from_result(b.run(SPEC), b.facts(dead), b.result_from(b.summary("failed", lost=[REFUSED])))
-    said(found, "OutOfMemory", ("postgres", "limits.memory"))
+    assert_cause(found, "OutOfMemory", ("postgres", "limits.memory"))
 
 
 def test_what_found_no_node_is_not_told_as_slow() -> None:
     seen = b.facts(POSTGRES, b.pod("api", "app", b.waiting("api", ""), unschedulable="0/1 nodes: Insufficient memory"))
-    told = b.summary("gate-timeout", notReady=[{"name": "api", "error": "no address"}])
-    said(from_result(b.run(SPEC), seen, b.result_from(told)), "Unschedulable", ("api", "Insufficient memory"))
+    delivered = b.summary("gate-timeout", notReady=[{"name": "api", "error": "no address"}])
+    assert_cause(
+        from_result(b.run(SPEC), seen, b.result_from(delivered)), "Unschedulable", ("api", "Insufficient memory")
+    )
 
 
 def test_a_container_killed_whole_is_told_by_its_pod() -> None:
     seen = b.facts(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
-    told = b.summary("no-exit-record", running="t.py::test_c")
-    said(from_result(b.run(SPEC), seen, b.result_from(told)), "OutOfMemory", ("t.py::test_c",))
+    delivered = b.summary("no-exit-record", running="t.py::test_c")
+    assert_cause(from_result(b.run(SPEC), seen, b.result_from(delivered)), "OutOfMemory", ("t.py::test_c",))
 
 
 MISSING = {
@@ -401,7 +403,7 @@ def test_the_words_of_the_collector_are_told_without_their_wrapping() -> None:
             b.ended("collector", 1, '{"code":"results-refused","message":"the archive refused the results: too large"}')
         )
     )
-    said(without_result(seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",))
+    assert_cause(without_result(seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",))
 
 
 PULLED = (
@@ -418,10 +420,10 @@ def test_the_cause_is_told_without_the_steps_to_it() -> None:
     web = b.Container("api", waiting="ImagePullBackOff", waiting_message=PULLED, image="reg:1/x:0")
     found = from_pods(b.run(SPEC), b.facts(b.pod("api", "app", web)), patient=False)
     why = 'failed to do request: Head "https://reg:1/v2/x/manifests/0": dial tcp 10.0.0.1:1: connect: connection refused; '
-    said(found, "ImagePullFailed", (f"api: the image reg:1/x:0 can't be pulled: {why}",))
+    assert_cause(found, "ImagePullFailed", (f"api: the image reg:1/x:0 can't be pulled: {why}",))
     seen = b.facts(b.pod("api", "app", b.waiting("api", "RunContainerError", RUNTIME)))
-    says = ("api: the container can't be started: mkdir /proc/no: no such file or directory",)
-    said(from_pods(b.run(SPEC), seen, patient=False), "ContainerConfigError", says)
+    words = ("api: the container can't be started: mkdir /proc/no: no such file or directory",)
+    assert_cause(from_pods(b.run(SPEC), seen, patient=False), "ContainerConfigError", words)
 
 
 TELLING = {
@@ -503,18 +505,18 @@ CRASHED = b.pod(
 def test_the_first_cause_wins_over_its_consequences() -> None:
     """Postgres is out of memory, so the app crashes, so tests fail; even if nobody asked Postgres at the end."""
     failed = b.result_from(b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]))
-    said(from_result(b.run(SPEC), b.facts(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
+    assert_cause(from_result(b.run(SPEC), b.facts(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
 
 
 def test_an_app_that_waits_to_be_started_again_is_told_as_crashed_when_the_time_is_over() -> None:
-    told = b.result_from(b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
-    says = ("api", "exit 1", "psycopg.OperationalError: refused", "`seatrial logs orders api`")
-    said(from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), told), "AppCrashed", says)
+    delivered = b.result_from(b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
+    words = ("api", "exit 1", "psycopg.OperationalError: refused", "`seatrial logs orders api`")
+    assert_cause(from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), delivered), "AppCrashed", words)
 
 
 def test_an_app_that_ended_meanwhile_is_named_with_the_failures() -> None:
     found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), b.result_from(b.summary("failed")))
-    said(
+    assert_cause(
         found,
         "TestsFailed",
         ("1 failed", "app api ended meanwhile (exit 1: psycopg.OperationalError", "`seatrial logs orders api`"),
@@ -542,12 +544,12 @@ NEXT_STEPS = {
     ("reason", "found", "step"), [(r, *rest) for r, rest in NEXT_STEPS.items()], ids=NEXT_STEPS.keys()
 )
 def test_messages_say_what_to_do_next(reason: str, found: Diagnosis | None, step: str) -> None:
-    said(found, reason, (step,))
+    assert_cause(found, reason, (step,))
 
 
 def test_messages_fit_a_status() -> None:
-    told = b.summary("failed", failures=[{"id": "t" * 4000, "message": "m" * 4000}])
-    assert len(from_result(b.run(SPEC), b.facts(), b.result_from(told)).message) <= 1000
+    delivered = b.summary("failed", failures=[{"id": "t" * 4000, "message": "m" * 4000}])
+    assert len(from_result(b.run(SPEC), b.facts(), b.result_from(delivered)).message) <= 1000
 
 
 AUTH_AND_GATEWAY: dict[str, Any] = {

@@ -28,21 +28,26 @@ NOT_RECORDED = {
 
 
 def run_of(found: dict[str, Any]) -> IntegrationRun:
-    told = found["told"]
+    observed = found["observed"]
     known = ("queued", "started") if found["summary"] else ("queued", "started", "environmentReady", "firstTest")
-    line = {k: v for k, v in told["timeline"].items() if k in known}
-    status = {"phase": "Starting", "namespace": told["namespace"], "expiresAt": told["expiresAt"], "timeline": line}
+    line = {k: v for k, v in observed["timeline"].items() if k in known}
+    status = {
+        "phase": "Starting",
+        "namespace": observed["namespace"],
+        "expiresAt": observed["expiresAt"],
+        "timeline": line,
+    }
     spec = {**found["spec"], "cancel": found["meanwhile"] == "cancel"}
     return b.run(spec, status, name=found["case"], uid=found["uid"], creationTimestamp=found["created"])
 
 
 def seen(found: dict[str, Any]) -> AttemptFacts:
-    ending = parse_time(found["told"]["timeline"]["verdict"]) if found["meanwhile"] == "delete-namespace" else None
+    ending = parse_time(found["observed"]["timeline"]["verdict"]) if found["meanwhile"] == "delete-namespace" else None
     summary = found["summary"]
     in_time = found["meanwhile"] not in ("cancel", "delete-namespace")
     return b.facts(
         *(pod_of(pod) for pod in found["pods"]),
-        namespace=b.namespace(name=found["told"]["namespace"], terminating_since=ending),
+        namespace=b.namespace(name=found["observed"]["namespace"], terminating_since=ending),
         result=summary if summary and in_time else None,
         evidence=Evidence("sha256:recorded"),
     )
@@ -51,13 +56,13 @@ def seen(found: dict[str, Any]) -> AttemptFacts:
 @pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
 def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
     found = json.loads(path.read_text())
-    verdict_at = parse_time(found["told"]["timeline"]["verdict"])
+    verdict_at = parse_time(found["observed"]["timeline"]["verdict"])
     assert verdict_at is not None
-    told = plan(run_of(found), seen(found), verdict_at).status
-    assert told.reason == found["expect"], told.message
-    assert len(told.message) <= 1000
-    if told.verdict == "Errored":
-        assert any(word in told.message for word in STEPS), told.message
+    observed = plan(run_of(found), seen(found), verdict_at).status
+    assert observed.reason == found["expect"], observed.message
+    assert len(observed.message) <= 1000
+    if observed.verdict == "Errored":
+        assert any(word in observed.message for word in STEPS), observed.message
 
 
 STEPS = ("; see ", "raise ", "start the run again", "check ", "`seatrial ", "it needs ", "write less", "ask for less",

@@ -43,7 +43,7 @@ def garbled_summary(summary: dict[str, Any] | None) -> dict[str, Any] | None:
 @pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
 def test_other_sentences_of_launcher_and_collector_move_no_verdict(path: Path) -> None:
     recorded = json.loads(path.read_text())
-    verdict_at = parse_time(recorded["told"]["timeline"]["verdict"])
+    verdict_at = parse_time(recorded["observed"]["timeline"]["verdict"])
     assert verdict_at is not None
     garbled = {
         **recorded,

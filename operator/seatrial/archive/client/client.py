@@ -1,7 +1,7 @@
 """How the operator and the command reach the archive.
 
-The archive is reached directly (`http://seatrial-archive:8081`) or through the Kubernetes API server's service proxy: then
-`base_url` has a path, and the transport (TLS, client certificates) and the headers (a bearer token) come from a kubeconfig.
+The archive is reached directly (`http://seatrial-archive:8081`) or through the Kubernetes API server's service proxy:
+then `base_url` has a path, and transport (TLS, client certificates) and headers (a token) come from a kubeconfig.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class ArchiveClient:
             raise ArchiveUnavailableError(f"what answered is not the archive: {excerpt(body or b'')}") from error
 
     async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
-        """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md, report.json or coverage.xml, piece by piece."""
+        """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md, report.json or coverage.xml, in chunks."""
         async with self._stream(f"{run_url(uid)}/{name}", _TIMEOUT) as response:
             async for piece in response.aiter_bytes(256 * 1024):
                 yield piece
@@ -133,7 +133,8 @@ class ArchiveClient:
         return [SetKey(uid, entry["attempt"], entry["shard"]) for entry in (found or {}).get("sets", ())]
 
     async def manifest(self, uid: str, attempt: int, shard: int | None) -> tuple[str, Manifest] | None:
-        """The manifest of a shard, or (None) of the evidence, and the digest of its bytes; None as long as there is none.
+        """The manifest of a shard, or (None) of the evidence, and the digest of its bytes; None as long as there is
+        none.
 
         Raises:
             ArchiveCorruptError: it is not a manifest of this run.
@@ -199,7 +200,8 @@ class ArchiveClient:
         return target
 
     async def verify(self, uid: str | None) -> AsyncGenerator[dict[str, Any], None]:
-        """Has every file of a run read again (None: of all runs): what was found of each set, see `archive.verify.Checked`.
+        """Has every file of a run read again (None: of all runs): what was found of each set, see
+        `archive.verify.Checked`.
 
         Raises:
             ArchiveUnavailableError: it ended before all was read.
@@ -216,24 +218,24 @@ class ArchiveClient:
     async def feed(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything that the operator acts upon, of all runs, for as long as it is read.
 
-        Never ends and never raises for the archive's sake: a lost feed is told as FeedLost and opened again with growing
-        pauses (0.1 s to 5 s), and FeedConnected tells that it is open.
+        Never ends and never raises for the archive's sake: a lost feed is told as FeedLost and opened again with
+        growing pauses (0.1 s to 5 s), and FeedConnected tells that it is open.
         """
         backoff = Backoff(*_PAUSES)
-        told: str | None = None
+        reported: str | None = None
         while True:
             try:
                 async with aclosing(self._feed_once()) as events:
                     async for event in events:
                         if isinstance(event, FeedConnected):
                             backoff.reset()
-                            told = None
+                            reported = None
                         yield event
                 reason = "the archive ended it"
             except ArchiveError as error:
                 reason = str(error)
-            if reason != told:
-                told = reason
+            if reason != reported:
+                reported = reason
                 yield FeedLost(reason)
             await backoff.wait()
 
@@ -246,8 +248,8 @@ class ArchiveClient:
     async def live(self, uid: str, patience_seconds: float = 30.0) -> AsyncGenerator[LiveEvent, None]:
         """Follows a run: what is kept of it, then what happens, until its result (an event called "result").
 
-        A stream that breaks is opened again where it was, and so is one that is not there yet: the archive shows a run to people
-        only once the operator has told whose it is.
+        A stream that breaks is opened again where it was, and so is one that is not there yet: the archive shows a run
+        to people only once the operator has told whose it is.
 
         Raises:
             ArchiveUnavailableError, ArchiveRefusedError: it could not be opened for `patience_seconds`.

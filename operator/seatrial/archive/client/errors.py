@@ -48,14 +48,14 @@ def refusal(status: int, body: bytes) -> ArchiveError:
         answer = json.loads(body)
     except ValueError:
         answer = None
-    said = answer.get("error") if isinstance(answer, dict) else None
-    if not isinstance(said, str):
+    reported = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(reported, str):
         problem = f"HTTP {status}: {excerpt(body)}"
         if status in (401, 403):
             return ArchiveRefusedError(f"the way to the archive is closed: {problem}", status)
         return ArchiveUnavailableError(f"the archive did not answer, something else did: {problem}")
     hint = answer.get("hint")
-    message = f"{said} ({hint})" if hint else said
+    message = f"{reported} ({hint})" if hint else reported
     if status >= 500 or status in (408, 429):
         return ArchiveUnavailableError(f"the archive is in trouble: {message}")
     if status == httpx.codes.NOT_FOUND:

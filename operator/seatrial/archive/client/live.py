@@ -22,7 +22,7 @@ class LiveEvent:
 
 
 async def server_sent(lines: AsyncIterator[str]) -> AsyncIterator[LiveEvent]:
-    """Server-sent events from their lines: fields, then an empty line. Comments (pings) and retry times are passed over."""
+    """Server-sent events from their lines: fields, then an empty line. Skips comments (pings) and retry times."""
     fields: dict[str, str] = {}
     async for line in lines:
         if line:

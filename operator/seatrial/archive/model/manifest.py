@@ -19,7 +19,8 @@ def parse_manifest(body: bytes, key: SetKey) -> Manifest:
     """The manifest in these bytes, if it is one for this set.
 
     Raises:
-        InvalidError: it isn't JSON, isn't of schema 1, names a file twice or with a bad name, lacks the set's vital file,
+        InvalidError: it isn't JSON, isn't of schema 1, names a file twice or with a bad name, lacks the set's vital
+        file,
             or belongs to another run.
     """
     hint = 'expected {"schema": 1, "run": {"uid", "name", "namespace"}, "files": [{"path", "size", "sha256"}]}'
@@ -81,13 +82,13 @@ def parse_vital(body: bytes, key: SetKey) -> dict[str, Any]:
     """
     found = parse_object(body, key.vital, _bounds(key))
     run = found if key.shard is None else found.get("run")
-    said = [run.get("uid") if isinstance(run, dict) else None, found.get("attempt")]
+    stated = [run.get("uid") if isinstance(run, dict) else None, found.get("attempt")]
     wanted: list[str | int] = [key.uid, key.attempt]
     if key.shard is not None:
-        said.append(found.get("shard"))
+        stated.append(found.get("shard"))
         wanted.append(key.shard)
-    if said != wanted:
-        names = zip(("uid", "attempt", "shard"), said, strict=False)
+    if stated != wanted:
+        names = zip(("uid", "attempt", "shard"), stated, strict=False)
         raise InvalidError(
             f"{key.vital} says {', '.join(f'{name} {value!r}' for name, value in names)}; it was uploaded for {key}",
             "upload it where it belongs",

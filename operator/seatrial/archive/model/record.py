@@ -1,4 +1,4 @@
-"""The record of a run: the operator writes it each time the status changes, the archive reads it; the last one counts."""
+"""The record of a run: the operator writes it at each change of the status, the archive keeps the last."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ class Span:
 
 def notes(attempt: Attempt | None) -> tuple[str, ...]:
     """What the runner noticed in the shards of an attempt besides how the tests ended, each once."""
-    told = [(shard.summary or {}).get("notes") for shard in (attempt.shards if attempt else ())]
-    return tuple(dict.fromkeys(str(note) for notes in told if isinstance(notes, list) for note in notes))
+    listed = [(shard.summary or {}).get("notes") for shard in (attempt.shards if attempt else ())]
+    return tuple(dict.fromkeys(str(note) for notes in listed if isinstance(notes, list) for note in notes))
 
 
 def instant(value: object) -> float | None:
@@ -90,7 +90,7 @@ def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def excerpt(text: str, lines: int) -> list[str]:
-    """The most telling lines of a traceback: what pytest shows as raised first (`E   ...`) with the code before it, and how it ends."""
+    """The lines of a traceback to show first: what was raised (`E   ...`) with the code before it, and the end."""
     whole = [line.rstrip() for line in _COLOURS.sub("", text).strip("\n").splitlines()]
     raised = [number for number, line in enumerate(whole) if line.startswith("E ")]
     start = max(0, raised[0] - 3) if raised else 0

@@ -59,7 +59,7 @@ class RunRow:
 
     @property
     def began_at(self) -> datetime:
-        """Its creation, which the API server notes in whole seconds; if it was taken up within that second, that moment."""
+        """Its creation, which the API server notes in whole seconds; the start, if that is in the same second."""
         taken_up = self.started_at
         at_once = taken_up is not None and 0 <= (taken_up - self.created_at).total_seconds() < 1
         return taken_up if taken_up is not None and at_once else self.created_at

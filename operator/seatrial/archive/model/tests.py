@@ -1,4 +1,4 @@
-"""Views of tests: frozen dataclasses that pages, reports, the API and its clients share. All times are aware, in UTC."""
+"""Views of tests: frozen dataclasses for pages, reports, the API and its clients. Times are aware, in UTC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The archive's two applications: one for uploads (environments and the operator reach it), one for reading (the operator and people)."""
+"""The archive's two applications: uploads (from environments and the operator) and reading (operator, people)."""
 
 from __future__ import annotations
 

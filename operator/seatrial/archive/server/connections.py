@@ -101,7 +101,7 @@ class GuardedProtocol(H11Protocol):
         self._watch_head()
 
     def _watch_head(self) -> None:
-        """The time runs while a request's head is not complete: from its first byte, of the first one from the connection."""
+        """Bounds the time of a request's head: from its first byte; for the first request, from the connection."""
         begun = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         if self.transport.is_closing() or not (begun or self.cycle is None):
             self._stop_watching()

@@ -67,7 +67,8 @@ async def file_response(store: Store, key: SetKey, path: str, request: Request) 
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and end (exclusive) of what a Range header asks for; the end is not above the first if nothing of it is there.
+    """First byte and end (exclusive) of what a Range header asks for; the end is not above the first if nothing of it
+    is there.
 
     None for the whole: no header, or one that asks for more than one range, which nobody has to honour.
     """

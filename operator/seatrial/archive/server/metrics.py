@@ -66,7 +66,7 @@ class Metrics:
         )
         self.history_pending = Gauge(
             "seatrial_archive_history_pending",
-            "Complete sets that the history does not have yet: more than a few for long means that its database is away.",
+            "Complete sets that the history does not have yet: more than a few for long means its database is away.",
             registry=self.registry,
         )
         self._runs = Gauge(
@@ -77,7 +77,7 @@ class Metrics:
         )
         self._deleted = Counter(
             "seatrial_archive_deleted_runs",
-            "Runs that were removed, by the limit that they broke: age, size; interrupted: an earlier removal was ended.",
+            "Runs removed, by the limit that they broke: age, size; interrupted: an earlier removal was completed.",
             ["limit"],
             registry=self.registry,
         )
@@ -99,7 +99,7 @@ class Metrics:
         hub.on_drop = dropped.inc
         self._refused_connections = Counter(
             "seatrial_archive_refused_connections",
-            "Connections that were ended: too many of one peer (peer), too many (all), a request whose head did not come (slow).",
+            "Connections closed: too many of one peer (peer), too many (all), a request's head came too late (slow).",
             ["why"],
             registry=self.registry,
         )
@@ -127,7 +127,7 @@ class Metrics:
 
 
 def _space(store: Store) -> tuple[float, float]:
-    """Free and total bytes; not a number while the volume can't be reached, so that the other metrics are still told."""
+    """Free and total bytes; NaN while the volume can't be reached, so that the other metrics are still served."""
     try:
         return store.space()
     except OSError:

@@ -1,10 +1,10 @@
 """What the archive gives up: runs that are too old, and the oldest ones while all together take too much.
 
-The history tells what goes; the storage is touched for that alone. Once a day it is asked which runs it has, because of those that
-the history does not know: their uploads ended early, and no record of their run came.
+The history tells what goes; the storage is touched for that alone. Once a day it is asked which runs it has, because of
+those that the history does not know: their uploads ended early, and no record of their run came.
 
-A run goes as a whole. It is marked in the history first, so it is shown nowhere from then on; then its files go, a batch at a time;
-its row goes last. A crash in between is finished by the next pass.
+A run goes as a whole. It is marked in the history first, so it is shown nowhere from then on; then its files go, a
+batch at a time; its row goes last. A crash in between is finished by the next pass.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Limits:
 
 
 def choose(some: Iterable[Kept], limits: Limits, now: float, total: int) -> dict[str, str]:
-    """Those of some runs that go while all take `total` bytes, the oldest first, each with the limit that it breaks: `age` or `size`."""
+    """The runs that go while all take `total` bytes, the oldest first, each with its limit: `age` or `size`."""
     chosen: dict[str, str] = {}
     for run in sorted(some, key=lambda run: (run.changed, run.uid)):
         age = now - run.changed
@@ -136,7 +136,7 @@ class Retention:
         self._metrics.kept(number, known_size + self._unknown_size)
 
     def _unknown(self, now: float) -> list[Kept]:
-        """The runs that lie in the storage and the history doesn't know, but for those of which something came lately."""
+        """The runs in the storage that the history doesn't know, except those that received something lately."""
         uids, found = self._store.uids(), []
         for at in range(0, len(uids), _RUNS_AT_ONCE):
             for uid in self._history.keeping.unknown(uids[at : at + _RUNS_AT_ONCE]):

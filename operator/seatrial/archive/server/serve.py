@@ -55,7 +55,8 @@ async def running(
     """Serves while the context is open; at its end streams are ended and uploads under way are let finish (bounded).
 
     Raises:
-        ValueError, OSError, RuntimeError, UnavailableError: the key, the folder, the bucket or a port can't be used; the message says which.
+        ValueError, OSError, RuntimeError, UnavailableError: the key, the folder, the bucket or a port can't be used;
+        the message says which.
     """
     key = tokens.read_key(settings.key_file)
     store = Store(settings.folder, storage or storage_of(settings), settings.max_file_bytes)
@@ -164,8 +165,8 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         raise OSError(error.errno, f"port {port} can't be opened: {error.strerror}") from error
-    # Connections inherit both. asyncio sets no TCP_NODELAY on those of a socket that it did not make itself, and an answer in
-    # two pieces would wait 40 ms for the peer's delayed acknowledgement.
+    # Connections inherit both. asyncio sets no TCP_NODELAY on those of a socket that it did not make itself, and an
+    # answer in two pieces would wait 40 ms for the peer's delayed acknowledgement.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PEER_TIMEOUT_MS)
     return listening

@@ -1,4 +1,4 @@
-"""The archive's upload port: environments and the operator write there, each set with its own token, and read nothing."""
+"""The archive's upload port, write only: environments and the operator, each set with its own token."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Body:
         self._ended = False  # nothing more is to be read
         self.complete = False  # all of it was read
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """What has not been read yet.
 
         Raises:
@@ -74,8 +74,8 @@ class _Body:
             ClientDisconnect: the sender went away.
         """
         while not self._ended:
-            if piece := await self._next():
-                yield piece
+            if chunk := await self._next():
+                yield chunk
 
     async def whole(self, limit: int) -> bytes:
         """All of it, if it is small enough to hold.
@@ -84,8 +84,8 @@ class _Body:
             TooLargeError: it isn't.
         """
         body = bytearray()
-        async for piece in self.pieces():
-            body += piece
+        async for chunk in self.chunks():
+            body += chunk
             if len(body) > limit:
                 raise TooLargeError(f"the body is larger than {limit} bytes", "send less at once")
         return bytes(body)
@@ -116,9 +116,9 @@ class _Body:
             self._ended = True
             raise ClientDisconnect
         self._ended = self.complete = not message.get("more_body", False)
-        piece: bytes = message.get("body", b"")
-        self._received += len(piece)
-        return piece
+        chunk: bytes = message.get("body", b"")
+        self._received += len(chunk)
+        return chunk
 
 
 UploadHandler = Callable[[Archive, Request, SetKey, _Body], Awaitable[tuple[str, Response]]]
@@ -170,11 +170,11 @@ async def _put_file(archive: Archive, request: Request, key: SetKey, body: _Body
         raise TooLargeError(
             f"{path} has {length} bytes, more than {limit}", "make it smaller, or raise SEATRIAL_ARCHIVE_MAX_FILE"
         )
-    stored = await archive.store.put_file(key, path, body.pieces(), sha256)
+    stored = await archive.store.put_file(key, path, body.chunks(), sha256)
     if stored.created:
         archive.metrics.stored_bytes.inc(stored.size)
     answer = {"path": path, "size": stored.size, "sha256": sha256}
-    return _said(stored.created), JSONResponse(answer, 201 if stored.created else 200)
+    return _outcome(stored.created), JSONResponse(answer, 201 if stored.created else 200)
 
 
 async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _Body) -> tuple[str, Response]:
@@ -184,15 +184,15 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _
         raise WrongDigestError("the manifest's bytes are not those that were announced", "send it again")
     sealed = await archive.store.put_manifest(key, manifest)
     if sealed.created:
-        told = {**asdict(key), "digest": sealed.result.digest}
+        fields = {**asdict(key), "digest": sealed.result.digest}
         if key.shard is None:
-            log.info("evidence", extra=told)
+            log.info("evidence", extra=fields)
         else:
             archive.hub.result(sealed.result)
             archive.metrics.result(sealed.result.summary)
-            log.info("result", extra=told | {"outcome": sealed.result.summary.get("outcome")})
+            log.info("result", extra=fields | {"outcome": sealed.result.summary.get("outcome")})
         archive.ingest.sealed(key)  # after the operator was told: the verdict waits for nothing
-    return _said(sealed.created), JSONResponse({"digest": sealed.result.digest}, 201 if sealed.created else 200)
+    return _outcome(sealed.created), JSONResponse({"digest": sealed.result.digest}, 201 if sealed.created else 200)
 
 
 async def _post_live(archive: Archive, request: Request, key: SetKey, body: _Body) -> tuple[str, Response]:

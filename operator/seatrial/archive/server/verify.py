@@ -1,4 +1,4 @@
-"""Is everything still there? Reads every byte of the sets again, and compares it with the manifests, and these with the history."""
+"""Verifies the archive: reads every byte of the sets and compares with manifests and history."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Checked:
 
 
 def check(store: Store, history: History, uids: Iterable[str]) -> Iterator[Checked]:
-    """Reads all sets of these runs, and tells of each; of those too that the history knows and the store lost. Blocking.
+    """Reads all sets of these runs, and tells of each; of those too that the history knows and the store lost.
+    Blocking.
 
     Raises:
         UnavailableError: the storage or the history can't be reached.
@@ -112,7 +113,7 @@ def router() -> APIRouter:
 
     @routes.get("/v1/verify")
     async def verify(request: Request, who: AnyReader) -> Response:
-        """Reads everything again: a line of JSON for each set, at last `{"state": "done"}`. Only for those who may read all."""
+        """Reads everything: a JSON line for each set, at last `{"state": "done"}`. Only for those who may read all."""
         archive: Archive = request.app.state.archive
         if await who.namespaces(()) is not None:
             raise ForbiddenError("you may not read all namespaces", "give a run, or ask who may")

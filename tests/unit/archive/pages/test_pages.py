@@ -310,9 +310,9 @@ async def test_a_hint_leads_to_its_line(browser):
 async def test_the_manifest_to_run_it_again(browser):
     answer = await browser.get(f"/runs/{demo.uid(23)}/again.yaml")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="pr-1223.yaml"'
-    again = yaml.safe_load(answer.text)
-    assert again["spec"] == demo.SPEC
-    assert again["metadata"]["generateName"] == "pr-1223-"
+    repeated = yaml.safe_load(answer.text)
+    assert repeated["spec"] == demo.SPEC
+    assert repeated["metadata"]["generateName"] == "pr-1223-"
 
 
 async def test_the_page_asks_to_replace_masked_values_of_the_manifest(browser, tmp_path):
@@ -332,11 +332,11 @@ async def test_coverage_and_the_notes_of_the_runner(browser, tmp_path):
     run.sets["0"] |= {"summary.json": json.dumps(summary).encode(), "coverage/coverage.xml": b"<coverage/>", **html_of}
     async with archive_of(tmp_path, [run]) as other:
         page = (await other.get(f"/runs/{run.uid}")).text
-        said = await shown(other, f"/runs/{run.uid}")
-    assert "Coverage: 87 % of lines, coverage.xml" in said
+        read = await shown(other, f"/runs/{run.uid}")
+    assert "Coverage: 87 % of lines, coverage.xml" in read
     assert f"../v1/runs/{run.uid}/coverage.xml" in Tags(page).links
     assert "<li>a worker crashed &lt;script&gt;</li>" in page
-    assert "summary.json" in said  # not crowded out by the many files of HTML
+    assert "summary.json" in read  # not crowded out by the many files of HTML
 
 
 # Tests, logs, files

@@ -268,12 +268,12 @@ def test_the_trend_of_no_runs():
 
 
 def test_the_manifest_starts_the_same_run_under_a_new_name(detail):
-    again = yaml.safe_load(
+    repeated = yaml.safe_load(
         manifest.manifest_of(detail(name="n" * 60, labels={"a": "b"}, spec={"tests": {"image": "x\n--- y: [z"}}))
     )
-    assert again["metadata"] == {"generateName": "n" * 50 + "-", "namespace": "team", "labels": {"a": "b"}}
-    assert again["spec"] == {"tests": {"image": "x\n--- y: [z"}}
-    assert (again["apiVersion"], again["kind"]) == ("seatrial.dev/v1alpha1", "IntegrationRun")
+    assert repeated["metadata"] == {"generateName": "n" * 50 + "-", "namespace": "team", "labels": {"a": "b"}}
+    assert repeated["spec"] == {"tests": {"image": "x\n--- y: [z"}}
+    assert (repeated["apiVersion"], repeated["kind"]) == ("seatrial.dev/v1alpha1", "IntegrationRun")
 
 
 def test_a_hint_points_to_what_is_stored():

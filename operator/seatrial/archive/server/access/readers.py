@@ -1,8 +1,8 @@
 """Who may read what.
 
-A reader is known by a bearer token (TokenReview), and may read the results of a namespace if they may read its IntegrationRuns
-(SubjectAccessReview). The operator shows its own token. Who comes over the loopback interface has forwarded a port to this pod; they
-may read everything, unless the settings say otherwise.
+A reader is known by a bearer token (TokenReview), and may read the results of a namespace if they may read its
+IntegrationRuns (SubjectAccessReview). The operator shows its own token. Who comes over the loopback interface has
+forwarded a port to this pod; they may read everything, unless the settings say otherwise.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def _bearer(request: Request) -> str | None:
 def _is_local(request: Request) -> bool:
     """Whether it comes over the loopback interface, and was meant to.
 
-    A page of the web that a user visits can have its own name stand for 127.0.0.1, and so reach a forwarded port; but not under one
-    of the local names.
+    A page of the web that a user visits can have its own name stand for 127.0.0.1, and so reach a forwarded port; but
+    not under one of the local names.
     """
     try:
         named = urlsplit(f"//{request.headers.get('Host', '')}").hostname

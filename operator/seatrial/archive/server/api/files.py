@@ -37,7 +37,7 @@ class StoredFile:
 
 @dataclass(frozen=True, config=CONFIG)
 class StoredSet:
-    """The files of one shard of one attempt, or of its evidence. The set's manifest is at `{path}/manifest`, a file at `{path}/files/...`."""
+    """Files of one shard or of an attempt's evidence; manifest: `{path}/manifest`, a file: `{path}/files/...`."""
 
     attempt: int
     shard: int | None

@@ -57,7 +57,7 @@ def matching(filter: RunFilter) -> list[ColumnElement[bool]]:
 
 
 def in_namespaces(namespaces: frozenset[str] | None, uids: frozenset[str] | None = None) -> ColumnElement[bool]:
-    """Only runs of these namespaces; None: of all. Of `uids`, if they are given: not of a predecessor of the same name."""
+    """Only runs of these namespaces (None: of all), and of these namespace uids: not of a predecessor."""
     if namespaces is None and uids is None:
         return true()
     if namespaces is not None and not namespaces:

@@ -20,7 +20,7 @@ from seatrial.archive.server.history.schema import EVIDENCE, runs, sets
 _VERDICTS = {"passed": ("Passed", "TestsPassed"), "failed": ("Failed", "TestsFailed")}
 
 
-def count_again(connection: Connection, uid: str) -> None:
+def recount(connection: Connection, uid: str) -> None:
     """Sums the counts of the last attempt's shards; without a record, takes the verdict from them too."""
     query = select(sets.c.attempt, sets.c.summary).where(sets.c.uid == uid, sets.c.shard != EVIDENCE)
     found = connection.execute(query).all()

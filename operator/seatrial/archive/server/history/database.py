@@ -85,7 +85,8 @@ class Database:
                 alembic.command.upgrade(config, "head")
             except alembic.util.CommandError as error:
                 raise RuntimeError(
-                    f"the history in {self._where} was made by a newer Seatrial ({error}): use that one, or another database"
+                    f"the history in {self._where} was made by a newer Seatrial ({error}): "
+                    "use that one, or another database"
                 ) from error
 
     @contextmanager
@@ -95,7 +96,7 @@ class Database:
         Raises:
             UnavailableError: it can't be reached.
         """
-        with self._said(), self._engine.begin() as connection:
+        with self._named_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -105,11 +106,11 @@ class Database:
         Raises:
             UnavailableError: it can't be reached.
         """
-        with self._said(), self._engine.execution_options(writes=True).begin() as connection:
+        with self._named_errors(), self._engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         try:
             yield
         except (OperationalError, InterfaceError, ProgrammingError, TimeoutError) as error:
@@ -130,6 +131,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # Who reads first and then writes would be refused when somebody else wrote in between; so a writer waits at its beginning.
+    # Who reads first and then writes would be refused when somebody else wrote in between; so a writer waits at its
+    # beginning.
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

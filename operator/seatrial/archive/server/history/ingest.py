@@ -1,7 +1,8 @@
 """Brings sealed sets into the history: each one as it comes, and at the start those that an earlier end left out.
 
-What it reads was written beside the tests, so by anybody: amounts are bounded, and what makes no sense is left out. A set that
-can't be taken now (the database is away) is tried again, one that never can is said and passed over: results are in the store.
+What it reads was written beside the tests, so by anybody: amounts are bounded, and what makes no sense is left out. A
+set that can't be taken now (the database is away) is tried again, one that never can is said and passed over: results
+are in the store.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Ingest:
         self._compared = asyncio.Event()
         self._stopping = threading.Event()
         self._thread = ThreadPoolExecutor(1, "history")  # its own: uploads wait for no thread that works here
-        self._tell_pending = pending
+        self._report_pending = pending
         self._pending = 0
 
     async def start(self) -> None:
@@ -119,7 +120,7 @@ class Ingest:
 
     def _count(self, change: int) -> None:
         self._pending += change
-        self._tell_pending(self._pending)
+        self._report_pending(self._pending)
 
     def _missing(self) -> list[SetKey]:
         known = self._history.intake.ingested()
@@ -127,13 +128,13 @@ class Ingest:
         uids = [uid for uid in self._store.uids() if uid not in deleted]
         return [key for uid in uids for key in self._store.sets(uid) if key not in known and self._store.is_sealed(key)]
 
-    async def _insist(self, what: str, trouble: type[Exception], work: Callable[..., T], *args: Any) -> T:
+    async def _insist(self, what: str, kind: type[Exception], work: Callable[..., T], *args: Any) -> T:
         """Does it in the thread, again and again while there is trouble of this kind."""
         backoff = Backoff(*_PAUSES)
         while True:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
-            except trouble as error:
+            except kind as error:
                 if not backoff.failures:
                     log.warning("%s: %s; trying again", what, error)
                 await backoff.wait()
@@ -208,11 +209,11 @@ def _failures(case: Case, room: int) -> list[dict[str, Any]]:
     """The failures as far as they fit: the last ones first, since these tell how it ended."""
     kept: list[dict[str, Any]] = []
     for failure in reversed(case.failures):
-        told = {name: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in asdict(failure).items()}
-        room -= sum(len(value) for value in told.values() if isinstance(value, str))
+        cut = {name: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in asdict(failure).items()}
+        room -= sum(len(value) for value in cut.values() if isinstance(value, str))
         if room < 0:
             break
-        kept.insert(0, told)
+        kept.insert(0, cut)
     return kept
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from seatrial.archive.model.json import to_json
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.record import Record
-from seatrial.archive.server.history.counts import count_again
+from seatrial.archive.server.history.counts import recount
 from seatrial.archive.server.history.database import Database
 from seatrial.archive.server.history.schema import EVIDENCE, attempts, components, labels, runs, sets, tests, texts
 from seatrial.archive.server.history.text import cleaned
@@ -40,7 +40,8 @@ class Intake:
     def put_record(self, record: Record) -> None:
         """Takes what the operator tells of a run; what it told before is forgotten.
 
-        But a record without components leaves those that are known: an operator that was started again knows no pods of old runs.
+        But a record without components leaves those that are known: an operator that was started again knows no pods of
+        old runs.
         """
         run = {
             "namespace": record.namespace,
@@ -92,7 +93,7 @@ class Intake:
             insert_all(connection, components, rows)
 
     def restore_record(self, record: Record) -> None:
-        """Takes the record that lies in the evidence, if the operator has told nothing of this run: the database was lost."""
+        """Takes the record in the evidence if the operator has sent none of this run: the database was lost."""
         with self.database.reading() as connection:
             recorded = connection.scalar(select(runs.c.recorded).where(runs.c.uid == record.uid))
         if not recorded:
@@ -119,7 +120,7 @@ class Intake:
             ensure_attempt(connection, key, summary, archived_at)
             values = {"digest": digest, "archived_at": archived_at, "size": size, "summary": summary, "ingested": False}
             number = connection.execute(insert(sets).values(**this, **values)).inserted_primary_key
-            count_again(connection, key.uid)
+            recount(connection, key.uid)
         assert number is not None
         return int(number[0])
 

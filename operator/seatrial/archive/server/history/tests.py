@@ -81,7 +81,7 @@ class Tests:
         return self.page(uid, TestFilter(attempt=attempt, ended=True), limit, order="duration").tests
 
     def get(self, uid: str, attempt: int, test_id: str, shard: int | None = None) -> TestRow | None:
-        """One test with the texts of its failures; None if it is unknown. Without `shard`: of the last one that ran it."""
+        """One test with the texts of its failures, or None. Without `shard`: of the last one that ran it."""
         joined = tests.join(sets).join(runs, runs.c.uid == sets.c.uid).outerjoin(texts)
         query = (
             select(*TEST_COLUMNS, texts.c.failures)
@@ -96,7 +96,7 @@ class Tests:
         return None if row is None else test_row(row)
 
     def history(self, namespace: str, test_id: str, limit: int, uids: frozenset[str] | None = None) -> TestHistory:
-        """How a test went in the last runs of a namespace, of that with one of these uids; without points if it is unknown."""
+        """A test's outcomes in the last runs of a namespace with one of these uids; no points if it is unknown."""
         at = func.coalesce(tests.c.started_at, runs.c.created_at).label("at")
         query = (
             select(

@@ -1,9 +1,9 @@
 """What happens right now: events of running shards, kept in memory for a while and passed on to whoever listens.
 
-Two audiences. People follow one run as server-sent events: what is kept is replayed, then they follow until the run's result.
-The operator reads the feed of all runs, as NDJSON: of each shard when its gates opened, when its first test started, and its
-result, each once, so that no run fills the feed. Nobody who listens can slow an upload down: every listener has a bounded queue,
-and one whose queue is full is dropped; it connects again and asks for what it missed.
+Two audiences. People follow one run as server-sent events: what is kept is replayed, then they follow until the run's
+result. The operator reads the feed of all runs, as NDJSON: of each shard when its gates opened, when its first test
+started, and its result, each once, so that no run fills the feed. Nobody who listens can slow an upload down: every
+listener has a bounded queue, and one whose queue is full is dropped; it connects again and asks for what it missed.
 
 All of it runs on the event loop's thread. Results are in the store; losing everything here loses no result.
 """
@@ -100,7 +100,8 @@ class Hub:
         return run is not None and run.over and self._after(last_id) >= run.last > 0
 
     async def follow(self, uid: str, last_id: str | None, stored: list[Result]) -> AsyncIterator[bytes]:
-        """Server-sent events of one run: what is kept (after `last_id`, if that was one of ours), then what comes, until its result.
+        """Server-sent events of one run: what is kept (after `last_id`, if that was one of ours), then what comes,
+        until its result.
 
         `stored` are the run's results that are in the store: they may be older than anything in memory.
         """

@@ -18,7 +18,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def root(path: str) -> str:
-    """The relative address of the archive's root as seen from a page: pages work under any prefix that a proxy puts before them."""
+    """The relative address of the archive's root from a page: pages work under any prefix of a proxy."""
     return "../" * max(0, path.strip("/").count("/")) or "./"
 
 

@@ -17,7 +17,7 @@ _HINT_TEXT = 1_000  # characters
 
 
 def hints(body: bytes, stored: Collection[str]) -> tuple[Hint, ...]:
-    """The hints in hints.json, causes first, as much of them as one reads. `stored` are the files that a hint may point to."""
+    """The hints in hints.json, causes first, as many as one reads. A hint may point to the files in `stored`."""
     try:
         found = sorted(parse_hints(body), key=lambda hint: not hint.cause)[:_HINTS]
     except ProtocolError:

@@ -9,7 +9,8 @@ from seatrial.archive.model.keys import SetKey, by_name, set_path
 from seatrial.archive.server.pages.moments import clean, time_of, tone_of
 from seatrial_protocol.manifest import Manifest
 
-_PLAIN = (".log", ".txt", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".csv", ".py", ".html", ".svg", ".js", ".css",
+_PLAIN = (".log", ".txt", ".json", ".jsonl", ".xml", ".md", ".yaml", ".yml", ".csv", ".py", ".html", ".svg", ".js",
+          ".css",
           ".toml", ".ini", ".sql", ".out", ".err")  # fmt: skip
 
 
@@ -84,7 +85,8 @@ def text_page(body: bytes, first: int, limit: int, text: str = "", around: float
         first: number of the first line wanted; lines are counted from 1.
         limit: lines of a page.
         text: only lines that hold it, in any case.
-        around: unix seconds: instead of `first`, the page around the first line that was logged then or later; it is marked.
+        around: unix seconds: instead of `first`, the page around the first line that was logged then or later; it is
+        marked.
     """
     raw = body.split(b"\n")
     if raw and not raw[-1]:

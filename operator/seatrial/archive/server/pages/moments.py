@@ -1,7 +1,7 @@
 """What each component logged in a stretch of time: the logs of a run on one time axis. Pure.
 
-Each line of such a log begins with the time at which the container runtime read it (RFC 3339, UTC) and a space. Their order in a
-file is their order in time, so a stretch is found by bisection, without a look at the rest of the file.
+Each line of such a log begins with the time at which the container runtime read it (RFC 3339, UTC) and a space. Their
+order in a file is their order in time, so a stretch is found by bisection, without a look at the rest of the file.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ _BAD = {
 
 
 def bad_in_words(page: TestPage) -> str:
-    """What went wrong, in words: `2 failed tests, 1 test did not finish`; if not all are on the page: `200 failed tests`."""
+    """What went wrong, in words: `2 failed tests, 1 test did not finish`; `200 failed tests` if not all are shown."""
     outcomes = ["failed" if test.outcome not in _BAD else test.outcome for test in page.tests]
     counts = {what: outcomes.count(what) for what in _BAD} if page.total == len(outcomes) else {"failed": page.total}
     return ", ".join(f"{number(count)} {_BAD[what][count > 1]}" for what, count in counts.items() if count)

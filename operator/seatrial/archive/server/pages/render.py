@@ -1,7 +1,7 @@
 """Renders views into pages: the templates, what they may call, and the headers of every page.
 
-Texts in results are hostile: templates escape everything, no page has a script of its own in it, and the browser is told to run
-none but ours.
+Texts in results are hostile: templates escape everything, no page has a script of its own in it, and the browser
+runs none but ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from seatrial.archive.server.pages import addresses, numbers, questions, timelin
 from seatrial.archive.server.pages.views import View
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

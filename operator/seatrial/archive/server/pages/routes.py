@@ -1,4 +1,4 @@
-"""The pages' addresses. All are relative in pages, so that they work behind `kubectl port-forward` and any proxy's prefix."""
+"""The pages' addresses, relative in pages: they work behind `kubectl port-forward` and any proxy's prefix."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAGES: Mapping[str, Page] = {
     "/runs/{uid}/tests": tests.tests,
     "/runs/{uid}/test": tests.test,
     "/runs/{uid}/logs": logs.logs,
-    "/runs/{uid}/again.yaml": run.again,
+    "/runs/{uid}/again.yaml": run.manifest_file,
     "/runs/{uid}/files/{attempt}/{part}/{path:path}": file.file,
     "/tests": lists.test_history,
     "/flaky": lists.flaky,

@@ -39,7 +39,7 @@ async def run(site: Site, request: Request) -> Response:
     return site.renderer.page(request, await asyncio.to_thread(view_of, site, found, attempt))
 
 
-async def again(site: Site, request: Request) -> Response:
+async def manifest_file(site: Site, request: Request) -> Response:
     """A manifest that starts the run once more."""
     found = await site.readable(request)
     headers = {

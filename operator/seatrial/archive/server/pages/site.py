@@ -89,7 +89,7 @@ class Site:
     def logs_of(
         self, uid: str, attempt: Attempt | None, evidence: Manifest | None = None
     ) -> Iterator[Mapping[str, bytes]]:
-        """The logs of the attempt's components, by name; of long ones the end. In memory, so only for a few readers at a time."""
+        """The logs of the attempt's components, by name; of long ones the end. In memory: for few readers at a time."""
         if attempt is None or attempt.evidence is None:
             yield {}
             return

@@ -29,7 +29,7 @@ class Bar:
     """A stretch of a row."""
 
     kind: str
-    """`phase`, `wait` (the pod is there, its process not yet), `start` (its process runs and does not answer yet), `run`, or `bad`."""
+    """`phase`, `wait` (a pod without a process yet), `start` (its process does not answer yet), `run`, or `bad`."""
     x: float
     width: float
     label: str
@@ -261,8 +261,8 @@ def _component(
         :_MARKS
     ]
     if bad:
-        said = end_of(part)
-        words.append(said)
+        ending = end_of(part)
+        words.append(ending)
         if part.ended_at is not None:
             marks.append(Mark(scale.x(part.ended_at), said))
     shard = f"shard {part.shard}" if sharded and part.shard is not None else ""
@@ -298,7 +298,7 @@ def _rank(role: str) -> int:
 
 
 def _took(since: datetime, until: datetime) -> str:
-    """The time between two moments; Kubernetes tells most of them in whole seconds, and no more precision is claimed then."""
+    """The time between two moments, in whole seconds where Kubernetes gives no more."""
     seconds = _between(since, until)
     if since.microsecond or until.microsecond or seconds >= 60:
         return duration(seconds)

@@ -96,7 +96,7 @@ class RunView(View):
     counts: Counts
     """Of this attempt, all shards together."""
     bad: TestPage
-    again: str
+    manifest: str
     """A manifest that starts the run once more; empty: its spec is not known."""
     left_out: tuple[str, ...] = ()
     """Tests that did not run, and why."""

@@ -1,6 +1,7 @@
 """One Cobertura report of several shards: a line or a branch ran if it ran in one of them. Pure.
 
-Each shard's own was written by coverage.py, in whose container anybody may have written: it is read in a stream, within limits.
+Each shard's own was written by coverage.py, in whose container anybody may have written: it is read in a stream, within
+limits.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ class _Counts:
 
     @classmethod
     def of(cls, lines: Iterable[_Line]) -> _Counts:
-        told = list(lines)
+        measured = list(lines)
         return cls(
-            len(told),
-            sum(line.hits > 0 for line in told),
-            sum(line.branches for line in told),
-            sum(line.taken for line in told),
+            len(measured),
+            sum(line.hits > 0 for line in measured),
+            sum(line.branches for line in measured),
+            sum(line.taken for line in measured),
         )
 
     @property
@@ -76,7 +77,7 @@ class Coverage:
     def _counts(self) -> _Counts:
         return _Counts.of(line for lines in self._files.values() for line in lines.values())
 
-    def add(self, pieces: Iterable[bytes]) -> None:
+    def add(self, chunks: Iterable[bytes]) -> None:
         """Adds the report of a shard.
 
         Raises:
@@ -90,8 +91,8 @@ class Coverage:
         parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
         parser.CharacterDataHandler = reader.text
         try:
-            for piece in pieces:
-                parser.Parse(piece)
+            for chunk in chunks:
+                parser.Parse(chunk)
             parser.Parse(b"", True)
         except (expat.ExpatError, ValueError, KeyError) as error:
             raise InvalidError(

@@ -125,8 +125,8 @@ def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
 
 def measured(attempt: Attempt | None) -> dict[int, float]:
     """Of each shard of an attempt that measured coverage: the part of the lines that ran, 0 to 1."""
-    told = {shard.shard: (shard.summary or {}).get("coverage") for shard in (attempt.shards if attempt else ())}
-    rates = {shard: of.get("lineRate") for shard, of in told.items() if isinstance(of, dict)}
+    by_shard = {shard.shard: (shard.summary or {}).get("coverage") for shard in (attempt.shards if attempt else ())}
+    rates = {shard: of.get("lineRate") for shard, of in by_shard.items() if isinstance(of, dict)}
     return {shard: float(rate) for shard, rate in rates.items() if isinstance(rate, (int, float))}
 
 

@@ -85,21 +85,23 @@ def _why(run: RunDetail) -> str:
 
 
 def _coverage(report: Report) -> str:
-    said = [] if report.line_rate is None else [f"Coverage: {math.floor(report.line_rate * 100)} % of lines"]
-    said += [_html(note, _SHORT) for note in report.notes[:_HINTS]]
-    return "".join(f"<p>{line}</p>\n" for line in said)
+    shown = [] if report.line_rate is None else [f"Coverage: {math.floor(report.line_rate * 100)} % of lines"]
+    shown += [_html(note, _SHORT) for note in report.notes[:_HINTS]]
+    return "".join(f"<p>{line}</p>\n" for line in shown)
 
 
 def _counts(tests: Counts) -> str:
-    words = {"failed": tests.failed, "error" if tests.errors == 1 else "errors": tests.errors, "skipped": tests.skipped, "xfailed": tests.xfailed,
+    words = {"failed": tests.failed, "error" if tests.errors == 1 else "errors": tests.errors, "skipped": tests.skipped,
+             "xfailed": tests.xfailed,
              "xpassed": tests.xpassed, "flaky": tests.flaky}  # fmt: skip
     return ", ".join(f"{count} {word}" for word, count in words.items() if count)
 
 
 def _hint(hint: Hint) -> str:
-    said = f"<b>{_html(hint.component, _SHORT)}: {_html(hint.title, _SHORT)}</b>{' (the probable cause)' if hint.cause else ''}"
+    cause = " (the probable cause)" if hint.cause else ""
+    shown = f"<b>{_html(hint.component, _SHORT)}: {_html(hint.title, _SHORT)}</b>{cause}"
     line = f"{_code(hint.file)}: {_code(hint.line)}"
-    return _item(f"{said}<br>{line}<br>{_prose(hint.advice, _SHORT)}")
+    return _item(f"{shown}<br>{line}<br>{_prose(hint.advice, _SHORT)}")
 
 
 def _failed(test: TestRow) -> str:
@@ -114,9 +116,9 @@ def _traceback(failure: FailureText) -> str:
 
 
 def _flaky(test: TestRow) -> str:
-    said = f": {_html(first.message, _SHORT)}" if (first := next(iter(test.failures), None)) else ""
+    shown = f": {_html(first.message, _SHORT)}" if (first := next(iter(test.failures), None)) else ""
     tries = "try" if test.reruns == 1 else "tries"
-    return _item(f"{_code(_id(test))}{_catalogue(test)} passed after {test.reruns} failed {tries}{said}")
+    return _item(f"{_code(_id(test))}{_catalogue(test)} passed after {test.reruns} failed {tries}{shown}")
 
 
 def _timeline(run: RunDetail) -> str:
@@ -167,7 +169,7 @@ def _code(text: str) -> str:
 
 
 def _html(text: str, most: int) -> str:
-    """Text within a block of HTML, calling nobody and nothing (`@name`, `#12`); within `<code>` nothing is called anyway."""
+    """Text within a block of HTML without mentions (`@name`, `#12`); within `<code>` there are none anyway."""
     return _CALLS.sub("\\1&#8203;", _line(text, most))
 
 

@@ -1,7 +1,7 @@
 """One JUnit or CTRF report of a whole run: of all shards and attempts, each test once.
 
-A test that ran in several attempts counts as it ended in the last of them; if it had failed before and passed then, it is flaky.
-Written from the shards' events by the same code as each shard's own reports.
+A test that ran in several attempts counts as it ended in the last of them; if it had failed before and passed then, it
+is flaky. Written from the shards' events by the same code as each shard's own reports.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def cases(parts: Iterable[Part]) -> Iterator[Case]:
 
 
 def diagnosis(report: Report, *, bad: bool) -> Case | None:
-    """What went wrong with the run itself, as a test; None if the tests say it (`bad`: some are) or nothing went wrong."""
+    """What went wrong with the run itself, as a test; None if tests show it (`bad`: some do) or nothing did."""
     run = report.run
     if run.verdict in (None, "Passed") or (run.verdict == "Failed" and bad):
         return None
-    said = f"{run.reason}: {run.message}" if run.reason else run.message or run.verdict
+    cause = f"{run.reason}: {run.message}" if run.reason else run.message or run.verdict
     evidence = [f"{hint.file}: {hint.line}\n  {hint.title}; {hint.advice}" for hint in report.hints]
-    failure = Failure("run", said, "\n".join([said, *evidence]))
+    failure = Failure("run", cause, "\n".join([cause, *evidence]))
     return Case(f"seatrial::{run.verdict}", None, "error", failures=[failure])
 
 
@@ -119,7 +119,7 @@ def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tup
     return last, failed
 
 
-def of_events(pieces: Iterable[bytes]) -> Iterator[Case]:
+def of_events(chunks: Iterable[bytes]) -> Iterator[Case]:
     """The tests that a shard's events.jsonl tells of, in the order in which they ended; at last those that never did.
 
     As the shard's own reports have them: what is written after the session's end counts for nothing.
@@ -127,8 +127,8 @@ def of_events(pieces: Iterable[bytes]) -> Iterator[Case]:
     lines, assembly = Lines(), Assembly(_HELD)
 
     def events() -> Iterator[Event]:
-        for piece in pieces:
-            yield from lines.feed(piece)
+        for chunk in chunks:
+            yield from lines.feed(chunk)
         yield from lines.end()
 
     for event in events():

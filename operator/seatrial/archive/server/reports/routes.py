@@ -24,7 +24,7 @@ from seatrial.archive.server.files import HEADERS
 from seatrial.archive.server.reports import gather, markdown, merge
 
 _AT_ONCE = 2  # merging keeps a processor busy
-_PIECE = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 
 Number = Annotated[
     int | None, Query(ge=0, lt=2**31, description="Only this attempt, as if it were the whole run; else all of them.")
@@ -68,8 +68,8 @@ async def coverage_xml(uid: ReadableRun, request: Request, attempt: Number = Non
     """Coverage in Cobertura's format: the lines that ran in any shard of one attempt, the last one if none is given."""
     archive: Archive = request.app.state.archive
     async with _merging:
-        pieces = await asyncio.to_thread(_coverage, archive, uid, attempt)
-    return StreamingResponse(pieces, headers=HEADERS, media_type="application/xml")
+        stream = await asyncio.to_thread(_coverage, archive, uid, attempt)
+    return StreamingResponse(stream, headers=HEADERS, media_type="application/xml")
 
 
 def _coverage(archive: Archive, uid: str, attempt: int | None) -> Iterator[bytes]:
@@ -103,11 +103,11 @@ async def _merged(uid: str, request: Request, form: merge.Form, media_type: str,
     async with _merging:
         file, size = await asyncio.to_thread(_written, archive, uid, form, attempt)
     headers = {**HEADERS, "Content-Length": str(size)}
-    return StreamingResponse(_pieces(file), headers=headers, media_type=media_type)
+    return StreamingResponse(_chunks(file), headers=headers, media_type=media_type)
 
 
 def _written(archive: Archive, uid: str, form: merge.Form, attempt: int | None) -> tuple[BinaryIO, int]:
-    """The merged report as an open file without a name. It is not held in memory, and a crash leaves it where the next start tidies."""
+    """The merged report as an open file without a name: not in memory, and nothing stays after a crash."""
     path = Path(archive.settings.folder) / "incoming" / secrets.token_hex(16)
     try:
         merge.write(path, form, _read(archive, uid, attempt), gather.parts(archive.store, uid, attempt))
@@ -119,7 +119,7 @@ def _written(archive: Archive, uid: str, form: merge.Form, attempt: int | None) 
     return file, os.fstat(file.fileno()).st_size
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
     with file:
-        while piece := file.read(_PIECE):
-            yield piece
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

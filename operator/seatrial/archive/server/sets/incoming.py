@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seatrial.archive.model.errors import TooLargeError
-from seatrial.archive.server.storage.folder import full_volume_said
+from seatrial.archive.server.storage.folder import full_volume_reported
 
 
 class Incoming:
@@ -33,7 +33,7 @@ class Incoming:
                 "make it smaller, or raise SEATRIAL_ARCHIVE_MAX_FILE",
             )
         self._hash.update(data)
-        with full_volume_said():
+        with full_volume_reported():
             if self._file is None:
                 self._file = self.path.open("xb", buffering=0)
             view = memoryview(data)
@@ -44,7 +44,7 @@ class Incoming:
         """Takes the last bytes and returns the SHA-256 (hex) of all."""
         self.write(rest)
         assert self._file is not None
-        with full_volume_said():
+        with full_volume_reported():
             self._file.close()
         return self._hash.hexdigest()
 

@@ -1,8 +1,9 @@
 """Results and evidence: write-once, digests checked, a set whole or not there, wherever the bytes lie.
 
-A set is complete when its manifest is there: it is written last, after every file that it names was found with the digest that it
-names, and from then on nothing of the set changes. Bytes arrive in `incoming/` of a local folder and go to the storage once all are
-there and have the digest that was announced, so a crash leaves nothing but passing files, which the next start removes.
+A set is complete when its manifest is there: it is written last, after every file that it names was found with the
+digest that it names, and from then on nothing of the set changes. Bytes arrive in `incoming/` of a local folder and go
+to the storage once all are there and have the digest that was announced, so a crash leaves nothing but passing files,
+which the next start removes.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ from seatrial.archive.server.storage import Entry, Storage
 from seatrial.archive.server.threads import in_pool, in_thread
 from seatrial_protocol.manifest import Manifest
 
-# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of thread hops.
+# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of
+# thread hops.
 _BATCH_BYTES = 128 * 1024
-# Files on their way to the storage at once: bounds memory, each may be held whole, and what a slow bucket can take of other work.
+# Files on their way to the storage at once: bounds memory, each may be held whole, and what a slow bucket can take of
+# other work.
 _TRANSFERS = 4
 _PROBLEMS_NAMED = 20
 
@@ -303,7 +306,7 @@ class Store:
         return usage.free, usage.total
 
     def usage(self, uid: str) -> tuple[int, float]:
-        """What all files of a run take, in bytes, and when the last of them came, in unix seconds; 0 and 0 without files."""
+        """Bytes of all files of a run, and the last one's time in unix seconds; 0 and 0 without files."""
         size, newest = 0, 0.0
         for entry in self._storage.entries(f"runs/{check_uid(uid)}"):
             size, newest = size + entry.size, max(newest, entry.modified)

@@ -1,6 +1,7 @@
 """Where the archive's bytes lie: a folder on a volume (`folder`), or a bucket of S3, GCS or Azure (`bucket`).
 
-Names are relative paths with `/` between their parts. What is stored under a name never changes; it can only be removed.
+Names are relative paths with `/` between their parts. What is stored under a name never changes; it can only be
+removed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Entry:
 
 
 class Storage(Protocol):
-    """Keeps files. Every method blocks, may be called by many threads at once, and raises UnavailableError when a bucket doesn't answer."""
+    """Keeps files. Methods block, are thread-safe, and raise UnavailableError when a bucket doesn't answer."""
 
     def open(self) -> int:
         """Makes ready, removes what a crash left half-way, and returns how many such files there were.
@@ -33,13 +34,15 @@ class Storage(Protocol):
         ...
 
     def add(self, name: str, source: Path) -> str | None:
-        """Stores the local file's bytes under this name, lasting and whole or not at all; `source` may be gone afterwards.
+        """Stores the local file's bytes under this name, lasting and whole or not at all; `source` may be gone
+        afterwards.
 
         Returns:
             Their version; None if the name is taken: what lies there stays. Of many at once one succeeds.
 
         Raises:
-            FileExistsError, IsADirectoryError, NotADirectoryError: the name, or a part of it, is a folder's or a file's.
+            FileExistsError, IsADirectoryError, NotADirectoryError: the name, or a part of it, is a folder's or a
+            file's.
             InvalidError: the name is too long for a bucket.
             VolumeFullError: no space is left.
         """

@@ -22,8 +22,9 @@ from seatrial.archive.server.storage import Entry
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-# Up to this size a file is held whole and created in one request. A larger one is uploaded in parts under a passing name and copied to
-# its own, because no bucket lets a multipart upload through obstore be create-only, but all of them a copy.
+# Up to this size a file is held whole and created in one request. A larger one is uploaded in parts under a passing
+# name and copied to its own, because no bucket lets a multipart upload through obstore be create-only, but all of them
+# a copy.
 _WHOLE_BYTES = 8 * 1024 * 1024
 _PART_BYTES = 8 * 1024 * 1024
 _READ_BYTES = 4 * 1024 * 1024
@@ -31,7 +32,7 @@ _LISTED_AT_ONCE = 1_000
 _MAX_NAME_BYTES = 1_024  # of S3 and GCS, with the bucket's prefix
 _INCOMING = "incoming"
 _SCHEMES = ("s3", "gs", "az")
-_SAID = re.compile(r"<Code>(.*?)</Code>.*?<Message>\s*(\S.*?)</Message>", re.DOTALL)
+_MESSAGE = re.compile(r"<Code>(.*?)</Code>.*?<Message>\s*(\S.*?)</Message>", re.DOTALL)
 
 _CLIENT: ClientConfig = {
     "allow_http": True,  # only where the endpoint's address says http
@@ -51,7 +52,8 @@ class Bucket:
 
     @classmethod
     def at(cls, url: str) -> Bucket:
-        """The bucket with this address; endpoint and credentials come from the environment (AWS_..., GOOGLE_..., AZURE_...).
+        """The bucket with this address; endpoint and credentials come from the environment (AWS_..., GOOGLE_...,
+        AZURE_...).
 
         Raises:
             ValueError: it can't be an address of a bucket.
@@ -79,7 +81,7 @@ class Bucket:
         """See Storage."""
         if self._prefix_bytes + 1 + len(name.encode()) > _MAX_NAME_BYTES:
             raise InvalidError(f"{name[:100]}... is too long a name for the bucket", "shorten the path of the file")
-        with self._said():
+        with self._named_errors():
             try:
                 if source.stat().st_size <= _WHOLE_BYTES:
                     # As bytes, because obstore takes three times the memory to read a file by itself.
@@ -111,7 +113,7 @@ class Bucket:
 
     def find(self, name: str) -> Entry | None:
         """See Storage."""
-        with self._said():
+        with self._named_errors():
             try:
                 return _entry(obstore.head(self._store, name))
             except FileNotFoundError:
@@ -121,26 +123,26 @@ class Bucket:
         """See Storage."""
         while start < end:
             stop = min(start + _READ_BYTES, end)
-            with self._said():
+            with self._named_errors():
                 piece = bytes(obstore.get_range(self._store, name, start=start, end=stop))
             start = stop
             yield piece
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """See Storage."""
-        with self._said():
+        with self._named_errors():
             for some in obstore.list(self._store, prefix, chunk_size=_LISTED_AT_ONCE):
                 yield from map(_entry, some)
 
     def folders(self, prefix: str) -> list[str]:
         """See Storage."""
-        with self._said():
+        with self._named_errors():
             found = obstore.list_with_delimiter(self._store, prefix)
         return [folder.rstrip("/").rpartition("/")[2] for folder in found["common_prefixes"]]
 
     def remove(self, names: Sequence[str]) -> None:
         """See Storage."""
-        with self._said():
+        with self._named_errors():
             try:
                 obstore.delete(self._store, names)
             except FileNotFoundError:  # some buckets say so, and then others may be left
@@ -149,7 +151,7 @@ class Bucket:
                         obstore.delete(self._store, name)
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         """Turns what the bucket refuses into UnavailableError."""
         try:
             yield
@@ -161,7 +163,7 @@ class Bucket:
     def _unavailable(self, error: Exception) -> UnavailableError:
         return UnavailableError(
             f"the bucket {self._url} can't be used: {_cause(error)}",
-            "check its address, that the archive can reach it, and that the archive's credentials may list, get, put and delete",
+            "check its address, that the archive can reach it, and that its credentials may list, get, put and delete",
         )
 
 
@@ -171,12 +173,12 @@ def _entry(meta: obstore.ObjectMeta) -> Entry:
 
 
 def _version(e_tag: str | None, version: str | None) -> str:
-    """The same from an upload, a look and a listing: Azure lists its ETags without quotes, and no bucket lists versions."""
+    """The same from upload, head and list: Azure lists its ETags without quotes, and no bucket lists versions."""
     return e_tag.strip('"') if e_tag else str(version)
 
 
 def _cause(error: Exception) -> str:
     """What the bucket said, in one line and without all that obstore tells around it."""
-    if said := _SAID.search(str(error)):
-        return f"{said[1]}: {said[2].splitlines()[0]}"
+    if matched := _MESSAGE.search(str(error)):
+        return f"{matched[1]}: {matched[2].splitlines()[0]}"
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

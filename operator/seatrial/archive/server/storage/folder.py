@@ -35,7 +35,7 @@ class Folder:
     def add(self, name: str, source: Path) -> str | None:
         """See Storage."""
         target = self._root / name
-        with full_volume_said():
+        with full_volume_reported():
             _sync(source)
             with self._locks[hash(name) % _LOCKS]:
                 if target.is_file():
@@ -112,7 +112,7 @@ class Folder:
 
 
 @contextmanager
-def full_volume_said() -> Iterator[None]:
+def full_volume_reported() -> Iterator[None]:
     """Turns the operating system's ways to say that no space is left into VolumeFullError."""
     try:
         yield

@@ -1,4 +1,6 @@
-"""Which namespace a run was in, by uid; which shard a container belongs to; and a better name for when a run changed last."""
+"""Which namespace a run was in, by uid; which shard a container belongs to; and a better name for when a run changed
+last.
+"""
 
 from __future__ import annotations
 
