@@ -1,4 +1,4 @@
-"""TerminationMessage messages: what the launcher and the collector leave for the operator when they end.
+"""Termination messages: what the launcher and the collector leave for the operator when they end.
 
 ``{"code": "gates-timed-out", "message": "not ready after 300s: ..."}``: decisions are made by the code, the message is
 for people.
