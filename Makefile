@@ -11,7 +11,7 @@ IN_CLUSTER := eval "$$($(CLUSTER) env)";
 
 .PHONY: help demo test check unit e2e fuzz fuzz-launcher cluster cluster-down images install uninstall generate lock bench fmt
 
-help: ## what there is
+help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .venv: requirements-dev.lock
@@ -21,19 +21,19 @@ help: ## what there is
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch .venv
 
-demo: install ## cluster if there is none, images, chart, then the quickstart run with its verdict
+demo: install ## create a cluster unless one exists, build images, install the chart, run the quickstart
 	@$(IN_CLUSTER)
 	echo "== the quickstart: examples/quickstart/quickstart.yaml"
 	.venv/bin/seatrial run examples/quickstart/quickstart.yaml --replace --wait
 
-cluster: .venv ## a kind cluster (or SEATRIAL_CLUSTER=current), ready to use
+cluster: .venv ## create a kind cluster (or use the current one: SEATRIAL_CLUSTER=current)
 	@$(CLUSTER) up
 
-cluster-down: ## remove every trace of the cluster; caches stay
+cluster-down: ## delete the cluster; caches stay
 	@$(CLUSTER) down
 
 # Both take minutes the first time, so they go on at the same time.
-images: .venv ## a cluster if there is none; build what has changed and load it
+images: .venv ## build what changed and load it into the cluster
 	@echo "== cluster and images"
 	$(CLUSTER) packages
 	archives=$$(mktemp)
@@ -45,7 +45,7 @@ images: .venv ## a cluster if there is none; build what has changed and load it
 
 # The tag stays the same while one works on the code: the pods are replaced when the image's contents have changed.
 # The definition of the resource may be there from an installation before it belonged to the release.
-install: images ## the chart, from this checkout
+install: images ## install the chart from this checkout
 	@$(IN_CLUSTER)
 	echo "== chart"
 	build=$$(basename "$$(tests/cluster/images/build operator 2>/dev/null)" .tar)
@@ -60,7 +60,7 @@ uninstall: ## remove the chart; the CRDs stay
 test: ## everything: linters, types, generated files, unit, API and end-to-end tests; what fails keeps nothing from running
 	@$(MAKE) --no-print-directory --keep-going check unit e2e
 
-check: .venv ## linters, types, import rules, generated files
+check: .venv ## run linters, types, import rules, generated files
 	@echo "== ruff, mypy, import rules, generated files, shell scripts"
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -70,7 +70,7 @@ check: .venv ## linters, types, import rules, generated files
 	$(PY) -m seatrial.metrics --check
 	.venv/bin/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)')
 
-unit: .venv ## unit and API tests, without a cluster
+unit: .venv ## run unit and API tests, without a cluster
 	@echo "== unit and API tests"
 	helm=$$($(CLUSTER) program helm)
 	export PATH="$$(dirname "$$helm"):$$PATH"
@@ -80,7 +80,7 @@ unit: .venv ## unit and API tests, without a cluster
 	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -m "not cluster and not apiserver" -n 2
 
 FUZZ_TIME := 60s
-fuzz-launcher: ## the launcher's parsers with made-up input; FUZZ_TIME=60s for each
+fuzz-launcher: ## fuzz the launcher's parsers; FUZZ_TIME=60s for each
 	@cd runner/launch
 	for target in $$(grep -oh '^func Fuzz[A-Za-z]*' *_test.go | cut -c6-); do
 	  found=$$($(GO) test -trimpath -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) . 2>&1) || { echo "$$found"; exit 1; }
@@ -103,20 +103,20 @@ e2e: install ## end-to-end tests on the real cluster; a group that fails keeps n
 	for each in "$${failed[@]}"; do echo "FAILED: $$each"; done
 	[ $${#failed[@]} = 0 ]
 
-fuzz: .venv fuzz-launcher ## thousands of specs that the schema accepts, others each time (SEATRIAL_FUZZ: how many)
+fuzz: .venv fuzz-launcher ## try thousands of random specs that the schema accepts (SEATRIAL_FUZZ: how many)
 	@export SEATRIAL_FUZZ=$${SEATRIAL_FUZZ:-2000} SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode)
 	$(PY) -m pytest tests/unit/specs tests/api/test_specs.py --hypothesis-show-statistics
 
-generate: .venv ## write the generated files again
+generate: .venv ## write the generated files
 	$(PY) -m seatrial.generate
 	$(PY) -m seatrial.metrics
 
-lock: .venv ## write the lock files again from pyproject.toml
+lock: .venv ## write the lock files from pyproject.toml
 	lock="$(PY) -m uv pip compile -q pyproject.toml --generate-hashes --no-annotate --no-header --python-version 3.11 --universal"
 	$$lock -o requirements.lock
 	$$lock --group dev -o requirements-dev.lock
 
-bench: install ## the figures of DESIGN: plugin, floor, script, run; writes bench/results.json
+bench: install ## measure plugin, floor, script and run; writes bench/results.json
 	@$(IN_CLUSTER)
 	$(PY) -m bench
 	$(PY) -m bench.plugin

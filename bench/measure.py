@@ -138,8 +138,6 @@ class Bench:
     def __init__(self, cluster: Cluster, counters: Counters) -> None:
         self._cluster, self._counters = cluster, counters
 
-    # --- before and after --------------------------------------------------------------------------------------------
-
     async def prepare(self) -> None:
         """The tenant's namespace with the tests of the job."""
         await self.clean()
@@ -162,8 +160,6 @@ class Bench:
             and not ((body.get("status") or {}).get("timeline") or {}).get("cleanedUp")
             for body in await self._cluster.list(RUN)
         )
-
-    # --- measurements ------------------------------------------------------------------------------------------------
 
     async def floor(self) -> Floor:
         """The same pods by hand."""

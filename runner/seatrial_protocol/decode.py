@@ -62,9 +62,6 @@ class _WrongError(Exception):
         return _WrongError(self.problem, name + joined)
 
 
-# Text to JSON values
-
-
 def load(data: Union[bytes, str], document: str, bounds: Bounds) -> Any:
     """The JSON value in this text; invalid UTF-8 is read as U+FFFD. Time and memory are linear in the size.
 
@@ -125,8 +122,6 @@ def dump(value: object) -> bytes:
     """Compact JSON in UTF-8; what UTF-8 can't hold (lone surrogates) becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
-
-# JSON values to fields
 
 _REQUIRED: Any = dataclasses.MISSING
 
@@ -346,9 +341,6 @@ def _each(value: Any, count: int, read: Callable[[Any], T]) -> list[T]:
         except _WrongError as error:
             raise error.inside(f"[{index}]") from None
     return found
-
-
-# Contracts
 
 
 class Contract:

@@ -111,9 +111,6 @@ async def test_the_other_accounts_may_do_what_their_roles_say(apiserver: Any, ad
         assert await allowed(cluster, "default") == expected | EVERYBODY
 
 
-# Policies
-
-
 @pytest.mark.parametrize(
     ("labels", "part"),
     [

@@ -28,8 +28,6 @@ ARCHIVE = "seatrial-archive"
 LONG = {"test_it.py": "import time\n\ndef test_long():\n    time.sleep(3600)\n"}
 
 
-# --- the operator is killed ------------------------------------------------------------------------------------------
-
 KILL = """
 import os, signal, sys
 def is_operator(pid):
@@ -174,8 +172,6 @@ async def test_a_run_deleted_while_there_is_no_operator(bench: Bench) -> None:
         await scale(bench.cluster, OPERATOR, 1)
     await bench.gone(30)
 
-
-# --- the archive is away ---------------------------------------------------------------------------------------------
 
 UNTIL_IT_IS_AWAY = f"""
 import socket, time

@@ -103,9 +103,6 @@ def test_all_works_behind_the_prefix_of_a_proxy(open_page: Open, site: Site) -> 
     assert page.url.startswith(f"{site.proxy}/runs/")
 
 
-# Nothing hostile runs
-
-
 @pytest.mark.parametrize(
     "address",
     ["/", HOSTILE, f"{HOSTILE}/tests", f"{HOSTILE}/logs", f"{HOSTILE}/files/1/evidence/logs/orders.log",
@@ -141,9 +138,6 @@ def test_stored_files_are_downloaded_or_run_nothing(open_page: Open, complaints:
     page.evaluate(LOADS_SCRIPT, next(address for address in stored if address.endswith("evil.js")))
     assert page.evaluate("typeof window.pwned") == "undefined"
     assert "Refused to execute script" in complaints.pop()
-
-
-# They keep up
 
 
 def test_a_new_run_appears_in_the_list(open_page: Open, site: Site) -> None:

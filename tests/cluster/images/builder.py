@@ -68,9 +68,6 @@ def say(name: str, text: str) -> None:
     print(f"[{time.monotonic() - STARTED:6.1f}s] {name:<17}{text}", file=sys.stderr, flush=True)
 
 
-# --- what there is to build: pure ---
-
-
 @dataclass(frozen=True)
 class Image:
     """One line of images.toml, with the hash of all that it is made of."""
@@ -143,9 +140,6 @@ def read_table(root: Path, table: Path, names: list[str]) -> list[Image]:
         return Image(name, image, dockerfile, context, entry.get("shares", name), key, parent)
 
     return [read(name) for name in names or entries]
-
-
-# --- what builds ---
 
 
 def run(command: list[str], log: Path, **options: object) -> None:
@@ -372,9 +366,6 @@ def make_golang(context: Path, log: Path) -> None:
         f"FROM {DEBIAN}\nADD go.tar /usr/local/go/\n"
         "ENV GOPATH=/go PATH=/go/bin:/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin\nWORKDIR /go\n"
     )
-
-
-# --- doing it ---
 
 
 def build(engine: Engine, image: Image, args: dict[str, str], fresh: bool, no_cache: bool) -> None:

@@ -119,9 +119,6 @@ def start(engine: str, tmp_path: Path) -> Iterator[Callable[..., Container]]:
         subprocess.run([engine, "rm", "--force", "--volumes", container_id], check=True, stdout=subprocess.DEVNULL)
 
 
-# --- every image ---
-
-
 @pytest.mark.parametrize("name", IMAGES)
 def test_says_what_it_is_and_is_not_root(engine: str, name: str) -> None:
     inspected = subprocess.run(
@@ -137,9 +134,6 @@ def test_says_what_it_is_and_is_not_root(engine: str, name: str) -> None:
     assert len(labels["org.opencontainers.image.revision"]) == 40
     settings = [entry.partition("=")[0] for entry in config["Env"]]
     assert not {"PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE", "GOPROXY", "GOCACHE", "GOMODCACHE"} & set(settings)
-
-
-# --- postgres ---
 
 
 @pytest.fixture
@@ -310,9 +304,6 @@ def test_postgres_stops_in_order_and_refuses_used_data(start_postgres: Callable[
     assert "restarted" in postgres.log
 
 
-# --- the other services ---
-
-
 def test_minio_has_its_buckets_from_the_start(start: Callable[..., Container]) -> None:
     env = {"MINIO_ROOT_USER": "seatrial", "MINIO_ROOT_PASSWORD": "right-password"}
     minio = start("minio", volumes=("/data", "/tmp"), MINIO_BUCKETS="artifacts second.bucket", **env)
@@ -395,9 +386,6 @@ def test_redis_needs_a_password(start: Callable[..., Container]) -> None:
     redis = start("redis")
     assert redis.ended() == 64
     assert "REDIS_PASSWORD is not set" in redis.log
-
-
-# --- what runs tests, and ourselves ---
 
 
 @pytest.mark.parametrize("python", ["python", "python3"])

@@ -64,8 +64,6 @@ kind_config() {
     /^networking:/ && port {print "  apiServerPort: " port}' kind-config.yaml
 }
 
-# --- published ---
-
 published_kind() { KUBECONFIG=$(kubeconfig_file) kind "$@"; }
 
 published_up() { # NODES
@@ -91,8 +89,6 @@ published_exec() { "$@"; }
 published_load() { kind load image-archive "$1" --name "$CLUSTER_NAME"; }
 
 published_has_nodes() { kind get nodes --name "$CLUSTER_NAME" 2>/dev/null | grep -q .; }
-
-# --- built ---
 
 API_PORT_INSIDE=6443
 

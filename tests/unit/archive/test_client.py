@@ -59,9 +59,6 @@ async def test_a_manifest_of_another_run_is_noticed(server: Server) -> None:
             await client.result("a", 1, 0)
 
 
-# Downloads
-
-
 async def test_files_are_brought_under_their_own_names(server: Server, tmp_path: Path) -> None:
     files = {
         "artifacts/50% of é (1)?#.bin": os.urandom(3_000_000),
@@ -97,9 +94,6 @@ async def test_no_name_leads_out_of_the_folder(server: Server, tmp_path: Path, p
     async with server.client() as client:
         with pytest.raises(ArchiveCorruptError):
             await client.download(UID, 1, 0, ManifestFile(path=path, size=0, sha256="a" * 64), tmp_path / "out")
-
-
-# The feed
 
 
 async def next_of(feed: Any, kind: type) -> Any:
@@ -252,9 +246,6 @@ async def test_pings_keep_a_quiet_stream_open(serve: Serve) -> None:
             await anext(live)
             await shard.whole()
             assert (await anext(live)).name == "result"
-
-
-# Through the API server, and what may be in the way
 
 
 async def test_a_base_url_with_a_path_and_headers_of_its_own(server: Server, tmp_path: Path) -> None:

@@ -47,9 +47,6 @@ def end(name: str, outcome: str = "passed") -> dict[str, Any]:
     return {"event": "end", "id": name, "outcome": outcome}
 
 
-# What is kept
-
-
 async def test_people_see_each_event_in_order_and_then_the_result() -> None:
     hub = Hub(Limits())
     take(hub, SHARD, [{"event": "session"}, {"event": "start", "id": "a"}, end("a")])
@@ -139,9 +136,6 @@ def test_many_fields_are_bounded_too() -> None:
     assert len(json.dumps(slim({f"{n:05}": "x" * 100 for n in range(5_000)}))) < 80_000
 
 
-# The end of a run
-
-
 async def test_a_run_is_over_when_each_shard_that_was_heard_of_has_its_result() -> None:
     hub = Hub(Limits())
     shards = [SetKey(UID, 1, n) for n in range(2)]
@@ -190,9 +184,6 @@ async def test_a_result_from_before_a_restart_is_told_once() -> None:
         assert events == ["result"]
 
 
-# Those who don't keep up
-
-
 @pytest.mark.parametrize("limits", [Limits(queue=10), Limits(feed_bytes=1_000)])
 async def test_a_slow_listener_is_dropped_and_holds_nobody_up(limits: Limits, caplog: pytest.LogCaptureFixture) -> None:
     hub = Hub(limits)
@@ -226,9 +217,6 @@ async def test_a_message_that_is_larger_than_the_queue_reaches_a_listener_that_r
     async with feed_of(hub) as received:
         hub.result(result())
         assert (await received())["type"] == "result"
-
-
-# The operator's feed
 
 
 @asynccontextmanager
@@ -307,9 +295,6 @@ async def test_after_its_result_nothing_more_of_a_shard_is_taken() -> None:
         take(hub, SHARD, [{"event": "open"}, end("a")])
         assert [(await received())["type"] for _ in range(2)] == ["result", "ping"]
     assert [event["event"] for event in await sent(hub)] == ["result"]
-
-
-# Over HTTP
 
 
 async def test_the_feed_is_for_the_operator_alone(server: Server) -> None:

@@ -90,9 +90,6 @@ async def test_a_file_called_manifest_is_a_file(server: Server) -> None:
     assert (await server.read.get(f"{shard.path}/manifest")).json()["schema"] == 1
 
 
-# Evidence
-
-
 async def test_evidence_is_a_set_of_its_attempt(server: Server) -> None:
     evidence = server.evidence()
     files = evidence.vital | {"logs/orders.log": b"2026-01-01T00:00:00Z started\n"}
@@ -117,9 +114,6 @@ async def test_evidence_without_the_record_of_its_run_is_refused(server: Server)
     await evidence.put("run.json", foreign)
     answer = await evidence.seal(manifest({"run.json": foreign}))
     assert (answer.status_code, "run.json says" in answer.json()["error"]) == (400, True)
-
-
-# Damage
 
 
 async def test_bytes_that_were_not_announced_are_not_kept(server: Server) -> None:
@@ -172,9 +166,6 @@ async def test_a_damaged_manifest_is_refused_when_its_digest_was_announced(serve
     for announced, status in ((sha256(b"other"), 422), (sha256(body), 201)):
         headers = shard.authorization | {"Content-SHA256": announced}
         assert (await server.upload.put(f"{shard.path}/manifest", content=body, headers=headers)).status_code == status
-
-
-# At once
 
 
 async def test_of_many_that_send_the_same_file_at_once_one_stores_it(server: Server) -> None:

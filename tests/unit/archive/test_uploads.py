@@ -35,9 +35,6 @@ async def test_a_digest_must_be_announced(server: Server, digest: str | None) ->
     assert (answer.status_code, "Content-SHA256" in answer.json()["error"]) == (400, True)
 
 
-# Who may
-
-
 @pytest.mark.parametrize(
     ("header", "status"),
     [
@@ -141,9 +138,6 @@ async def test_no_uid_leads_out_of_the_folder(server: Server, path: str) -> None
     )
     assert status in (400, 403, 404)
     assert not (server.folder / "runs").exists()
-
-
-# Too much
 
 
 async def endless(count: int) -> AsyncIterator[bytes]:

@@ -120,9 +120,6 @@ def test_no_two_panels_lie_over_each_other() -> None:
             assert taken.setdefault(cell, panel["title"]) == panel["title"]
 
 
-# --- in the chart ----------------------------------------------------------------------------------------------------
-
-
 def test_neither_is_there_unless_wanted(render: Render) -> None:
     objects = render()
     assert not objects.has("PrometheusRule", "seatrial")

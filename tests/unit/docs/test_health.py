@@ -67,7 +67,7 @@ def wait(run: Object, status: str) -> bool:
 
 def recorded(path: Path) -> tuple[IntegrationRun, IntegrationRunStatus]:
     found = json.loads(path.read_text())
-    verdict_at = parse_time(found["told"]["timeline"]["verdict"])
+    verdict_at = parse_time(found["observed"]["timeline"]["verdict"])
     assert verdict_at is not None
     run = run_of(found)
     return run, plan(run, seen(found), verdict_at).status

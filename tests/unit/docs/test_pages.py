@@ -62,7 +62,7 @@ def sections() -> Iterator[tuple[str, str]]:
 def test_every_reason_is_explained(reason: Reason) -> None:
     found = [body for name, body in sections() if name == reason]
     assert len(found) == 1
-    for part in ("**Means**", "**Told by**", "**Do**"):
+    for part in ("**Means**", "**Detected by**", "**Do**"):
         assert part in found[0]
 
 

@@ -250,9 +250,6 @@ def test_live_events_are_told_before_the_result(pod: Pod, archive: FakeArchive) 
     assert [event["event"] for event in archive.live][-1] == "finish"
 
 
-# Ends that are no good ones
-
-
 def test_a_run_that_died_keeps_its_tests_and_the_running_one(pod: Pod, archive: FakeArchive) -> None:
     pod.append("events.jsonl", [session(), collected(3), *whole("t.py::test_a"), start("t.py::test_b")])
     pod.append("events.jsonl", b'{"t": 103, "event": "phase", "id": "t.py::te')  # killed while it wrote
@@ -360,9 +357,6 @@ def test_a_test_that_deletes_the_results_does_not_hide_what_was_seen(pod: Pod, a
     assert archive.summary["outcome"] == "died"
 
 
-# The archive makes trouble
-
-
 def failing(times: int, status: int, *paths: str) -> Callable[[str, str], int | None]:
     """Answers with this status so many times for each of these paths."""
     left = dict.fromkeys(paths, times)
@@ -453,9 +447,6 @@ def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monke
     assert archive.live[kept]["count"] >= 1000 - kept
 
 
-# Sizes
-
-
 def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
     tests, newer = 12_500, lines([{"t": 101.0, "event": "newer"}]) * 6
     with (tmp_path / "events.jsonl").open("wb") as file:
@@ -516,9 +507,6 @@ def test_large_output_arrives_whole_and_only_its_end_is_kept(pod: Pod, archive: 
 )  # fmt: skip
 def test_live_form(event: Event, sent: Event | None) -> None:
     assert live_form(parse_event(event)) == sent
-
-
-# As a process
 
 
 def run_as_process(pod: Pod) -> subprocess.Popen[bytes]:

@@ -273,8 +273,6 @@ class ArchiveClient:
                     raise
             await backoff.wait()
 
-    # Requests
-
     async def _bytes(self, url: str) -> bytes:
         with unavailable():
             response = await self._client.get(url)

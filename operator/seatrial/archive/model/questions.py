@@ -10,9 +10,6 @@ from pydantic.dataclasses import dataclass
 TestOrder = Literal["bad-first", "duration", "id"]
 
 
-# Questions
-
-
 @dataclass(frozen=True)
 class RunFilter:
     """Which runs; all that is given must hold."""

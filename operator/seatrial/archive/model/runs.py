@@ -10,8 +10,6 @@ from pydantic.dataclasses import dataclass
 
 from seatrial.archive.model.json import CONFIG
 
-# Runs
-
 
 @dataclass(frozen=True, config=CONFIG)
 class Counts:

@@ -10,8 +10,6 @@ from pydantic.dataclasses import dataclass
 from seatrial.archive.model.json import CONFIG
 from seatrial_protocol.events import BAD_OUTCOMES
 
-# Tests
-
 
 @dataclass(frozen=True, config=CONFIG)
 class FailureText:

@@ -7,8 +7,6 @@ import logging
 import sys
 import time
 
-# Logs
-
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

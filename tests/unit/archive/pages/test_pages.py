@@ -227,9 +227,6 @@ async def test_a_long_list_has_pages(tmp_path):
     assert seen == [f"pr-{1200 + n}" for n in range(120)]
 
 
-# One run
-
-
 async def test_the_cause_comes_first(browser):
     text = await shown(browser, PAGES["failed"])
     order = ["Failed pr-1223", "2 failed, 39 passed, 1 skipped; first", "What the evidence says",
@@ -339,9 +336,6 @@ async def test_coverage_and_the_notes_of_the_runner(browser, tmp_path):
     assert "summary.json" in read  # not crowded out by the many files of HTML
 
 
-# Tests, logs, files
-
-
 @pytest.mark.parametrize(
     ("question", "count", "first"),
     [
@@ -420,9 +414,6 @@ async def test_flaky_tests_are_ranked(browser):
     assert "3 times" in text
 
 
-# Who may see what
-
-
 async def test_nobody_is_asked_to_sign_in_and_comes_back(app):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://archive/") as browser:
         answer = await browser.get(PAGES["tests"] + "?outcome=bad")
@@ -492,9 +483,6 @@ async def test_one_sees_ones_own_namespaces_alone(app):
         assert "No test is flaky in this time" in await shown(browser, PAGES["flaky"])
         assert "No test is flaky in this time" in await shown(browser, PAGES["flaky"] + "&namespace=team-orders")
         assert names_in((await browser.get("/?namespace=team-orders")).text) == []
-
-
-# Hostile texts
 
 
 @pytest.mark.parametrize(

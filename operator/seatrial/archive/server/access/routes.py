@@ -16,8 +16,6 @@ from seatrial.archive.model.keys import check_uid
 from seatrial.archive.server.access.readers import Access, Everything, Reader
 from seatrial.archive.server.errors import UnauthorizedError
 
-# For routes
-
 
 async def reader(request: Request) -> Reader:
     """Who makes this request; for FastAPI's Depends.

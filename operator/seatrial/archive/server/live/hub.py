@@ -73,8 +73,6 @@ class Hub:
             listener.close()
         self._feed.clear()
 
-    # Out
-
     async def feed(self) -> AsyncIterator[bytes]:
         """The operator's stream: NDJSON lines; the first says hello, the next how far the shards are that run now."""
         listener = Listener("feed", self._limits.queue, self._limits.feed_bytes)
@@ -126,8 +124,6 @@ class Hub:
         finally:
             run.listeners.discard(listener)
 
-    # For the metrics
-
     @property
     def feed_subscribers(self) -> int:
         """Open feeds."""
@@ -147,8 +143,6 @@ class Hub:
     def kept_runs(self) -> int:
         """Runs of which events are in memory."""
         return len(self._runs)
-
-    # Inside
 
     def _run(self, uid: str) -> LiveRun:
         run = self._runs.setdefault(uid, LiveRun())

@@ -88,8 +88,6 @@ class Store:
             self._lock_file.close()
             self._lock_file = None
 
-    # Writing
-
     async def put_file(self, key: SetKey, path: str, chunks: AsyncIterator[bytes], sha256: str) -> Stored:
         """Stores one file, or finds that the same bytes are stored already.
 
@@ -186,8 +184,6 @@ class Store:
                 f"{key} is not complete: {'; '.join(problems[:_PROBLEMS_NAMED])}{more}",
                 "upload these files, then the manifest again",
             )
-
-    # Reading
 
     def is_sealed(self, key: SetKey) -> bool:
         """Whether the set's manifest is stored."""
@@ -312,8 +308,6 @@ class Store:
             size, newest = size + entry.size, max(newest, entry.modified)
         return size, newest
 
-    # Removing
-
     def remove_some(self, uid: str, limit: int) -> int:
         """Removes at most about `limit` files of a run and returns how many it removed: none are left when that is 0.
 
@@ -323,8 +317,6 @@ class Store:
         names = manifests or [entry.name for entry in islice(self._storage.entries(f"runs/{uid}"), limit)]
         self._storage.remove(names)
         return len(names)
-
-    # Inside
 
     def _sealed_at(self, key: SetKey) -> float:
         entry = self._storage.find(manifest_path(key))
