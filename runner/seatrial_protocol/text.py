@@ -10,11 +10,17 @@ ANSI = re.compile(
     r"|\x1b[ -/]*[0-~]"  # two characters
 )
 """Escape sequences of terminals."""
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def plain(text: str) -> str:
     """The text without escape sequences of terminals."""
     return ANSI.sub("", text) if "\x1b" in text else text
+
+
+def without_colours(text: str) -> str:
+    """The text without colours; all else of it stays, so that a report can show it."""
+    return _COLOURS.sub("", text)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -1,22 +1,22 @@
-"""Moments as the API writes them (RFC 3339)."""
+"""Moments of the resource, some of which are missing; `seatrial_protocol.times` reads and writes them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from seatrial_protocol import times
+
 
 def parse_time(text: str | None) -> datetime | None:
-    """Reads an RFC 3339 time; None for None.
+    """Reads an RFC 3339 time; None for None or an empty text.
 
     Raises:
         ValueError: this is no time.
     """
-    return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+    return times.parse_time(text) if text else None
 
 
-def format_time(moment: datetime) -> str:
-    """Writes an RFC 3339 time in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+format_time = times.format_time
 
 
 def moment_of(seconds: object) -> datetime | None:

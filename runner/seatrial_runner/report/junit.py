@@ -18,12 +18,11 @@ from seatrial_protocol.events import BAD_OUTCOMES
 from seatrial_runner.report.cases import Case, Failure
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def legal(text: str) -> str:
     """The text without colours, and with each character that XML can't hold written as ``#x1B``."""
-    return _ILLEGAL.sub(lambda match: f"#x{ord(match.group()):02X}", _COLOURS.sub("", text))
+    return _ILLEGAL.sub(lambda match: f"#x{ord(match.group()):02X}", without_colours(text))
 
 
 def _text(text: str) -> str:

@@ -1,11 +1,9 @@
-"""What is told of a run, whatever it is written as. Pure; every text of tests and logs in it may be hostile."""
+"""The facts that every report of a run shows. Pure; every text of tests and logs in it may be hostile."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -16,10 +14,11 @@ from pydantic.dataclasses import dataclass
 from seatrial.archive.model.runs import PHASES, Attempt, RunDetail
 from seatrial.archive.model.tests import TestRow
 from seatrial_protocol.hints import Hint
+from seatrial_protocol.text import without_colours
+from seatrial_protocol.times import parse_time
 
 _CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _POINTS = (*((to_camel(name), what) for name, what in PHASES), ("cleanedUp", ""))
 """What goes on from each point of a timeline."""
 
@@ -64,7 +63,7 @@ def instant(value: object) -> float | None:
     if not isinstance(value, str) or not value:
         return None
     try:
-        return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
+        return parse_time(value).timestamp()
     except ValueError:
         return None
 
@@ -91,7 +90,7 @@ def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 def excerpt(text: str, lines: int) -> list[str]:
     """The lines of a traceback to show first: what was raised (`E   ...`) with the code before it, and the end."""
-    whole = [line.rstrip() for line in _COLOURS.sub("", text).strip("\n").splitlines()]
+    whole = [line.rstrip() for line in without_colours(text).strip("\n").splitlines()]
     raised = [number for number, line in enumerate(whole) if line.startswith("E ")]
     start = max(0, raised[0] - 3) if raised else 0
     if len(whole) - start <= lines:

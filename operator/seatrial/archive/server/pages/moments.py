@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from seatrial_protocol.text import plain
+
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z ?")
 _MARGIN, _LINES_BEFORE, _LINES_AFTER = 1.0, 5, 15  # seconds around a test, and how many lines of these
 _OF_PYTEST = "tests"  # around a test it prints what the page shows already: progress, and the same failure again
 _LONGEST_LINE = 4_000  # characters shown of one line
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ERROR = re.compile(
     r"\b(?i:error|fatal|panic|exception|traceback|critical|crit|refused|oomkilled|segfault|killed|failed|failure"
     r"|does not exist|could not|cannot)\b|\b[A-Za-z]+(?:Error|Exception)\b"
@@ -105,7 +106,7 @@ def time_of(line: bytes) -> float | None:
 
 def clean(text: str) -> str:
     """A log's text without the codes that colour it on a terminal, and no longer than one can read."""
-    text = _ANSI.sub("", text).replace("\r", "")
+    text = plain(text).replace("\r", "")
     return (
         text
         if len(text) <= _LONGEST_LINE

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from seatrial.amounts import duration
+from seatrial.api.labels import role_rank
 from seatrial.archive.model.runs import PHASES, Attempt, Component
 from seatrial.archive.model.tests import TestRow
 
@@ -19,7 +20,6 @@ WIDTH = 1000.0
 _NARROWEST = 2.0  # a bar that can still be seen
 _MARKS = 200  # failed tests shown in a row
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-_ROLES = ("service", "migrations", "app", "tests")
 _FINE_ENDS = ("", "Completed")
 _PYTEST_ENDS = (*range(1, 6), 75)  # 75: what it waited for did not come
 
@@ -291,10 +291,6 @@ def _axis(seconds: float) -> tuple[float, tuple[str, ...]]:
     count = max(1, -int(-seconds // step))
     unit, name = next((u, n) for u, n in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")) if step >= u or u == 1)
     return step * count, tuple(f"{step * number / unit:g} {name}" for number in range(count + 1))
-
-
-def _rank(role: str) -> int:
-    return _ROLES.index(role) if role in _ROLES else len(_ROLES)
 
 
 def _took(since: datetime, until: datetime) -> str:
