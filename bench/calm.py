@@ -13,7 +13,7 @@ CALM = 0.35
 
 
 def _reading() -> str:
-    """/proc/stat, or nothing where there is none."""
+    """/proc/stat, or nothing if absent."""
     stat = Path("/proc/stat")
     return stat.read_text() if stat.exists() else ""
 

@@ -1,8 +1,8 @@
 """What the operator asks of the API server: as the API server counts it, and as the operator does.
 
 `apiserver_request_total` does not say who asked. But the API server counts each request under the FlowSchema that it
-matched, and a FlowSchema matches by account and verb: two that match the operator's account alone tell its writes and
-its reads from everybody else's, without a change to the API server.
+matched, and a FlowSchema matches by account and verb: two that match the operator's account alone separate its writes
+and its reads from everybody else's, without a change to the API server.
 """
 
 from __future__ import annotations

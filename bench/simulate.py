@@ -121,7 +121,7 @@ class Player:
         self._seen: set[str] = set()
 
     async def play(self) -> None:
-        """Starts what the operator creates, and tells that its tests have begun."""
+        """Starts what the operator creates, and reports that its tests have begun."""
         while True:
             for resource in ("pods", "deployments", "jobs"):
                 for body in self._kube.all(resource):

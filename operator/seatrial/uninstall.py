@@ -123,7 +123,7 @@ async def _delete(cluster: Cluster, kind: Kind, thing: Object) -> None:
     metadata = thing["metadata"]
     try:
         await cluster.delete(kind, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
-    except (NotFoundError, ConflictError):  # gone, or another one of its name by now: the next look tells
+    except (NotFoundError, ConflictError):  # gone, or another one of its name by now: the next look shows
         return
 
 

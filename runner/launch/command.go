@@ -41,7 +41,7 @@ func findCommand(o *options) error {
 	return first
 }
 
-// executablePath finds a command as a shell does. The failure that it returns tells not found and not executable apart.
+// executablePath finds a command as a shell does. The failure that it returns separates not found from not executable.
 func executablePath(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil

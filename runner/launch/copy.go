@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// copyFolder copies the files of a folder into another, which is made if there is none. Files that are there are replaced.
+// copyFolder copies the files of a folder into another, which is created if missing. Existing files are replaced.
 // Symbolic links are followed, so a mounted ConfigMap becomes plain files; its ..data and other entries of the kubelet's own are left out.
 func copyFolder(source, target string) error {
 	info, err := os.Stat(source)

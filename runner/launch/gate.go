@@ -12,7 +12,7 @@ const (
 	probeEvery   = 20 * time.Millisecond // between the end of one attempt and the start of the next, of the dependency that is waited for first
 	probeOthers  = 10 * probeEvery       // of those behind it: the gate can't open before the first one answers anyway
 	probeTimeout = 2 * time.Second       // of one attempt
-	lostTimeout  = time.Second           // of the one attempt that tells whether a dependency was lost
+	lostTimeout  = time.Second           // of the one attempt that shows whether a dependency was lost
 	remindEvery  = 10 * time.Second      // how often a waiting gate says in the log what it waits for
 )
 
@@ -127,7 +127,7 @@ func (g *gate) pause(ctx context.Context, dependency *dependency) bool {
 	return true
 }
 
-// advance tells the first dependency that is not ready yet that it is the first.
+// advance notifies the first dependency that is not ready yet.
 func (g *gate) advance() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

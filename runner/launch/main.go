@@ -1,7 +1,7 @@
 // Command launch starts a process when what it needs answers.
 //
 // It runs inside the pods of an environment, in any image, usually as PID 1 with a read-only root file system.
-// README.md in this folder tells how it is used.
+// README.md in this folder describes its use.
 package main
 
 import (

@@ -13,7 +13,7 @@ type oomCounter struct {
 	before int64
 }
 
-// newOOMCounter finds the counter of the cgroup that this process is in, and remembers its value. root is "/" outside tests.
+// newOOMCounter finds the counter of the cgroup that this process is in, and keeps its value. root is "/" outside tests.
 func newOOMCounter(root string) oomCounter {
 	membership, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
@@ -28,7 +28,7 @@ func newOOMCounter(root string) oomCounter {
 	return oomCounter{}
 }
 
-// risen tells whether processes were killed since the counter was made.
+// risen reports whether processes were killed since the counter was made.
 func (c oomCounter) risen() bool {
 	if c.path == "" {
 		return false

@@ -35,7 +35,7 @@ type options struct {
 // pair is the two sides of a flag's value: K=V or SOURCE:TARGET.
 type pair struct{ left, right string }
 
-// supervised tells whether the launcher has work to do after the command's start; otherwise the command replaces it.
+// supervised reports whether the launcher has work to do after the command's start; otherwise the command replaces it.
 func (o options) supervised() bool {
 	return o.record != "" || o.beacon != "" || o.output != "" || o.runTimeout > 0
 }

@@ -75,7 +75,7 @@ func (t *tee) close() {
 	t.file = nil
 }
 
-// drained waits until every process that can write has ended, at most this long, and tells whether that is so.
+// drained waits until every process that can write has ended, at most this long, and reports whether that is so.
 func (t *tee) drained(atMost time.Duration) bool {
 	select {
 	case <-t.done:

@@ -103,7 +103,7 @@ func (p *postgresSession) send(kind byte, body []byte) error {
 	return err
 }
 
-// messageLimit is far above anything that a login brings.
+// messageLimit is far above anything that a login sends.
 const messageLimit = 64 << 10
 
 func (p *postgresSession) receive() (kind byte, body []byte, err error) {

@@ -14,7 +14,7 @@ import (
 // forwarded are the signals that the command gets when the launcher gets them.
 var forwarded = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT, syscall.SIGWINCH}
 
-// stops tells whether a signal asks a process to end.
+// stops reports whether a signal asks a process to end.
 func stops(s syscall.Signal) bool {
 	return s == syscall.SIGHUP || s == syscall.SIGINT || s == syscall.SIGQUIT || s == syscall.SIGTERM
 }
@@ -114,7 +114,7 @@ func secondsText(d time.Duration) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", d.Seconds()), "0"), ".") + "s"
 }
 
-// runFiles are what a run writes. Each is opened before anything else, so that a wrong path is told at once.
+// runFiles are what a run writes. Each is opened before anything else, so that a wrong path is reported at once.
 type runFiles struct {
 	journal *journal
 	record  *recorder

@@ -21,7 +21,7 @@ type ending struct {
 	status   syscall.WaitStatus
 	timedOut bool
 	oom      bool
-	asked    bool // the launcher was told to stop, and handed that on
+	asked    bool // the launcher received a signal to stop, and passed it on
 	started  time.Time
 	ended    time.Time
 }
@@ -171,7 +171,7 @@ func (e ending) fill(r *record) {
 	r.TimedOut, r.OOMKilled = e.timedOut, e.oom
 }
 
-// explain says in the log what the command itself can't have said.
+// explain logs what the command itself can't have logged.
 func (e ending) explain(o options, r record) {
 	if e.timedOut {
 		logf("the command was stopped: it ran longer than %s", secondsText(o.runTimeout))

@@ -17,7 +17,7 @@ var linkedFolders = map[string]bool{"node_modules": true}
 
 // copyWorkdir makes a folder of an image writable: target, an empty volume where the image has the folder, becomes a copy of source.
 // Symbolic links stay links, times stay as they are, and everything can be written by us. What is mounted inside target stays as it is.
-// Virtual environments become links to source, unless they are to be copied as well, where source is not seen later.
+// Virtual environments become links to source, unless they are copied as well, where source is not seen later.
 func copyWorkdir(source, target string, whole bool) error {
 	info, err := os.Stat(source)
 	if err != nil {

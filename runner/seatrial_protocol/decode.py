@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_options: object) -> Callable[[Any], Any]:
-        """What type checkers are told by it, nobody needs at run time."""
+        """For type checkers alone."""
         return lambda decorated: decorated
 
 

@@ -1,4 +1,4 @@
-"""The collector: a sidecar of the tests that brings their results to the archive.
+"""The collector: a sidecar of the tests that uploads their results.
 
 While the tests run it follows what the plugin and the launcher write, sends it live, and keeps the reports up to date.
 When the launcher has recorded how pytest ended, or the kubelet asks to end, little is left to do: send what is new,

@@ -1,4 +1,4 @@
-"""Follows one shard to its end and brings its results to the archive."""
+"""Follows one shard to its end and uploads its results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Collector:
     """Follows one shard to its end and uploads what it left.
 
     Args:
-        settings: what to collect, and where to bring it.
+        settings: what to collect, and where to upload it.
         pause: waits so many seconds, or until the collector is asked to end, and says whether it is.
         work: a folder for reports.
         on_unavailable: called each time the archive can't be reached at the end; the collector may be killed after it.

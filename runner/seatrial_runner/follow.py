@@ -34,7 +34,7 @@ class Follower:
         results: the folder that the launcher and the plugin write to.
         work: a folder for the reports.
         title: of the reports.
-        tell: is given each event that was understood.
+        offer: receives each valid event.
         mask: of secrets, which are in none of this.
         key: with which the launcher's exit record begins; without it every record counts.
     """

@@ -1,4 +1,4 @@
-"""Telling the archive what happens while the tests run."""
+"""Sends the archive what happens while the tests run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT = 4096
 
 
 def live_form(event: Event) -> Optional[dict[str, Any]]:
-    """What is told live of an event; None if it tells nothing that others don't."""
+    """What is sent live of an event; None if it adds nothing to others."""
     if isinstance(event, Other) or (isinstance(event, Phase) and event.outcome != "failed"):
         return None
     short = {name: value for name, value in event.to_json().items() if name not in ("stdout", "stderr", "log")}
@@ -56,7 +56,7 @@ class Live:
         self._thread.start()
 
     def offer(self, event: Event) -> None:
-        """Have an event sent soon, if it tells something."""
+        """Queues an event to be sent soon, if it adds something."""
         short = live_form(event)
         if short is None:
             return

@@ -14,7 +14,7 @@ from seatrial_runner.upload import CHUNK, Source
 BINARY_SIGN = b"\0"
 """What no text holds."""
 _LOOKED_AT = 8 * 1024
-"""Bytes of the beginning of a file by which it is told whether it is text."""
+"""Bytes of the beginning of a file that decide whether it is text."""
 COPY_LIMIT = 256 * 1024**2
 """Bytes of a file of which a copy is made."""
 

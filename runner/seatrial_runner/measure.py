@@ -56,7 +56,7 @@ class Measurement:
             self._coverage = measuring
 
     def note(self, text: str) -> None:
-        """Remember what people should know; the first few are kept."""
+        """Keep what people should know; the first few."""
         if len(self.notes) < NOTES and text not in self.notes:
             self.notes.append(text)
 
@@ -90,7 +90,7 @@ class Measurement:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A worker of pytest-xdist tells its end to the controller after this."""
+        """A worker of pytest-xdist reports its end to the controller after this."""
         output: Optional[dict[str, Any]] = getattr(session.config, "workeroutput", None)
         if output is not None:
             self.end()
@@ -117,7 +117,7 @@ class Measurement:
                 yield
             for warning in warned:
                 text = str(warning.message)
-                # one process among others may well have nothing to tell
+                # one process among others may well have nothing to report
                 if warning.category.__name__ == "CoverageWarning" and "(no-data-collected)" not in text:
                     self.note(f"coverage: {text}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the user's tests go on
@@ -158,7 +158,7 @@ def begin(config: pytest.Config, options: Optional[object] = None) -> Optional[M
     measurement = Measurement(folder)
     if getattr(options, "cov_source", None) and not getattr(options, "no_cov", False):
         measurement.note(
-            "pytest-cov measures (--cov), so nothing else does: its reports are where it was told to write them"
+            "pytest-cov measures (--cov), so nothing else does: its reports are where its options put them"
         )
     else:
         measurement.begin()

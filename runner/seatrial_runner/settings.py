@@ -13,9 +13,9 @@ from seatrial_runner.mask import Mask
 from seatrial_runner.upload import Uploader
 
 PATIENCE = 60
-"""Seconds for which the archive may be unavailable at the end, if nothing else is said."""
+"""Seconds for which the archive may be unavailable at the end, by default."""
 ARTIFACTS_LIMIT = 1024**3
-"""Bytes of artifacts, if nothing else is said."""
+"""Bytes of artifacts, by default."""
 
 
 @dataclass(frozen=True)

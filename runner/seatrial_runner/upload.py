@@ -19,7 +19,7 @@ ANSWER_TIMEOUT = 30.0
 
 
 class UnavailableError(Exception):
-    """The archive did not answer, or said that it can't take anything now: try again later."""
+    """The archive did not answer, or can't take anything now: try again later."""
 
 
 class RefusedError(Exception):
@@ -118,7 +118,7 @@ class Uploader:
         return expected
 
     def post_live(self, lines: bytes) -> None:
-        """Tell what happens now, as JSON lines.
+        """Send what happens now, as JSON lines.
 
         Raises:
             UnavailableError, RefusedError, DamagedError: see there.
@@ -198,7 +198,7 @@ def _cause(error: Exception) -> str:
 
 
 def _detail(answer: bytes) -> str:
-    """What the archive said: its errors are JSON objects with ``error`` and ``hint``."""
+    """The archive's own words: its errors are JSON objects with ``error`` and ``hint``."""
     text = answer[:1000].decode("utf-8", "replace").strip()
     try:
         refusal = json.loads(answer)

@@ -103,7 +103,7 @@ async def test_an_operator_that_is_killed_while_it_gathers_is_followed_by_one_th
     assert world.kube.left_over() == {"nodes": 1}
 
 
-async def test_an_archive_that_is_away_holds_nothing_up_for_long_and_that_is_said(
+async def test_an_archive_that_is_away_delays_little_and_is_reported(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seatrial.settings.Settings.archive_patience", timedelta(seconds=0.5))
@@ -157,7 +157,7 @@ async def test_a_lost_node_is_not_asked_for_logs(world: World) -> None:
     assert any("node-1 does not answer" in note for note in world.kept.json(uid, "notes.json"))
 
 
-async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World) -> None:
+async def test_pods_that_are_gone_are_reported_as_they_were_known_last(world: World) -> None:
     world.hold_tests = True
     uid = await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
@@ -176,7 +176,7 @@ async def test_pods_that_are_gone_are_told_as_they_were_known_last(world: World)
     assert any("postgres" in note for note in world.kept.json(uid, "notes.json"))
 
 
-async def test_a_run_that_is_deleted_is_told_as_deleted(world: World) -> None:
+async def test_a_run_that_is_deleted_is_reported_as_deleted(world: World) -> None:
     world.hold_tests = True
     uid = await world.apply()
     await world.until(lambda: (run := world.run()) and run.status.phase == "Starting", "started")
@@ -184,7 +184,7 @@ async def test_a_run_that_is_deleted_is_told_as_deleted(world: World) -> None:
     await world.until(lambda: world.kept.records[uid][-1]["phase"] == "Deleted", "seen")
 
 
-async def test_after_a_restart_all_runs_are_told_again(world: World) -> None:
+async def test_after_a_restart_all_runs_are_reported_again(world: World) -> None:
     uid = await world.apply()
     await world.until(world.settled, "cleaned up")
     await world.kill()

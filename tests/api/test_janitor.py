@@ -62,7 +62,7 @@ async def test_it_deletes_what_has_expired_and_nothing_else(kube: Kube, capsys: 
     assert "st-expired of run uid-st-expired" in capsys.readouterr().out
 
 
-async def test_a_dry_run_only_tells(kube: Kube, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_dry_run_only_reports(kube: Kube, capsys: pytest.CaptureFixture[str]) -> None:
     await environment(kube, "st-expired", timedelta(hours=-1))
     assert await look(dry_run=True)
     assert "st-expired" in capsys.readouterr().out
@@ -81,7 +81,7 @@ async def test_a_namespace_that_took_the_name_meanwhile_is_not_deleted(kube: Kub
     assert deleted(kube) == set()
 
 
-async def test_what_it_may_not_delete_is_told_and_the_rest_is_deleted(
+async def test_what_it_may_not_delete_is_reported_and_the_rest_is_deleted(
     kube: Kube, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def refuse(write: Write, when: str) -> web.StreamResponse | None:

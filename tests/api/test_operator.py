@@ -80,7 +80,7 @@ async def test_a_name_of_253_characters(world: World) -> None:
     assert world.kube.left_over() == {}
 
 
-async def test_a_missing_config_map_is_told_with_its_path(world: World) -> None:
+async def test_a_missing_config_map_is_reported_with_its_path(world: World) -> None:
     await world.apply(tests={"source": {"configMapRef": {"name": "absent"}}})
     await world.until(world.settled, "cleaned up")
     run = world.run()
@@ -377,7 +377,7 @@ async def test_an_environment_that_can_not_be_created_ends_the_run(world: World)
     assert world.kube.left_over() == {}
 
 
-async def test_a_verdict_is_told_although_its_environment_can_not_be_deleted_at_once(world: World) -> None:
+async def test_a_verdict_is_reported_although_its_environment_can_not_be_deleted_at_once(world: World) -> None:
     failed = False
 
     async def once(write: Write, when: str) -> web.StreamResponse | None:
@@ -468,7 +468,7 @@ async def test_a_status_that_is_refused_is_written_without_its_details(world: Wo
     assert world.application.metrics.status_refused._value.get() == 1  # type: ignore[union-attr]
 
 
-async def test_a_run_of_which_no_watch_has_told_is_found(world: World) -> None:
+async def test_a_run_that_no_watch_delivered_is_found(world: World) -> None:
     app = await world.until(lambda: world.application, "operator")
     await world.until(lambda: app.listed, "ready")
     body = builders.body(copy.deepcopy(SPEC), finalizers=[], resourceVersion="1")
@@ -479,7 +479,7 @@ async def test_a_run_of_which_no_watch_has_told_is_found(world: World) -> None:
     await world.until(world.settled, "cleaned up")
 
 
-async def test_an_eviction_that_is_told_after_the_result(world: World) -> None:
+async def test_an_eviction_that_is_reported_after_the_result(world: World) -> None:
     world.hold_tests = True
     uid = await world.apply()
     environment = await world.until(lambda: (run := world.run()) and run.status.namespace, "started")

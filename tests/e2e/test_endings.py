@@ -74,7 +74,7 @@ async def test_a_pod_deleted_before_the_first_test_is_noticed_at_once(bench: Ben
     await bench.cleaned_up(name)
 
 
-async def test_a_test_that_fills_the_disk_is_ended_and_told_so(bench: Bench) -> None:
+async def test_a_test_that_fills_the_disk_is_ended_and_the_message_names_it(bench: Bench) -> None:
     fill = """
 import time
 

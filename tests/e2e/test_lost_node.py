@@ -44,7 +44,7 @@ async def two_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         await call(CLUSTER, "down", "--name", NAME)
 
 
-async def test_a_lost_node_is_told_and_its_environment_cleaned_up(two_nodes: Bench) -> None:
+async def test_a_lost_node_is_reported_and_its_environment_cleaned_up(two_nodes: Bench) -> None:
     name = await two_nodes.start(
         {"services": {"postgres": {}}}, tests={"test_it.py": "import time\ndef test_long(): time.sleep(3600)\n"}
     )

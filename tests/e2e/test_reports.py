@@ -67,7 +67,7 @@ async def test_a_failed_run_that_is_gone(bench: Bench, tmp_path: Path) -> None:
     assert (tmp_path / "attempt-1/shard-0/output.log").stat().st_size > 0
 
 
-async def test_an_errored_run_tells_the_line_that_shows_why(bench: Bench) -> None:
+async def test_an_errored_run_shows_the_line_that_shows_why(bench: Bench) -> None:
     name = await bench.start(BROKEN, tests=TESTS)
     await bench.verdict(name)
     shown = await seatrial(bench, "results", name)  # at once: the evidence may still be on its way

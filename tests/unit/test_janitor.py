@@ -44,7 +44,7 @@ def test_what_is_deleted(namespace: dict[str, Any], expired: bool) -> None:
     assert [n.name for n in inspect([namespace], b.NOW, MARGIN).expired] == (["st-a"] if expired else [])
 
 
-def test_what_is_stuck_is_told_with_what_holds_it() -> None:
+def test_what_is_stuck_is_reported_with_what_holds_it() -> None:
     held = {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "finalizer x in 1 pods"}
     stuck = environment(deletionTimestamp=format_time(b.at(-121))) | {"status": {"conditions": [held]}}
     (line,) = complaints(inspect([stuck], b.NOW, MARGIN))
@@ -53,6 +53,6 @@ def test_what_is_stuck_is_told_with_what_holds_it() -> None:
 
 
 @pytest.mark.parametrize("end", [None, "soon"])
-def test_what_never_ends_is_told_and_left_alone(end: str | None) -> None:
+def test_what_never_ends_is_reported_and_left_alone(end: str | None) -> None:
     (line,) = complaints(inspect([environment(end)], b.NOW, MARGIN))
     assert "kubectl delete namespace st-a" in line

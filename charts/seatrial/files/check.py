@@ -63,7 +63,7 @@ CHECKS: list[tuple[str, int, Callable[[], tuple[int, str]]]] = [
 
 
 def main() -> int:
-    """Makes every check, tells each result, and gives 0 when all are good."""
+    """Makes every check, reports each result, and returns 0 when all are good."""
     good = True
     for text, wanted, check in CHECKS:
         try:

@@ -20,7 +20,7 @@ SIGNATURE = PREFIX + "signature"
 """Annotation of an environment's namespace: shows that the operator made it (`tokens.namespace_signature`)."""
 STARTED_BY = PREFIX + "started-by"
 LINK = PREFIX + "link"
-"""Annotations of a run: who started it, and where more about that is to be read. The `seatrial` command sets both."""
+"""Annotations of a run: who started it, and where to read more about that. The `seatrial` command sets both."""
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 ENVIRONMENT = "environment"

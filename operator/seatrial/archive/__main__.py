@@ -20,7 +20,7 @@ from seatrial.archive.server.verify import State, all_runs, as_line, check
 
 
 def main() -> int:
-    """Runs the archive until it is told to end; 1 if it can't start, or if what is verified is damaged."""
+    """Runs the archive until it is asked to end; 1 if it can't start, or if what is verified is damaged."""
     parser = argparse.ArgumentParser(prog="python -m seatrial.archive")
     commands = parser.add_subparsers(dest="command")
     verifying = commands.add_parser("verify", help="read every file again, also while the archive runs")
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def verify(settings: Settings, uid: str | None) -> int:
-    """Tells on standard output what is not whole, then how many sets are; 1 if any is damaged."""
+    """Prints what is not whole, then how many sets are; 1 if any is damaged."""
     store = Store(settings.folder, storage_of(settings), settings.max_file_bytes)
     history = History(database_url(settings.database, settings.folder))
     counts = dict.fromkeys(State, 0)

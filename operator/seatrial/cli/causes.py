@@ -1,4 +1,4 @@
-"""The API server's words for what is wrong with a field, said for people."""
+"""The API server's words for what is wrong with a field, as sentences for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIMIT = re.compile(r"in body (should .*)$")
 
 
 def cause(message: str) -> str:
-    """The API server's words for one cause, said for people."""
+    """The API server's words for one cause, as a sentence for people."""
     if message.startswith("Required value"):
         return MISSING
     if match := _UNSUPPORTED.match(message):

@@ -177,7 +177,7 @@ class RunFollower:
         self._items.put_nowait(_Deleted() if gone else _Status(run))
 
     def _put_event(self, event: LiveEvent) -> None:
-        """Queues what a shard says; one that is not as it should be is said once."""
+        """Queues a shard's events; an invalid one is reported once."""
         if event.name == RESULT:
             return
         try:

@@ -121,7 +121,7 @@ def component_of(run: Run, name: str) -> str:
     """The component that is meant: itself, or `migrations` for the name of a migration.
 
     Raises:
-        CliError: there is none of this name.
+        CliError: it does not exist.
     """
     known = run.components
     if name in known:

@@ -41,7 +41,7 @@ def show(
 ) -> None:
     """Prints the report; with the verdict as its last words where much was printed before.
 
-    `results_command`: how to fetch the results, if that is to be said. `archived`: what the archive knows besides.
+    `results_command`: how to fetch the results, if the report shows it. `archived`: what the archive knows besides.
     """
     status = run.status
     if not verdict_last:

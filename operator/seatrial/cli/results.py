@@ -32,7 +32,7 @@ from seatrial.kube.kinds import RUN
 from seatrial_protocol.manifest import Manifest, ManifestFile
 
 MARKER = "seatrial.json"
-"""Says whose results a folder holds."""
+"""Names the run whose results a folder holds."""
 MERGED = ("junit.xml", "ctrf.json", "summary.md", "report.json")
 """Reports of the whole run, which stand beside the folders of its shards."""
 EVIDENCE_SECONDS = 20.0

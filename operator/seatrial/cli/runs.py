@@ -45,7 +45,7 @@ async def find(session: Session, name: str) -> Run:
     """The run of this name.
 
     Raises:
-        CliError: there is none; names those that were probably meant.
+        CliError: it does not exist; names those that were probably meant.
     """
     return Run.of(await find_object(session, name))
 

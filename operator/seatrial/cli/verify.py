@@ -39,7 +39,7 @@ async def verify(session: Session, out: Out, name: str | None) -> Exit:
     unfinished = f", {plural(incomplete, 'set')} never completed" if incomplete else ""
     if damaged:
         out.line((f"{plural(damaged, 'set')} damaged", "bold red"), f", {whole} as they were{unfinished}")
-        out.line(("  bring the files back from a copy of the volume or bucket, under the same names", "dim"))
+        out.line(("  restore the files from a copy of the volume or bucket, under the same names", "dim"))
         return Exit.TESTS_FAILED
     out.line((f"{out.glyphs.ok} ", "green"), f"{plural(whole, 'set')}, all as they were{unfinished}")
     return Exit.PASSED

@@ -98,7 +98,7 @@ class Effects:
         return await self._cluster.patch(RUN, of.name, of.namespace, change)
 
     async def _gather_evidence(self, run: IntegrationRun, whole: bool) -> None:
-        """Brings the evidence to the archive; what became of it is for the next pass."""
+        """Uploads the evidence; its outcome is for the next pass."""
         body = self._cache.current(run.scope)
         if body is None:
             return

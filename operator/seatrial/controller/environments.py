@@ -61,7 +61,7 @@ class Environments:
                 self._cache.forget_environment(namespace.run_uid, namespace.name)
 
     async def delete(self, name: str, uid: str) -> None:
-        """Deletes the namespace first, so that nothing is made anew in it, and its pods in the same moment: Kubernetes
+        """Deletes the namespace first, so that nothing is recreated in it, and its pods in the same moment: Kubernetes
         empties a namespace only after five seconds, and by then they are gone.
 
         Raises:

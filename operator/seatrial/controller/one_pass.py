@@ -63,7 +63,7 @@ def parse(body: Mapping[str, Any]) -> tuple[IntegrationRun, str]:
 
 
 class RunPass:
-    """Brings one run forward; all it knows comes from the cache, all it changes goes through the cluster."""
+    """Takes one run a step further; all it knows comes from the cache, all it changes goes through the cluster."""
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class RunPass:
         self._set_aside = SetAside(cluster, settings, metrics, clock)
 
     async def __call__(self, key: Key) -> float | None:
-        """Looks at one run and does what is to be done.
+        """Looks at one run and does what is due.
 
         Returns:
             In how many seconds to look again; None: when something happens.
 
         Raises:
-            ClusterError: a request failed; the pass is to be repeated.
+            ClusterError: a request failed; repeat the pass.
         """
         body = self._cache.runs.get(key)
         if body is None:
@@ -138,7 +138,7 @@ class RunPass:
         if any(isinstance(action, GatherEvidence) for action in planned.after):
             return 0.0
         checked = any(isinstance(action, CleanUp | CheckNamespace) for action in planned.after)
-        if checked and self._cache.attempt(run.scope).namespace is None:  # gone already: no event will tell
+        if checked and self._cache.attempt(run.scope).namespace is None:  # gone already: no event will come
             return 0.0
         return (planned.due - self._clock()).total_seconds() if planned.due else None
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class ResultReceiver:
-    """Puts what the archive tells into the cache."""
+    """Puts what the archive sends into the cache."""
 
     def __init__(
         self, archive: ArchiveClient, cache: FactsCache, metrics: Metrics, clock: Callable[[], datetime]

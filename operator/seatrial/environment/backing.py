@@ -20,7 +20,7 @@ class Backing:
     gate: str
     """URL that the launcher asks."""
     variables: Mapping[str, str]
-    """What it brings into the contract, in an order in which each refers only to earlier ones and to credentials."""
+    """What it adds to the contract, in an order in which each refers only to earlier ones and to credentials."""
     credentials: Sequence[Credential] = ()
     command: Sequence[str] = ()
     args: Sequence[str] = ()

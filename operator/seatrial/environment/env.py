@@ -28,7 +28,7 @@ _SHARD = {
 
 @dataclass(frozen=True)
 class ContractPart:
-    """The variables that one part of the run brings into containers, and the field of the spec that they come from."""
+    """The variables that one part of the run sets in containers, and the field of the spec that they come from."""
 
     path: str
     entries: tuple[Manifest, ...]

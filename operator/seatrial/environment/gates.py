@@ -89,7 +89,7 @@ def launch(gates: Sequence[Gate], timeout: timedelta, flags: Sequence[str], comm
 def wait_container(
     settings: Settings, gates: Sequence[Gate], timeout: timedelta, env: Sequence[objects.Manifest]
 ) -> pod.Container:
-    """An init container that ends once the gates are open, before a main container that brings its own command."""
+    """An init container that ends once the gates are open, before a main container that has its own command."""
     return pod.Container(
         name="seatrial-wait",
         image=settings.images.runner,

@@ -60,7 +60,7 @@ def service(
     """The DNS name of a component; `ports`: name to (port, port of the container).
 
     A Service leads to its pods from the moment they run, because gates know better than the kubelet's probes when they
-    can be used; `only_ready` is for those whose gate can't tell. Without ports it is headless: then its name has an
+    can be used; `only_ready` is for those whose gate can't check. Without ports it is headless: then its name has an
     address exactly while a pod of it runs, which is all that a gate can ask of something that listens nowhere.
     """
     return objects.manifest(

@@ -1,4 +1,4 @@
-"""Containers and pods: what all of them have in common is said here, once."""
+"""Containers and pods: what all of them have in common, in one place."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def claim(scope: Scope, volume: SharedVolume | None) -> objects.Manifest | None:
 
 
 def path(volume: SharedVolume | None) -> str | None:
-    """Where apps and tests see it; None if there is none."""
+    """Where apps and tests see it, or None."""
     return normal(volume.mount_path) if volume else None
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a run's variables: reserved names, two parts that bring the same one, values that grow long.
+"""What can be wrong with a run's variables: reserved names, two parts that set the same one, values that grow long.
 
 `$(NAME)` stands for another variable, so a few short values can stand for one that fills any memory. Lengths are
 computed before anything is rendered, and no long value is ever made.
@@ -60,15 +60,13 @@ def reserved_names(spec: IntegrationRunSpec) -> Iterator[Problem]:
 
 
 def _collisions(run: IntegrationRun, backings: Mapping[str, Backing]) -> Iterator[Problem]:
-    """Two parts that bring the same variable, such as an app `cache` beside a service whose variable is CACHE_URL."""
+    """Two parts that set the same variable, such as an app `cache` beside a service whose variable is CACHE_URL."""
     owners: dict[str, str] = {}
     for part in env.contract(run.scope, run.spec, backings, shard=True, shared_volume=True):
         for entry in part.entries:
             owner = owners.setdefault(entry["name"], part.path)
             if owner != part.path:
-                yield Problem(
-                    part.path, f"brings the variable {entry['name']}, which {owner} brings too; use another name"
-                )
+                yield Problem(part.path, f"sets the variable {entry['name']}, which {owner} sets too; use another name")
 
 
 @dataclass(frozen=True)

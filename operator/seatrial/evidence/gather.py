@@ -1,4 +1,4 @@
-"""Brings the evidence of an environment to the archive, before anything of it is deleted. The plan says when."""
+"""Uploads the evidence of an environment before anything of it is deleted. The plan decides when."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _FIELDS = (
     (re.compile(r"TEMPORAL_\w+"), "services.temporal"),
     (re.compile(r"REDIS_URL"), "services.redis"),
 )
-"""The variables that a part of the manifest brings."""
+"""The variables that a part of the manifest sets."""
 
 
 @dataclass(frozen=True)

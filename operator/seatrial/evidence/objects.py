@@ -41,7 +41,7 @@ def _how(end: Termination) -> Code:
 
 
 def of_events(events: Iterable[Mapping[str, Any]], context: Context) -> Iterator[Finding]:
-    """What Events show that no pod can: why there is none."""
+    """What Events show that no pod can: why a pod is missing."""
     for event in events:
         about = event.get("involvedObject") or {}
         name, kind = str(about.get("name") or ""), about.get("kind")

@@ -28,7 +28,7 @@ _PAUSES = (0.25, 5.0)
 
 
 class Recorder:
-    """Knows whose record has to be sent, and sends it. After a restart that is every run's."""
+    """Sends the records of runs that changed. After a restart that is every run's."""
 
     def __init__(
         self,

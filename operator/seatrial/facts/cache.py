@@ -123,7 +123,7 @@ class FactsCache:
         return body if body is not None and body["metadata"]["uid"] == scope.run.uid else None
 
     def put_run(self, body: Object) -> Key:
-        """Remembers a run; returns its key."""
+        """Stores a run; returns its key."""
         metadata = body["metadata"]
         key = (metadata["namespace"], metadata["name"])
         old = self.runs.get(key)
@@ -140,7 +140,7 @@ class FactsCache:
         return key
 
     def update_run(self, body: Object) -> None:
-        """Remembers the answer to a request for a run; not if by the watch the run is gone meanwhile."""
+        """Stores the answer to a request for a run; not if by the watch the run is gone meanwhile."""
         old = self.runs.get((body["metadata"]["namespace"], body["metadata"]["name"]))
         if old is not None and old["metadata"]["uid"] == body["metadata"]["uid"]:
             self.put_run(body)
@@ -156,7 +156,7 @@ class FactsCache:
         return key
 
     def key_of(self, uid: str) -> Key | None:
-        """Where the run with this uid is; None if there is none (any more)."""
+        """Where the run with this uid is, or None."""
         return self._keys.get(uid)
 
     def uids(self) -> Iterator[str]:
@@ -164,7 +164,7 @@ class FactsCache:
         return iter(tuple(self._keys))
 
     def put_namespace(self, body: Object) -> str:
-        """Remembers an environment's namespace; returns the uid of its run, empty if it only bears our labels."""
+        """Stores an environment's namespace; returns the uid of its run, empty if it has our labels alone."""
         uid, name = objects.run_uid_of(body), body["metadata"]["name"]
         facts = self._of(uid)
         if self._newer(facts, body):
@@ -198,7 +198,7 @@ class FactsCache:
         self._forget_pods(uid, gone)
 
     def put_pod(self, body: Object) -> str:
-        """Remembers a pod; returns the uid of its run."""
+        """Stores a pod; returns the uid of its run."""
         uid = objects.run_uid_of(body)
         facts = self._of(uid)
         if self._newer(facts, body):
@@ -232,7 +232,7 @@ class FactsCache:
         return True
 
     def names(self) -> dict[str, set[str]]:
-        """The uids of all objects that are remembered, by kind."""
+        """The uids of all stored objects, by kind."""
         return {
             "runs": set(self._keys),
             "namespaces": {namespace.uid for namespace in self._namespaces()},
@@ -296,7 +296,7 @@ class FactsCache:
     def put_progress(
         self, ref: ShardRef, *, gates_open: datetime | None = None, first_test: datetime | None = None
     ) -> bool:
-        """Remembers how far a shard has got; returns whether it was news."""
+        """Stores how far a shard has got; returns whether it was news."""
         shard = self._shard(ref)
         before = (shard.gates_open, shard.first_test)
         shard.gates_open = shard.gates_open or gates_open
@@ -304,7 +304,7 @@ class FactsCache:
         return (shard.gates_open, shard.first_test) != before
 
     def put_result(self, ref: ShardRef, result: Result) -> None:
-        """Remembers a shard's complete result."""
+        """Stores a shard's complete result."""
         shard = self._shard(ref)
         shard.result, shard.ask_archive = result, False
         shard.archive_error, shard.archive_silent_since = "", None
@@ -315,7 +315,7 @@ class FactsCache:
             self._shard(ref).ask_archive = True
 
     def must_ask_archive(self, ref: ShardRef) -> bool:
-        """Whether the archive is to be asked for this shard's result."""
+        """Whether to ask the archive for this shard's result."""
         shard = self._seen(ref.run_uid).shards.get((ref.attempt, ref.shard), _NO_SHARD)
         return shard.ask_archive and shard.result is None
 
@@ -327,7 +327,7 @@ class FactsCache:
         shard.ask_archive = bool(error)
 
     def put_evidence(self, scope: Scope, evidence: Evidence) -> None:
-        """Remembers what became of an attempt's evidence."""
+        """Stores the outcome of an attempt's evidence."""
         known = self._of(scope.run.uid).evidence
         since = known[scope.attempt].failing_since if scope.attempt in known else None
         if evidence.error:

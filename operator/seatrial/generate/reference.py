@@ -89,7 +89,7 @@ def document() -> str:
             "- Unknown fields are refused by `kubectl` (strict validation is its default) and by `seatrial run`. Other "
             "clients may drop them silently: let them ask for `fieldValidation=Strict`.",
             f"- After creation only {' and '.join(f'`spec.{name}`' for name in MUTABLE)} can change.",
-            "- What a schema can't check (a missing ConfigMap, two parts that bring the same variable, a mount over "
+            "- What a schema can't check (a missing ConfigMap, two parts that set the same variable, a mount over "
             "another) ends the run at once as `Errored`, reason `InvalidSpec`, with the field's path.",
             "",
             *objects(IntegrationRunSpec, "spec", status=False),

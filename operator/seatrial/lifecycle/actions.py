@@ -29,7 +29,7 @@ class StopTests:
 
 @dataclass(frozen=True)
 class GatherEvidence:
-    """Bring to the archive what the environment tells; with `whole` false, the run's record alone."""
+    """Upload the evidence; with `whole` false, the run's record alone."""
 
     whole: bool
 
@@ -48,7 +48,7 @@ class DeletePods:
 
 @dataclass(frozen=True)
 class CheckNamespace:
-    """Ask the cluster whether the namespace is still there: a watch that began anew tells nothing of what went."""
+    """Ask the cluster whether the namespace is still there: a watch that began anew does not report what went."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ EVICTION_PATIENCE = timedelta(seconds=30)
 """How long the status of the tests' pod is waited for when somebody ended pytest. It comes after the result: after an
 eviction 14 s were measured."""
 TERMINATION_PATIENCE = timedelta(seconds=2.5)
-"""How long the pod of a service or an app that the tests have lost may take to tell how it ended: the cause, not its
+"""How long the pod of a service or an app that the tests have lost may take to show how it ended: the cause, not its
 consequence."""
 
 

@@ -1,4 +1,4 @@
-"""What pods tell about the end of a run: from their states to a diagnosis."""
+"""From the states of pods to a diagnosis."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def _waits_for(run: IntegrationRun, app: str, other: str) -> bool:
 
 
 def why_missing(run: IntegrationRun, pod: Pod) -> Diagnosis | None:
-    """Why a component was not ready in time, as its own pod tells."""
+    """Why a component was not ready in time, by its own pod."""
     match pod.role:
         case Role.SERVICE:
             return disrupted(pod) or service_ended(run, pod, tests_began=False)

@@ -1,4 +1,4 @@
-"""What a shard's result tells about the end of a run, or that there is none."""
+"""From a shard's result, or its absence, to a diagnosis."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _lost_service(run: IntegrationRun, facts: AttemptFacts, lost: Iterable[Unrea
 
 
 def awaits_terminations(facts: AttemptFacts) -> bool:
-    """Whether the tests have lost a service or an app, and no pod tells yet how: the kubelet needs a second."""
+    """Whether the tests have lost a service or an app, and no pod shows yet how: the kubelet needs a second."""
     summary = facts.shard.result.summary if facts.shard.result else None
     if summary is None or summary.outcome == Outcome.PASSED:
         return False
@@ -132,7 +132,7 @@ def awaits_terminations(facts: AttemptFacts) -> bool:
 
 
 def _among_tests(end: Termination, summary: Summary) -> bool:
-    """Whether it ended after the first test began; the kubelet tells whole seconds."""
+    """Whether it ended after the first test began; the kubelet reports whole seconds."""
     return end.finished_at is None or end.finished_at.timestamp() + 1 > (summary.first_test_at or 0)
 
 
@@ -201,7 +201,7 @@ def _died(run: IntegrationRun, facts: AttemptFacts, summary: Summary, during: st
         else "a test, or code under it, ends the process (os._exit, a kill, a crash in native code)",
     )
     return errored(
-        Reason.TEST_PROCESS_DIED, f"{words}; {what}; `seatrial results {run.metadata.name} -o DIR` brings the log"
+        Reason.TEST_PROCESS_DIED, f"{words}; {what}; `seatrial results {run.metadata.name} -o DIR` downloads the log"
     )
 
 

@@ -119,10 +119,10 @@ def _real_stderr() -> Optional[int]:
 
 
 def _dump_stacks_on_sigterm(stderr: int) -> None:
-    """Have all stacks written when the process is told to end: they say where a test hangs, even in native code."""
+    """Have all stacks written at a signal to end: they show where a test hangs, even in native code."""
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
     faulthandler.register(signal.SIGTERM, file=stderr, all_threads=True, chain=True)
-    # the processes that a test forks are told to end all the time, and nothing is wrong with them
+    # the processes that a test forks get this signal all the time, and nothing is wrong with them
     unregister = faulthandler.unregister
     os.register_at_fork(after_in_child=lambda: unregister(signal.SIGTERM))

@@ -26,7 +26,7 @@ INTERRUPTED = 2
 
 
 class Recorder:
-    """Whatever goes wrong in it is said once on stderr and as an event, and never changes how the session ends.
+    """Whatever goes wrong in it is reported once on stderr and as an event, and never changes how the session ends.
 
     Args:
         config: of the session.

@@ -100,7 +100,7 @@ class Facts:
         return self.tests["failed"] + self.tests["errors"]
 
     def note(self, text: str) -> None:
-        """Remember an oddity; the first few are kept."""
+        """Keep an oddity; the first few."""
         text = text[:MESSAGE]
         if len(self.notes) < NOTES and text not in self.notes:
             self.notes.append(text)

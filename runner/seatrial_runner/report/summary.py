@@ -17,7 +17,7 @@ TAIL = 2000
 """Characters of pytest's output that are kept if not all tests passed."""
 _SENTENCE = 8000
 _STACK = re.compile(r"(?:Fatal Python error: .*\s+)?Current thread 0x")
-"""How faulthandler begins to tell where the process was; the innermost frame follows."""
+"""How faulthandler begins its stacks; the innermost frame follows."""
 
 
 def summarize(

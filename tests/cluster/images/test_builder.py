@@ -88,7 +88,7 @@ def test_mode_name_and_version_count_too(project: Path) -> None:
     assert keys(project)["base"] == seen[-1]
 
 
-def test_an_unknown_name_and_a_missing_input_are_told(project: Path) -> None:
+def test_an_unknown_name_and_a_missing_input_are_reported(project: Path) -> None:
     with pytest.raises(builder.BuildError, match="no such image: other; there are base, child"):
         builder.read_table(project, project / "images.toml", ["other"])
     (project / "lock").unlink()

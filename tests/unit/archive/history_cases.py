@@ -89,7 +89,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(history: History) ->
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_a_record_is_told_as_it_came_and_the_last_one_wins(history: History) -> None:
+def test_a_record_is_reported_as_it_came_and_the_last_one_wins(history: History) -> None:
     component = {
         "name": "postgres", "role": "service", "container": "postgres", "image": "postgres:17", "imageId": "sha256:aa",
         "createdAt": "2026-05-04T12:00:00Z", "readyAt": "2026-05-04T12:00:01.250Z", "exitCode": 137,
@@ -141,7 +141,7 @@ def test_a_run_that_was_deleted_waits_for_no_verdict(history: History) -> None:
     assert [kept.active for kept in history.keeping.least_recent(FAR, 10)] == [False]
 
 
-def test_each_attempt_keeps_what_was_told_of_it(history: History) -> None:
+def test_each_attempt_keeps_what_was_reported_of_it(history: History) -> None:
     put(history, "u", verdict="Errored", reason="NodeLost", environment="st-1")
     put(history, "u", attempt=2, environment="st-2")
     run = history.runs.get("u")
@@ -163,7 +163,7 @@ def test_runs_come_the_newest_first_page_by_page(history: History) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "", "AAAA", "8J-YgA"])
-def test_a_cursor_of_nobody_is_told(history: History, cursor: str) -> None:
+def test_an_unknown_cursor_is_refused(history: History, cursor: str) -> None:
     with pytest.raises(InvalidError, match="cursor"):
         history.runs.page(RunFilter(), 2, cursor)
     with pytest.raises(InvalidError, match="cursor"):
@@ -401,7 +401,7 @@ def test_what_is_marked_deleted_is_shown_nowhere_and_then_forgotten(history: His
     history.keeping.forget("u")
 
 
-def test_what_is_kept_is_told_by_size_and_by_when_it_changed(history: History) -> None:
+def test_what_is_kept_is_reported_by_size_and_by_when_it_changed(history: History) -> None:
     for number, uid in enumerate(("c", "a", "b", "d")):
         history.intake.put_record(parse_record(record(uid), uid))
         for shard in range(number):

@@ -145,7 +145,7 @@ async def test_who_may_read_all_reads_all(server: Server) -> None:
         {"Host": "evil.example", "Cookie": "seatrial_token=stranger"},
     ],
 )
-async def test_strangers_read_nothing(server: Server, headers: dict[str, str]) -> None:
+async def test_readers_without_a_right_read_nothing(server: Server, headers: dict[str, str]) -> None:
     for path in ("/v1/runs", f"/v1/runs/{UID}", "/v1/tests/flaky", f"/v1/runs/{UID}/live"):
         answer = await server.read.get(path, headers=headers)
         assert answer.status_code == 401
@@ -192,7 +192,7 @@ async def test_the_feed_is_the_operators_alone(server: Server) -> None:
     assert (await server.read.get("/v1/feed", headers=ROOT)).status_code == 403
 
 
-async def test_it_is_said_that_nobody_can_be_asked(server: Server, fake: Fake) -> None:
+async def test_an_api_server_that_is_away_is_reported(server: Server, fake: Fake) -> None:
     fake.away = True
     answer = await server.read.get("/v1/runs", headers={"Authorization": "Bearer unheard-of"})
     assert (answer.status_code, "API server" in answer.json()["error"]) == (503, True)

@@ -65,7 +65,7 @@ async def test_runs_are_listed_and_found(server: Server) -> None:
         *("label=team", "label==x"),
     ],
 )
-async def test_a_wrong_question_is_told(server: Server, query: str) -> None:
+async def test_a_wrong_question_is_reported(server: Server, query: str) -> None:
     answer = await server.read.get(f"/v1/runs?{query}")
     assert answer.status_code == 400
     assert query.partition("=")[0] in answer.json()["error"]
@@ -97,7 +97,7 @@ async def test_the_tests_of_a_run(server: Server) -> None:
     assert (await server.read.get(f"/v1/runs/{UID}/tests?order=odd")).status_code == 400
 
 
-async def test_what_is_told_of_tests_over_many_runs(server: Server) -> None:
+async def test_tests_over_many_runs(server: Server) -> None:
     await filled(server)
     await server.put_record("c", createdAt="2026-05-04T14:00:00Z", specHash="one")
     await server.shard("c").whole({"events.jsonl": events((NODE, "passed"))})
@@ -133,7 +133,7 @@ async def test_the_files_of_a_run(server: Server) -> None:
         ({"components": [{"name": "a"}]}, "components.0.role"),
     ],
 )
-async def test_a_wrong_record_is_told(server: Server, change: dict[str, Any], message: str) -> None:
+async def test_a_wrong_record_is_reported(server: Server, change: dict[str, Any], message: str) -> None:
     answer = await server.put_record(**change) if "uid" not in change else None
     if answer is None:
         headers = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
@@ -143,14 +143,14 @@ async def test_a_wrong_record_is_told(server: Server, change: dict[str, Any], me
     assert message in answer.json()["error"]
 
 
-async def test_only_the_operator_tells_of_runs(server: Server) -> None:
+async def test_only_the_operator_sends_records(server: Server) -> None:
     answer = await server.read.put(f"/v1/runs/{UID}/record", json={})
     assert answer.status_code == 401
     answer = await server.read.put(f"/v1/runs/{UID}/record", json={}, headers={"Authorization": "Bearer x"})
     assert answer.status_code == 403
 
 
-async def test_results_are_taken_while_the_history_is_away_and_told_once_it_is_back(
+async def test_results_are_taken_while_the_history_is_away_and_reported_once_it_is_back(
     serve: Serve, tmp_path: Any
 ) -> None:
     history = tmp_path / "elsewhere" / "history.sqlite"

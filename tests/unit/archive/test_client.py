@@ -105,7 +105,7 @@ async def next_of(feed: Any, kind: type) -> Any:
     raise AssertionError("the feed ended")
 
 
-async def test_the_feed_tells_live_events_and_results(server: Server) -> None:
+async def test_the_feed_shows_live_events_and_results(server: Server) -> None:
     async with server.client() as client, aclosing(client.feed()) as feed:
         assert await anext(feed) == FeedConnected()
         await server.shard().live({"event": "open", "t": 1.5})
@@ -114,7 +114,7 @@ async def test_the_feed_tells_live_events_and_results(server: Server) -> None:
         assert await anext(feed) == FeedResult(UID, 1, 0, digest, json.loads(summary()))
 
 
-async def test_a_lost_feed_is_told_and_opened_again(serve: Serve) -> None:
+async def test_a_lost_feed_is_reported_and_opened_again(serve: Serve) -> None:
     async with serve() as server:
         port = server.read_port
         client = server.client()
@@ -129,7 +129,7 @@ async def test_a_lost_feed_is_told_and_opened_again(serve: Serve) -> None:
         await client.aclose()
 
 
-async def test_a_reason_is_told_once_however_often_it_is_tried(server: Server) -> None:
+async def test_a_reason_is_reported_once_however_often_it_is_tried(server: Server) -> None:
     asked = 0
     once_more = asyncio.Event()
 
@@ -152,7 +152,7 @@ async def test_a_reason_is_told_once_however_often_it_is_tried(server: Server) -
     assert once_more.is_set()
 
 
-async def test_a_reason_is_told_again_after_the_feed_was_open() -> None:
+async def test_a_reason_is_reported_again_after_the_feed_was_open() -> None:
     def hello(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, text='{"type":"hello"}\n')
 
@@ -162,7 +162,7 @@ async def test_a_reason_is_told_again_after_the_feed_was_open() -> None:
         assert [await anext(feed) for _ in range(4)] == [FeedConnected(), lost, FeedConnected(), lost]
 
 
-async def test_a_feed_with_a_wrong_token_tells_why(server: Server) -> None:
+async def test_a_feed_with_a_wrong_token_shows_why(server: Server) -> None:
     async with server.client("wrong") as client, aclosing(client.feed()) as feed:
         lost = await anext(feed)
     assert isinstance(lost, FeedLost)

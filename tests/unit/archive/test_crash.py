@@ -212,7 +212,7 @@ async def test_a_folder_is_used_by_one_archive_at_a_time(spawn: Spawn) -> None:
         ({"SEATRIAL_ARCHIVE_READ_PORT": "70000"}, "'70000' is not a port"),
     ],
 )
-def test_what_is_set_wrong_is_told(
+def test_what_is_set_wrong_is_reported(
     environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -229,7 +229,7 @@ def test_what_is_set_wrong_is_told(
     assert message in caplog.messages[-1]
 
 
-def test_a_port_that_is_taken_is_told(spawn: Spawn) -> None:
+def test_a_port_that_is_taken_is_reported(spawn: Spawn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         line = spawn(SEATRIAL_ARCHIVE_UPLOAD_PORT=port).wait_for("can't run")

@@ -28,7 +28,7 @@ def test_the_part_that_is_asked_for(header: str | None, expected: tuple[int, int
     assert byte_range(header, 10) == expected
 
 
-async def test_a_part_that_is_not_there_is_told_and_a_known_file_is_not_sent_again(server: Server) -> None:
+async def test_a_part_that_is_not_there_is_reported_and_a_known_file_is_not_sent_again(server: Server) -> None:
     shard = server.shard()
     await shard.put("a.log", b"0123456789")
     path = f"{shard.path}/files/a.log"

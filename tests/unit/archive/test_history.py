@@ -52,7 +52,7 @@ def test_a_database_of_a_newer_version_is_left_alone(history: History) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/x.db", "postgresql://u:secret@127.0.0.1:1/history"])
-def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path, url: str) -> None:
+def test_a_database_that_is_away_is_reported_without_its_password(tmp_path: Path, url: str) -> None:
     history = History(database_url(url, tmp_path))
     with pytest.raises(UnavailableError, match="can't be used") as raised:
         history.runs.page(RunFilter(), 10)

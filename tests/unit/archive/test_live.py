@@ -100,7 +100,7 @@ async def test_a_forgotten_run_ends_the_streams_of_those_who_follow_it() -> None
         assert [message async for message in messages] == []
 
 
-async def test_who_comes_late_to_a_long_run_is_told_how_far_it_is() -> None:
+async def test_who_comes_late_to_a_long_run_is_reported_how_far_it_is() -> None:
     hub = Hub(Limits(run_events=3))
     take(hub, SHARD, [{"event": "collected", "count": 9}, *(end(f"t{n}") for n in range(6)), end("last", "failed")])
     told = [message async for message in parsed(limited(hub.follow(UID, None, []), 5))]
@@ -136,7 +136,7 @@ def test_many_fields_are_bounded_too() -> None:
     assert len(json.dumps(slim({f"{n:05}": "x" * 100 for n in range(5_000)}))) < 80_000
 
 
-async def test_a_run_is_over_when_each_shard_that_was_heard_of_has_its_result() -> None:
+async def test_a_run_is_over_when_each_known_shard_has_its_result() -> None:
     hub = Hub(Limits())
     shards = [SetKey(UID, 1, n) for n in range(2)]
     for key in shards:
@@ -157,7 +157,7 @@ async def test_a_later_attempt_is_waited_for() -> None:
     assert [event["event"] for event in await sent(hub)] == ["session", "session", "result"]
 
 
-async def test_who_has_seen_all_is_told_that_nothing_comes() -> None:
+async def test_a_reader_who_has_seen_all_is_sent_the_end() -> None:
     hub = Hub(Limits())
     take(hub, SHARD, [end("a")])
     first = [message async for message in parsed(limited(hub.follow(UID, None, []), 2))]
@@ -176,7 +176,7 @@ async def limited(messages: AsyncIterator[bytes], count: int) -> AsyncIterator[b
         yield await anext(messages)
 
 
-async def test_a_result_from_before_a_restart_is_told_once() -> None:
+async def test_a_result_from_before_a_restart_is_reported_once() -> None:
     hub = Hub(Limits())
     stored = [result()]
     for _ in range(2):
@@ -274,7 +274,7 @@ async def test_a_flood_of_one_run_leaves_the_feed_to_the_others() -> None:
     assert dropped == []
 
 
-async def test_an_operator_that_comes_later_is_told_how_far_running_shards_are() -> None:
+async def test_an_operator_that_comes_later_is_reported_how_far_running_shards_are() -> None:
     hub, over = Hub(Limits()), SetKey("11111111-2222-4333-8444-555555555555", 1, 0)
     early = [{"event": "waiting", "name": "postgres"}, {"event": "open", "t": 1.5}, {"event": "start", "id": "a"}]
     for key in (SHARD, over):
@@ -303,7 +303,7 @@ async def test_the_feed_is_for_the_operator_alone(server: Server) -> None:
         assert (await server.read.get("/v1/feed", headers=headers)).status_code == status
 
 
-async def test_the_feed_tells_the_result_before_the_upload_is_answered_or_right_after(serve: Serve) -> None:
+async def test_the_feed_shows_the_result_before_the_upload_is_answered_or_right_after(serve: Serve) -> None:
     async with serve(Limits(ping_seconds=0.05)) as server, server.read.stream("GET", "/v1/feed", headers=FEED) as feed:
         lines = feed.aiter_lines()
         assert json.loads(await anext(lines)) == {"type": "hello"}
@@ -317,7 +317,7 @@ async def test_the_feed_tells_the_result_before_the_upload_is_answered_or_right_
         }  # fmt: skip
 
 
-async def test_a_repeated_manifest_is_not_told_again(serve: Serve) -> None:
+async def test_a_repeated_manifest_is_not_reported_again(serve: Serve) -> None:
     async with serve(Limits(ping_seconds=0.05)) as server, server.read.stream("GET", "/v1/feed", headers=FEED) as feed:
         await server.shard().whole()
         manifest = (await server.read.get(f"{server.shard().path}/manifest")).content
@@ -351,7 +351,7 @@ async def test_a_run_is_followed_from_before_its_first_event_to_its_result(serve
         assert resumed.status_code == 204
 
 
-async def test_a_run_that_ended_before_the_archive_was_restarted_tells_its_result(serve: Serve) -> None:
+async def test_a_run_that_ended_before_the_archive_was_restarted_shows_its_result(serve: Serve) -> None:
     async with serve() as server:
         await server.shard().whole()
     async with serve() as server:

@@ -9,7 +9,7 @@ from seatrial import tokens
 from tests.unit.archive.support import KEY, UID, Server, sha256, summary
 
 
-async def test_a_run_tells_its_attempts_and_what_is_complete(server: Server) -> None:
+async def test_a_run_shows_its_attempts_and_what_is_complete(server: Server) -> None:
     digest = await server.shard(attempt=1).whole()
     await server.shard(attempt=2, shard=0).put("output.log", b"so far")
     await server.shard(attempt=2, shard=1).whole()
@@ -29,7 +29,7 @@ async def test_a_run_tells_its_attempts_and_what_is_complete(server: Server) -> 
         "/v1/nothing",
     ],
 )
-async def test_what_is_not_there_is_told(server: Server, path: str) -> None:
+async def test_what_is_not_there_is_reported(server: Server, path: str) -> None:
     answer = await server.read.get(path)
     assert answer.status_code == 404
     assert answer.json()["error"]

@@ -72,7 +72,7 @@ async def test_an_upload_while_the_bucket_is_away_may_be_sent_again(
         assert (await server.shard().put("a.log", b"a")).status_code == 201
 
 
-def test_a_bucket_that_says_more_than_a_line_is_told_in_one(monkeypatch: pytest.MonkeyPatch, backend: Bucket) -> None:
+def test_an_error_of_a_bucket_becomes_one_line(monkeypatch: pytest.MonkeyPatch, backend: Bucket) -> None:
     """As Azure does."""
 
     def refused(*given: object, **more: object) -> None:

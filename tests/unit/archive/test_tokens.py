@@ -60,7 +60,7 @@ def test_the_key_is_the_files_bytes_unchanged(tmp_path: Path) -> None:
     ("content", "message"),
     [(None, "can't be read: No such file"), (b"", "holds 0 bytes"), (b"k" * 31, "holds 31 bytes")],
 )
-def test_a_missing_or_short_key_is_told(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_missing_or_short_key_is_reported(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     with pytest.raises(ValueError, match=message):

@@ -188,7 +188,7 @@ async def test_of_the_body_of_a_stranger_little_is_read(server: Server) -> None:
     writer.close()
 
 
-async def test_a_full_volume_is_told_and_leaves_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_volume_is_reported_and_leaves_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -37,7 +37,7 @@ async def answered(server: Server, uploads: Uploads) -> tuple[str, str]:
     return one["state"], "; ".join(one["problems"])
 
 
-async def test_what_is_whole_is_told_so_and_what_is_not_complete(server: Server) -> None:
+async def test_what_is_whole_is_reported_and_what_is_not_complete(server: Server) -> None:
     await server.shard().whole({"a/b.bin": b"b"})
     await server.evidence().whole()
     await server.shard(attempt=2).put("output.log", b"so far")
@@ -55,7 +55,7 @@ async def test_what_is_whole_is_told_so_and_what_is_not_complete(server: Server)
 
 
 @pytest.mark.parametrize("kind", ["shard", "evidence"])
-async def test_each_damage_is_told_with_the_files_name(server: Server, kind: str) -> None:
+async def test_each_damage_is_reported_with_the_files_name(server: Server, kind: str) -> None:
     uploads = server.shard() if kind == "shard" else server.evidence()
     await uploads.whole({"a/same-size.bin": b"12345", "short.bin": b"12345", "lost.bin": b"12345"})
     files = place(server, uploads) / "files"
@@ -68,7 +68,7 @@ async def test_each_damage_is_told_with_the_files_name(server: Server, kind: str
     )
 
 
-async def test_a_manifest_that_is_damaged_lost_or_exchanged_is_told(server: Server) -> None:
+async def test_a_manifest_that_is_damaged_lost_or_exchanged_is_reported(server: Server) -> None:
     shards = [server.shard(shard=number) for number in range(3)]
     for shard in shards:
         await shard.whole()
@@ -83,7 +83,7 @@ async def test_a_manifest_that_is_damaged_lost_or_exchanged_is_told(server: Serv
     assert "not the one that was sealed" in (await answered(server, shards[2]))[1]
 
 
-async def test_the_client_tells_each_set(server: Server) -> None:
+async def test_the_client_shows_each_set(server: Server) -> None:
     await server.shard().whole()
     async with server.client() as client:
         found = [one async for one in client.verify(None)]
@@ -116,7 +116,7 @@ async def test_who_may_not_read_all_can_not_have_all_verified(serve: Serve) -> N
         assert statuses == [403, 200, 404]
 
 
-async def test_the_program_tells_the_same_beside_the_running_archive(server: Server, key_file: Path) -> None:
+async def test_the_program_shows_the_same_beside_the_running_archive(server: Server, key_file: Path) -> None:
     def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {"SEATRIAL_ARCHIVE_DIR": str(server.folder), "SEATRIAL_KEY_FILE": str(key_file)}
         command = [sys.executable, "-m", "seatrial.archive", "verify", *arguments]

@@ -84,7 +84,7 @@ def test_the_file_has_every_key_with_its_bound() -> None:
     assert written["samples"][0]["quickstart"]["counts"]["writes"] == 30
 
 
-def test_two_counts_that_differ_are_told() -> None:
+def test_two_counts_that_differ_are_reported() -> None:
     assert report.disagreements([repetition()]) == []
     (line,) = report.disagreements([repetition(), repetition(counts=counts(writes=30, own_writes=29))])
     assert "repetition 2" in line

@@ -212,14 +212,12 @@ def test_every_alert_is_raised_by_a_case() -> None:
     assert {alert.split()[0] for case in CASES for alert in case.raised} == {rule["alert"] for rule in ALERTS}
 
 
-def test_an_alert_tells_how_much_in_words(promtool: str, tmp_path: Path) -> None:
+def test_an_alert_shows_how_much_in_words(promtool: str, tmp_path: Path) -> None:
     (rule,) = (rule for rule in ALERTS if rule["alert"] == "SeatrialErrorRate")
     case = next(case for case in CASES if case.name == "one run in four is Errored")
     annotations = rule["annotations"] | {
         "summary": "Many runs end with ServiceLost",
-        "description": (
-            "25% of the runs of the last half hour could not tell whether their system works: Errored, ServiceLost."
-        ),
+        "description": ("25% of the runs of the last half hour are Errored: Errored, ServiceLost."),
     }
     alert = {
         "alertname": rule["alert"],

@@ -100,7 +100,7 @@ async def test_files_come_whole_or_not_at_all(serve: Serve, tmp_path: Path) -> N
     assert [path for path in (tmp_path / "w").rglob("*") if path.is_file()] == []
 
 
-async def test_what_the_archive_does_not_have_is_told_from_a_way_that_is_closed(serve: Serve) -> None:
+async def test_a_missing_file_differs_from_a_closed_route(serve: Serve) -> None:
     forbidden = {"kind": "Status", "reason": "Forbidden", "message": "services/proxy is forbidden", "code": 403}
     absent = {"kind": "Status", "reason": "ServiceUnavailable", "message": "no endpoints available", "code": 503}
     target = await serve({

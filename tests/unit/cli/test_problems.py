@@ -35,7 +35,7 @@ def test_unknown_fields_come_with_what_was_probably_meant(path: str, text: str) 
     assert unknown_field(parse_path(path)) == text
 
 
-def test_all_unknown_fields_of_one_answer_are_told() -> None:
+def test_all_unknown_fields_of_one_answer_are_reported() -> None:
     message = (
         'IntegrationRun in version "v1alpha1" cannot be handled as a IntegrationRun: strict decoding error: '
         'unknown field "spec.tests.marker", unknown field "spec.env[0].valeu"'
@@ -76,7 +76,7 @@ def test_all_unknown_fields_of_one_answer_are_told() -> None:
         ("something that nobody has seen yet", "something that nobody has seen yet"),
     ],
 )  # fmt: skip
-def test_causes_are_said_for_people(message: str, text: str) -> None:
+def test_causes_become_sentences(message: str, text: str) -> None:
     assert cause(message) == text
 
 

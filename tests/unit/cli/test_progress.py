@@ -83,7 +83,7 @@ def test_events(event: dict[str, Any], expected: list[str]) -> None:
     assert lines(RunProgress.of(RUN), event) == expected
 
 
-def test_a_failing_test_is_told_with_its_reason() -> None:
+def test_a_failing_test_is_reported_with_its_reason() -> None:
     progress = RunProgress.of(RUN)
     notes = [note for event in (COLLECTED, FAILED_PHASE, end("t.py::b", "failed"))
              for note in progress.live(read(event), 1, 0, 1.0)]  # fmt: skip
@@ -91,7 +91,7 @@ def test_a_failing_test_is_told_with_its_reason() -> None:
     assert (progress.ended, progress.failed, progress.of_total()) == (1, 1, "1/2")
 
 
-def test_what_is_told_twice_is_noted_once() -> None:
+def test_what_is_reported_twice_is_noted_once() -> None:
     progress = RunProgress.of(RUN)
     events: list[dict[str, Any]] = [
         {"event": "ready", "name": "postgres", "seconds": 0.6}, {"event": "open", "seconds": 1.0}, COLLECTED,
@@ -176,7 +176,7 @@ def test_the_running_test_is_known() -> None:
     assert progress.running == {"t.py::a": 3.5}
 
 
-def test_counts_are_told_now_and_then() -> None:
+def test_counts_are_reported_now_and_then() -> None:
     progress = RunProgress.of(RUN)
     lines(progress, COLLECTED, end("t.py::a"))
     assert progress.tick(5.0) == []

@@ -131,7 +131,7 @@ def test_an_errored_run_says_why_and_what_to_do() -> None:
         ("Failed", [{"type": "CleanedUp", "status": "True"}], False),
     ],
 )
-def test_an_environment_that_is_kept_is_told(phase: str, conditions: list[dict[str, str]], shown: bool) -> None:
+def test_an_environment_that_is_kept_is_reported(phase: str, conditions: list[dict[str, str]], shown: bool) -> None:
     run = failed_run()
     whole = [{"reason": "R", "lastTransitionTime": "2026-01-01T00:00:00Z"} | condition for condition in conditions]
     run["status"] |= {"phase": phase, "conditions": whole, "namespace": "st-pr-1-abcde"}

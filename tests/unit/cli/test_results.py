@@ -40,7 +40,7 @@ def test_results_are_listed(seatrial: Command, servers: Servers) -> None:
     ]
 
 
-def test_coverage_is_told_and_fetched(seatrial: Command, servers: Servers, tmp_path: Path) -> None:
+def test_coverage_is_reported_and_fetched(seatrial: Command, servers: Servers, tmp_path: Path) -> None:
     files = {"coverage/coverage.xml": COVERAGE, **{f"coverage/html/{n:03}.html": b"" for n in range(100)}}
     measured = {"coverage": {"lineRate": 0.8799}, "notes": ["the plugin reported: a worker\x1b crashed"]}
     servers.keep(FILES | files, summary=measured)

@@ -65,7 +65,7 @@ def test_replace_deletes_the_old_run(seatrial: Command, servers: Servers, file: 
     assert servers.find("integrationruns", "pr-1")["metadata"]["uid"] != old["metadata"]["uid"]
 
 
-def test_a_typo_is_told_with_its_line_and_what_was_meant(seatrial: Command, servers: Servers, file: File) -> None:
+def test_a_typo_is_reported_with_its_line_and_what_was_meant(seatrial: Command, servers: Servers, file: File) -> None:
     wrong_type = 'Invalid value: "string": spec.tests.maxFail in body must be of type integer: "string"'
     servers.refusals = [
         refusal(400, 'strict decoding error: unknown field "spec.tests.markerz"'),

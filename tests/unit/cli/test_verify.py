@@ -8,7 +8,7 @@ from tests.unit.cli.servers import UID, Servers, stored
 OTHER = UID.replace("0b5c", "1c6d")
 
 
-def test_a_damaged_archive_is_told_file_by_file(seatrial: Command, servers: Servers) -> None:
+def test_a_damaged_archive_is_reported_file_by_file(seatrial: Command, servers: Servers) -> None:
     servers.keep({"output.log": b"2 passed\n"}, evidence={"logs/web.log": b"ready\n"})
     servers.do(servers.archive.shard(OTHER).put("output.log", b"1 passed\n"))  # and never sealed
     stored(servers.archive.folder, "logs/web.log").unlink()
@@ -21,7 +21,7 @@ def test_a_damaged_archive_is_told_file_by_file(seatrial: Command, servers: Serv
     assert "1 set damaged, 1 as they were, 1 set never completed" in seatrial.out
 
 
-def test_a_whole_archive_is_told_so(seatrial: Command, servers: Servers) -> None:
+def test_a_whole_archive_is_reported_as_whole(seatrial: Command, servers: Servers) -> None:
     servers.keep({"output.log": b"2 passed\n"})
     servers.do(servers.archive.shard(OTHER).whole())
     stored(servers.archive.folder, f"{OTHER}/1/0/files/summary.json").write_bytes(b"{}")

@@ -72,6 +72,6 @@ def test_an_instant_answer_loads_nothing_heavy() -> None:
     assert [name for name in ("'aiohttp'", "'kubernetes'", "'httpx'", "'rich.console'") if name in loaded] == []
 
 
-def test_help_tells_the_exit_status(seatrial: Command) -> None:
+def test_help_lists_the_exit_status(seatrial: Command) -> None:
     assert seatrial("--help") == 0
     assert "5 nothing collected" in " ".join(seatrial.out.split())

@@ -60,7 +60,7 @@ def test_wait_shows_what_happens_and_ends_with_the_verdict(seatrial: Command, se
     assert seatrial.out.endswith("\n✗ Failed 1/2  1 failed  pr-1\n  results and evidence:  seatrial results pr-1\n")
 
 
-def test_follow_tells_every_test(seatrial: Command, servers: Servers, file: File) -> None:
+def test_follow_shows_every_test(seatrial: Command, servers: Servers, file: File) -> None:
     servers.play(servers.publishes(*EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
     assert seatrial("run", file(), "--follow") == 1
     assert "✓ t.py::a (100 ms)" in notes(seatrial.out)
@@ -146,7 +146,7 @@ def test_output_that_nobody_reads_any_more_is_neither_passed_nor_failed(servers:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_an_event_that_is_none_is_said_once_and_stops_nothing(seatrial: Command, servers: Servers, file: File) -> None:
+def test_an_invalid_event_is_reported_once_and_stops_nothing(seatrial: Command, servers: Servers, file: File) -> None:
     wrong = {"event": "end", "id": ["t.py::a"], "outcome": "passed"}
     servers.play(servers.publishes(wrong, wrong, *EVENTS), shows("tests ended"), ended("Failed", "TestsFailed"))
     assert seatrial("run", file(), "--wait") == 1

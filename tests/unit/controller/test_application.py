@@ -80,7 +80,7 @@ async def test_a_feed_that_ends_by_a_bug_begins_anew(monkeypatch: pytest.MonkeyP
     await listening([], [live(event="open", t=7.0)], until=opened)
 
 
-async def test_work_that_has_ended_is_told_to_the_probe() -> None:
+async def test_work_that_has_ended_is_reported_to_the_probe() -> None:
     app = Application(None, Archive(), Kept().client(), Settings(sweep_seconds=3600), Metrics())  # type: ignore[arg-type]
     app.listed = True
     app.start()
@@ -91,7 +91,7 @@ async def test_work_that_has_ended_is_told_to_the_probe() -> None:
     await app.stop()
 
 
-async def test_what_is_told_of_runs_that_are_gone_is_not_kept() -> None:
+async def test_what_is_reported_of_runs_that_are_gone_is_not_kept() -> None:
     gone = [FeedResult("gone", 1, 0, "sha256:x", {}), FeedLive("gone", 1, 0, {"event": "open", "t": 1.0})]
     app = await listening([*gone, live(event="open", t=7.0)], until=opened)
     assert app.cache.attempt(replace(SCOPE, run=replace(SCOPE.run, uid="gone"))).shard == ShardFacts()

@@ -87,7 +87,7 @@ def test_contract(kind: str, name: str, which: str) -> None:
     assert "WORKER_URL" not in values  # it has no port
 
 
-def test_services_get_the_credentials_that_the_system_is_told() -> None:
+def test_services_have_the_credentials_of_the_variables() -> None:
     result = case("full")
     shown = environment_of(result, "Job", "tests", "tests")
     assert environment_of(result, "Pod", "postgres") == {
@@ -115,7 +115,7 @@ def test_own_variables_of_each_part() -> None:
     assert float(tests["SEATRIAL_TEST_TIMEOUT"]) == 90
 
 
-def test_shared_volume_is_told_where_it_is_mounted() -> None:
+def test_a_variable_names_the_shared_volume() -> None:
     result = case("full")
     for kind, name, which in SYSTEM:
         shown = environment_of(result, kind, name, which).get("WORKER_SESSIONS_DIR")
@@ -173,7 +173,7 @@ def test_credentials_that_the_run_gives_are_used_and_not_masked() -> None:
     assert secret_values.masks(run.scope, run.spec, Settings(key=b"k" * 32)) == ()
 
 
-def test_no_service_is_told_the_credentials_of_others() -> None:
+def test_no_service_gets_the_credentials_of_others() -> None:
     run = make("services: {postgres: {}, other: {type: custom, image: i, ports: {sql: 5432}}}")
     assert environment_of(render(run), "Pod", "other") == {"HOME": "/tmp"}
 
@@ -242,7 +242,7 @@ def test_every_variable_of_the_contract_can_be_replaced() -> None:
         assert environment_of(render(run), "Job", "tests", "tests") == plain | {name: "mine"}
 
 
-def test_gates_know_passwords_whatever_the_system_is_told() -> None:
+def test_gates_know_passwords_whatever_the_variables_say() -> None:
     run = make("services: {postgres: {}}\nenv: [{name: PGPASSWORD, value: of-another-role}]")
     tests = container(render(run), "Job", "tests")
     (variable,) = re.findall(r"password-env=(\w+)", " ".join(tests["command"]))

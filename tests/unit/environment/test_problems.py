@@ -99,7 +99,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("spec", "path", "message"), TABLE)
-def test_problem_is_told_with_its_place(spec: str, path: str, message: str) -> None:
+def test_problem_is_reported_with_its_place(spec: str, path: str, message: str) -> None:
     (found,) = problems(make(spec), CONFIG_MAPS | {"empty": {}}, Budget())
     assert found.path == path
     assert message in found.message
@@ -136,7 +136,7 @@ def test_nothing_is_found_where_nothing_is_wrong(spec: str) -> None:
     assert problems(make(spec), CONFIG_MAPS, Budget()) == ()
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     run = make(
         """
         services: {postgres: {initSQL: {configMapRef: {name: nope}}}, redis: {}}
@@ -206,7 +206,7 @@ def test_a_value_of_open_references_is_read_once() -> None:
     assert [name for _, name in tokens(text + ")" + text) if name] == [text[2:]]
 
 
-def test_what_is_accepted_becomes_no_longer_than_it_was_said() -> None:
+def test_what_is_accepted_becomes_no_longer_than_computed() -> None:
     spec = {
         "env": [FULL, EIGHT, {"name": "BIG", "value": "y"}],
         **app(env=[{"name": "EIGHT", "value": "$(EIGHT)$(BIG)"}]),

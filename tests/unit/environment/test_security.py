@@ -187,7 +187,7 @@ def test_credentials_differ_between_runs_services_and_purposes() -> None:
     assert len(set(values)) == len(values)
 
 
-def test_the_collector_is_told_what_to_mask() -> None:
+def test_the_collector_gets_what_to_mask() -> None:
     result = case("full")
     masks = json.loads(secrets(result)["seatrial-upload"]["masks"])
     assert set(secrets(result)["seatrial-credentials"].values()) <= set(masks)

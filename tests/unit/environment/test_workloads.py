@@ -359,7 +359,7 @@ def test_replicas_are_reached_once_each_is_ready() -> None:
     assert find(result, "Deployment", "replicated")["spec"]["replicas"] == 2
 
 
-def test_portless_parts_have_a_name_that_tells_whether_they_run() -> None:
+def test_portless_parts_have_a_name_that_shows_whether_they_run() -> None:
     spec = find(case("readiness"), "Service", "portless")["spec"]
     assert (spec["clusterIP"], spec["publishNotReadyAddresses"], spec["ports"]) == ("None", False, [])
 

@@ -167,7 +167,7 @@ CALM = (
 )
 
 
-def test_what_a_line_leaves_open_is_not_said_where_another_names_it() -> None:
+def test_a_vague_line_gives_way_to_one_that_names_the_cause() -> None:
     log = b"2026-11-21T10:00:00.000000001Z psycopg/connection.py:304: UndefinedTable\n"
     bare = ["table does not exist: a migration is missing"]
     assert titles_of(of_log("tests", "logs/tests.log", log, Context())) == bare
@@ -281,7 +281,7 @@ STATES = {
 
 
 @pytest.mark.parametrize(("container", "title", "line"), STATES.values(), ids=STATES.keys())
-def test_of_a_component_that_said_nothing_its_state_is_the_cause(container: Container, title: str, line: str) -> None:
+def test_without_a_log_the_state_of_a_component_is_the_cause(container: Container, title: str, line: str) -> None:
     pods = [b.pod("store", "service", container)]
     context = Context("pr-7", {"store": "service", "tests": "tests"}, frozenset({"store"}))
     refused = of_log(
@@ -300,7 +300,7 @@ def test_of_a_component_that_said_nothing_its_state_is_the_cause(container: Cont
     assert "pods.json" not in {hint.file for hint in ranked([*in_logs, *of_pods(pods)], context)}
 
 
-def test_what_was_evicted_is_not_told_by_its_last_words() -> None:
+def test_what_was_evicted_is_not_reported_by_its_last_words() -> None:
     pods = [
         b.pod(
             "api",
@@ -331,7 +331,7 @@ def test_events_tell_why_there_is_no_pod() -> None:
     assert len(ranked(found, CONTEXT)) == 2
 
 
-def test_that_memory_was_used_up_is_told_once() -> None:
+def test_that_memory_was_used_up_is_reported_once() -> None:
     pods = [b.pod("migrations", "migrations", b.ended("schema", 137, reason="OOMKilled"))]
     in_logs = of_log(
         "migrations",

@@ -44,7 +44,7 @@ def test_a_short_log_is_kept_whole() -> None:
     assert kept(b"a\nb\n", 20_000) == b"a\nb\n"
 
 
-def test_of_a_long_log_the_end_is_kept_beginning_with_a_whole_line_and_that_is_said() -> None:
+def test_of_a_long_log_whole_lines_of_the_end_are_kept_and_the_cut_is_reported() -> None:
     answer = b"".join(b"%08d %s\n" % (i, b"x" * 90) for i in range(50_000))
     first, _, rest = kept(answer, LINES).partition(b"\n")
     assert first.startswith(b"# truncated: ")

@@ -58,7 +58,7 @@ def test_everything_that_is_known() -> None:
     )
 
 
-def test_of_a_finished_run_whose_pods_nobody_knows_any_more_nothing_is_said_about_them() -> None:
+def test_a_finished_run_without_known_pods_has_no_components() -> None:
     assert "components" not in record(b.body(), [], Masker()).to_json()
 
 

@@ -227,7 +227,7 @@ def decide(run: IntegrationRun, seen: AttemptFacts, now: datetime = b.NOW) -> Pl
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_what_is_done(case: Case) -> None:
+def test_the_plan(case: Case) -> None:
     made = decide(case.run, case.seen)
     assert tuple(type(action) for action in (*made.before, *made.after)) == case.does
     if case.phase:
@@ -285,7 +285,7 @@ def test_the_record_is_forgotten_when_its_time_is_over() -> None:
     assert decide(kept, GONE, b.at(3600)).after == (DeleteRun(),)
 
 
-def test_a_passed_run_tells_its_numbers() -> None:
+def test_a_passed_run_shows_its_numbers() -> None:
     status = decide(STARTED, b.facts(b.tests_pod(), result=b.summary(), evidence=None)).status
     assert status.tests_summary == "3/3"
     assert status.results is not None
@@ -335,7 +335,7 @@ def test_after_the_burst() -> None:
     assert succeeded(status) == ("Unknown", "Starting", "the environment starts")
 
 
-def test_a_wait_within_the_second_of_creation_is_not_told() -> None:
+def test_a_wait_within_the_second_of_creation_is_not_reported() -> None:
     line = created(FRESH, b.at(7200), b.at(-0.4)).status.timeline
     assert line.queued == line.started == format_time(b.at(-0.4))
 
@@ -457,14 +457,14 @@ EVIDENCE = {
 
 @pytest.mark.parametrize("case", EVIDENCE.values(), ids=EVIDENCE.keys())
 def test_evidence_comes_before_the_clean_up_and_after_the_verdict(case: Case) -> None:
-    test_what_is_done(case)
+    test_the_plan(case)
 
 
 def test_a_passed_run_leaves_its_record_alone() -> None:
     assert decide(STARTED, b.facts(result=b.summary(), evidence=None)).after == (CleanUp(), GatherEvidence(False))
 
 
-def test_what_became_of_the_evidence_is_told_with_the_write_that_is_made_anyway() -> None:
+def test_what_became_of_the_evidence_is_reported_with_the_write_that_is_made_anyway() -> None:
     waiting = ended("Failed", phase="Collecting")
     planned = decide(waiting, b.facts())
     assert [(c.type, c.status) for c in planned.status.conditions] == [("EvidenceArchived", "True")]

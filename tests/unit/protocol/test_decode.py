@@ -118,7 +118,7 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], path: str, problem: str)
         (b"[]", "expected an object, found a list"),
     ],
 )
-def test_what_is_no_document_is_said(document: bytes, problem: str) -> None:
+def test_what_is_no_document_is_reported(document: bytes, problem: str) -> None:
     with pytest.raises(ProtocolError, match="sample: ") as raised:
         Sample.parse(document)
     assert raised.value.problem.startswith(problem)

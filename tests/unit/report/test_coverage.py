@@ -88,7 +88,7 @@ def counted(report: bytes) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def test_two_shards_are_told_as_coverage_itself_would(reports: dict[str, bytes]) -> None:
+def test_two_shards_merge_as_coverage_itself_would(reports: dict[str, bytes]) -> None:
     together = merged(reports["a"], reports["b"])
     assert counted(together.xml()) == counted(reports["whole"])
     root = ElementTree.fromstring(reports["whole"])

@@ -54,7 +54,7 @@ def test_the_last_attempt_counts_and_what_failed_before_is_flaky() -> None:
     ]
 
 
-def test_how_a_test_failed_in_an_earlier_attempt_is_told(tmp_path: Path) -> None:
+def test_how_a_test_failed_in_an_earlier_attempt_is_reported(tmp_path: Path) -> None:
     parts = [part(1, 0, whole("t.py::a", "failed")), part(2, 3, whole("t.py::a"))]
     (case,) = junit(tmp_path, parts, report(run("Passed", "TestsPassed"))).iter("testcase")
     assert case.find("flakyFailure[@message='assert 1 == 2']") is not None
@@ -63,7 +63,7 @@ def test_how_a_test_failed_in_an_earlier_attempt_is_told(tmp_path: Path) -> None
     assert test["retryAttempts"][0]["message"] == "assert 1 == 2"
 
 
-def test_a_file_that_no_shard_could_collect_is_told_once() -> None:
+def test_a_file_that_no_shard_could_collect_is_reported_once() -> None:
     broken = [collected(0, "t.py")]
     assert outcomes(part(1, 0, broken), part(1, 1, broken)) == [("t.py", "collection-error", False)]
     assert outcomes(part(1, 0, broken), part(2, 0, whole("t.py::a"))) == [("t.py::a", "passed", False)]

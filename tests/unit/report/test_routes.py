@@ -177,7 +177,7 @@ async def test_coverage_of_two_shards_is_merged(archive: Archive, client: AsyncC
     assert (await client.get("/v1/runs/u-1/summary.md")).text.count("said once") == 1
 
 
-async def test_coverage_that_can_not_be_merged_is_told(archive: Archive, client: AsyncClient) -> None:
+async def test_coverage_that_can_not_be_merged_is_reported(archive: Archive, client: AsyncClient) -> None:
     archive.record()
     covered(archive, 1, 0, 1)
     covered(archive, 1, 1, 1)

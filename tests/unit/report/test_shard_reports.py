@@ -121,13 +121,13 @@ def test_junit_case(suite: ElementTree.Element, name: str, classname: str, insid
     assert [child.tag for child in case] == inside
 
 
-def test_junit_tells_file_line_time_and_catalogue_id(suite: ElementTree.Element) -> None:
+def test_junit_shows_file_line_time_and_catalogue_id(suite: ElementTree.Element) -> None:
     (case,) = suite.findall("testcase[@name='test_passed']")
     assert (case.get("file"), case.get("line"), case.get("time")) == ("tests/int/test_a.py", "7", "0.500")
     assert [(p.get("name"), p.get("value")) for p in case.iter("property")] == [("catalogueId", "INT-007")]
 
 
-def test_junit_tells_the_failures_of_a_flaky_test(suite: ElementTree.Element) -> None:
+def test_junit_shows_the_failures_of_a_flaky_test(suite: ElementTree.Element) -> None:
     (first,) = suite.findall("testcase[@name='test_flaky']/flakyFailure")
     assert (first.get("message"), first.findtext("stackTrace")) == ("first try", "E   first try")
 

@@ -127,7 +127,7 @@ def test_however_much_went_wrong_it_fits_a_comment(text: str) -> None:
     assert "seatrial results" in shown
 
 
-def test_a_long_traceback_is_told_by_its_telling_lines() -> None:
+def test_a_long_traceback_shows_its_decisive_lines() -> None:
     long = "\n".join(f"    line {n}" for n in range(200)) + "\n" + TRACEBACK
     shown = summary(report(failed=[failed("t.py::a", text=long)]))
     assert "E       AssertionError: assert 'open' == 'paid'" in shown

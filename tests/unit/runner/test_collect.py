@@ -161,7 +161,7 @@ def test_collecting_again_sends_the_same(pod: Pod, archive: FakeArchive) -> None
     assert first[0] == 0
 
 
-def test_artifacts_are_collected_and_what_is_left_out_is_told(pod: Pod, archive: FakeArchive) -> None:
+def test_artifacts_are_collected_and_what_is_left_out_is_reported(pod: Pod, archive: FakeArchive) -> None:
     (pod.artifacts / "logs").mkdir()
     (pod.artifacts / "logs" / "app.log").write_bytes(b"log")
     (pod.artifacts / "logs" / "large").write_bytes(b"x" * 100)
@@ -224,7 +224,7 @@ def test_reports_are_sent_while_pytest_s_process_still_ends(pod: Pod, archive: F
     assert archive.files["output.log"] == b"end\n"
 
 
-def test_what_happens_is_told_live_in_order(pod: Pod, archive: FakeArchive) -> None:
+def test_what_happens_is_reported_live_in_order(pod: Pod, archive: FakeArchive) -> None:
     def received(kind: str) -> Callable[[], bool]:
         return lambda: kind in [event["event"] for event in archive.live]
 
@@ -244,7 +244,7 @@ def test_what_happens_is_told_live_in_order(pod: Pod, archive: FakeArchive) -> N
     assert ("POST", "live") not in archive.requests[posts:]
 
 
-def test_live_events_are_told_before_the_result(pod: Pod, archive: FakeArchive) -> None:
+def test_live_events_are_reported_before_the_result(pod: Pod, archive: FakeArchive) -> None:
     pod.finished()
     pod.collect()
     assert [event["event"] for event in archive.live][-1] == "finish"
@@ -277,7 +277,7 @@ def test_a_container_that_was_killed_leaves_no_record(pod: Pod, archive: FakeArc
     assert "exit.json" not in archive.files
 
 
-def test_what_came_last_is_read_even_if_told_to_end(pod: Pod, archive: FakeArchive) -> None:
+def test_what_came_last_is_read_after_a_signal_to_end(pod: Pod, archive: FakeArchive) -> None:
     status = pod.collect(pod.finished, stop=True)[0]
     assert (status, archive.summary["outcome"]) == (0, "failed")
 
@@ -372,7 +372,7 @@ def failing(times: int, status: int, *paths: str) -> Callable[[str, str], int | 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 422])
 @pytest.mark.parametrize("path", ["files/events.jsonl", "files/summary.json", "manifest"])
-def test_passing_trouble_is_overcome(pod: Pod, archive: FakeArchive, status: int, path: str) -> None:
+def test_passing_failures_are_retried(pod: Pod, archive: FakeArchive, status: int, path: str) -> None:
     archive.fault = failing(2, status, path)
     pod.finished()
     assert pod.collect()[0] == 0
@@ -397,7 +397,7 @@ def test_a_file_that_the_archive_lost_is_sent_again(pod: Pod, archive: FakeArchi
     ("status", "expected"),
     [(401, "the archive refused the results"), (403, "the archive refused"), (409, "the archive refused")],
 )
-def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int, expected: str) -> None:
+def test_a_refusal_is_final_and_reported(pod: Pod, archive: FakeArchive, status: int, expected: str) -> None:
     archive.fault = lambda method, path: status
     pod.finished()
     code, message = pod.collect()
@@ -408,7 +408,7 @@ def test_a_refusal_is_final_and_told(pod: Pod, archive: FakeArchive, status: int
     assert len([path for _, path in archive.requests if path != "live"]) <= 2
 
 
-def test_an_archive_that_stays_away_is_told(pod: Pod, archive: FakeArchive) -> None:
+def test_an_archive_that_stays_away_is_reported(pod: Pod, archive: FakeArchive) -> None:
     pod.env["SEATRIAL_ARCHIVE_PATIENCE"] = "1"
     archive.fault = lambda method, path: 503
     pod.finished()
@@ -419,14 +419,14 @@ def test_an_archive_that_stays_away_is_told(pod: Pod, archive: FakeArchive) -> N
     assert TerminationMessage.parse(pod.termination.read_bytes()) == message
 
 
-def test_live_trouble_is_no_trouble_for_results(pod: Pod, archive: FakeArchive) -> None:
+def test_failures_of_live_events_do_not_touch_results(pod: Pod, archive: FakeArchive) -> None:
     archive.fault = lambda method, path: 400 if path == "live" else None
     pod.finished()
     assert pod.collect()[0] == 0
     assert archive.live == []
 
 
-def test_live_backlog_is_bounded_and_the_gap_is_told(archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_live_backlog_is_bounded_and_the_gap_is_reported(archive: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_events, "BACKLOG", 10_000)
     away = True
     archive.fault = lambda method, path: 503 if away else None
@@ -524,7 +524,7 @@ def test_the_process_writes_its_message_and_ends_well(pod: Pod, archive: FakeArc
     assert message["digest"] == f"sha256:{sha256(archive.manifest)}"
 
 
-def test_the_process_ends_well_when_told_to(pod: Pod, archive: FakeArchive) -> None:
+def test_the_process_ends_well_at_a_signal(pod: Pod, archive: FakeArchive) -> None:
     pod.append("events.jsonl", [session(), collected(1), start("t.py::test_a")])
     process = run_as_process(pod)
     deadline = time.monotonic() + 60
@@ -537,7 +537,7 @@ def test_the_process_ends_well_when_told_to(pod: Pod, archive: FakeArchive) -> N
     assert archive.summary["outcome"] == "no-exit-record"
 
 
-def test_the_process_tells_what_is_wrong_with_its_settings(pod: Pod, archive: FakeArchive) -> None:
+def test_the_process_shows_what_is_wrong_with_its_settings(pod: Pod, archive: FakeArchive) -> None:
     del pod.env["SEATRIAL_RUN_UID"]
     process = run_as_process(pod)
     _, expected = process.communicate(timeout=60)

@@ -80,7 +80,7 @@ def all_but_zero(suite: Measured) -> None:
 
 
 @pytest.mark.parametrize("args", [(), ("-p", "xdist.plugin", "-n", "2")], ids=["one-process", "xdist"])
-def test_lines_of_all_processes_are_told(suite: Measured, args: tuple[str, ...]) -> None:
+def test_lines_of_all_processes_are_reported(suite: Measured, args: tuple[str, ...]) -> None:
     suite.run(TESTS, *args).assert_outcomes(passed=2)
     totals = whole(suite)
     all_but_zero(suite)
@@ -132,7 +132,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("args", [(), ("-p", "xdist.plugin", "-n", "2")], ids=["one-process", "xdist"])
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_goes_wrong_is_told_and_changes_no_outcome(suite: Measured, case: str, args: tuple[str, ...]) -> None:
+def test_what_goes_wrong_is_reported_and_changes_no_outcome(suite: Measured, case: str, args: tuple[str, ...]) -> None:
     name, content, expected = BROKEN[case]
     (suite.pytester.path / name).write_text(content)
     result = suite.run(TESTS, *args)
@@ -150,7 +150,7 @@ def test_a_folder_that_can_not_be_written(suite: Measured) -> None:
     assert "NotADirectoryError" in note or "FileExistsError" in note
 
 
-def test_a_crashed_worker_is_told(suite: Measured) -> None:
+def test_a_crashed_worker_is_reported(suite: Measured) -> None:
     suite.run(TESTS + "\n    def test_dies(): import os; os._exit(3)\n", "-p", "xdist.plugin", "-n", "1")
     assert suite.one("coverage")["lines"] > 0
     (note,) = suite.notes

@@ -88,7 +88,7 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize("args", [(), ("-pxdist", "-n2")], ids=["alone", "xdist"])
-def test_each_test_is_told_with_its_outcome_and_facts(recorded: Recorded, args: tuple[str, ...]) -> None:
+def test_each_test_is_reported_with_its_outcome_and_facts(recorded: Recorded, args: tuple[str, ...]) -> None:
     result = recorded.run(MANY, "--strict-markers", *args)
     assert result.ret == 1
     assert recorded.outcomes == OUTCOMES

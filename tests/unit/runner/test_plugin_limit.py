@@ -133,7 +133,7 @@ def test_a_later_limit_of_another_plugin_is_kept(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "1 s"])
-def test_a_limit_that_is_no_number_is_told(recorded: Recorded, value: str) -> None:
+def test_a_limit_that_is_no_number_is_reported(recorded: Recorded, value: str) -> None:
     recorded.env(SEATRIAL_TEST_TIMEOUT=value)
     result = recorded.run("def test_a(): pass\n")
     assert result.ret == 4

@@ -10,7 +10,7 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.mark.parametrize("args", [(), ("-pxdist", "-n2")], ids=["alone", "xdist"])
-def test_collection_errors_are_told(recorded: Recorded, args: tuple[str, ...]) -> None:
+def test_collection_errors_are_reported(recorded: Recorded, args: tuple[str, ...]) -> None:
     recorded.pytester.makepyfile(test_broken="import nothing_of_this_name\n", test_good="def test_a(): pass\n")
     result = recorded.rerun(*args)
     assert result.ret != 0
@@ -21,7 +21,7 @@ def test_collection_errors_are_told(recorded: Recorded, args: tuple[str, ...]) -
     assert recorded.one("finish")["exitStatus"] == result.ret
 
 
-def test_a_syntax_error_is_told_by_what_it_is(recorded: Recorded) -> None:
+def test_a_syntax_error_is_reported_by_what_it_is(recorded: Recorded) -> None:
     recorded.run("def test_a(:\n    pass\n")
     (error,) = recorded.of("collected")[-1]["errors"]
     assert error["message"] == "SyntaxError: invalid syntax"
@@ -82,7 +82,7 @@ def test_a_crashed_worker_of_xdist_fails_its_test(recorded: Recorded) -> None:
     assert "crashed" in recorded.failure("test_a")["message"]
 
 
-def test_exit_status_changed_by_a_plugin_is_the_one_told(recorded: Recorded) -> None:
+def test_exit_status_changed_by_a_plugin_is_the_one_reported(recorded: Recorded) -> None:
     recorded.pytester.makeconftest("def pytest_sessionfinish(session): session.exitstatus = 9\n")
     assert recorded.run("def test_a(): pass\n").ret == 9
     assert recorded.one("finish")["exitStatus"] == 9

@@ -81,7 +81,7 @@ def test_a_pytest_started_by_a_test_is_silent(recorded: Recorded) -> None:
     assert len(recorded.of("session")) == 1
 
 
-def test_stacks_are_written_when_the_process_is_told_to_end(recorded: Recorded) -> None:
+def test_stacks_are_written_at_a_signal_to_end(recorded: Recorded) -> None:
     result = recorded.run(
         """
         import os, signal
@@ -108,7 +108,7 @@ def test_stacks_are_written_when_the_process_is_told_to_end(recorded: Recorded) 
         ("sys", "version_info = (3, 8, 20, 'final', 0)", "needs Python 3.9 or newer"),
     ],
 )
-def test_an_image_that_is_too_old_is_told_so(tmp_path: Path, module: str, change: str, message: str) -> None:
+def test_an_image_that_is_too_old_is_refused_by_name(tmp_path: Path, module: str, change: str, message: str) -> None:
     program = f"""
 import pytest, sys
 {module}.{change}

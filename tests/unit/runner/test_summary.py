@@ -224,7 +224,7 @@ def test_the_tail_of_a_process_that_died_shows_where_it_was(events: list[Event],
     assert len(tail) == min(len(output), 2000)
 
 
-def test_without_a_record_the_end_is_the_last_that_was_heard() -> None:
+def test_without_a_record_the_end_is_the_last_event() -> None:
     events = [*RUNNING, {"t": 177.0, "event": "newer"}]
     assert summary_of(facts(events, None))["endedAt"] == 177.0
 

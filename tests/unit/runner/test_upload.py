@@ -114,7 +114,7 @@ def test_a_connection_that_the_server_closed_is_opened_again(server: FakeArchive
     assert len(server.files) == 3
 
 
-def test_a_large_file_refused_before_it_was_sent_tells_why(server: FakeArchive, archive: Uploader) -> None:
+def test_a_large_file_refused_before_it_was_sent_shows_why(server: FakeArchive, archive: Uploader) -> None:
     server.accepts = 1000
     with pytest.raises(RefusedError, match="more than 1000 bytes"):
         archive.put_file("a", Source.of(b"x" * 900_000))

@@ -214,15 +214,15 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "passed": (b.summary(), "Passed", "TestsPassed", '3 passed'),
     "passed, but not complete": (b.summary(complete=False), "Errored", "TestProcessDied",
         'pytest ended in the middle (exit 0); a test, or code under it, ends the process (os._exit, a '
-        'kill, a crash in native code); `seatrial results orders -o DIR` brings the log'),
+        'kill, a crash in native code); `seatrial results orders -o DIR` downloads the log'),
     "passed, but a failure is counted": (
         b.summary(tests={"total": 1, "passed": 0, "failed": 1}), "Errored", "TestProcessDied",
         'pytest ended in the middle (exit 0); a test, or code under it, ends the process (os._exit, a '
-        'kill, a crash in native code); `seatrial results orders -o DIR` brings the log',
+        'kill, a crash in native code); `seatrial results orders -o DIR` downloads the log',
     ),
     "passed, but another exit code": (b.summary(exitCode=3), "Errored", "TestProcessDied",
         'pytest ended in the middle (exit 3); a test, or code under it, ends the process (os._exit, a '
-        'kill, a crash in native code); `seatrial results orders -o DIR` brings the log'),
+        'kill, a crash in native code); `seatrial results orders -o DIR` downloads the log'),
     "failed": (b.summary("failed"), "Failed", "TestsFailed", '1 failed, 2 passed; first: t.py::test_b: assert 1 == 2'),
     "failed, an app is gone": (
         b.summary("failed", lost=[{"name": "api", "error": "connection refused"}]), "Failed", "TestsFailed",
@@ -251,7 +251,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         b.summary("interrupted", error="ended before all tests had run: x"), "Errored", "TestProcessDied",
 
         'ended before all tests had run: x; see output.log for what stopped it; `seatrial results '
-        'orders -o DIR` brings the log',
+        'orders -o DIR` downloads the log',
     ),
     "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest",
         "image i can't run pytest (No module named pytest); it needs Python 3.9 and pytest 7, or newer"),
@@ -339,13 +339,13 @@ def test_what_a_result_means(delivered: dict[str, Any], verdict: str, reason: st
     whole(found, reason, message)
 
 
-def test_an_app_whose_pod_was_refused_is_not_told_as_slow() -> None:
+def test_an_app_whose_pod_was_refused_is_not_slow() -> None:
     delivered = b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}])
     words = ("app api was never created", "app.kubernetes.io/managed-by=seatrial")
     assert_cause(from_result(b.run(SPEC), b.facts(POSTGRES), b.result_from(delivered)), "AdmissionDenied", words)
 
 
-def test_that_an_app_no_longer_answers_is_not_said_where_its_end_is_known() -> None:
+def test_the_known_end_of_an_app_replaces_that_it_no_longer_answers() -> None:
     delivered = b.summary("failed", lost=[{"name": "api", "error": "connection refused"}])
     found = from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), b.result_from(delivered))
     assert "no longer answering" not in found.message
@@ -357,7 +357,7 @@ def test_the_pod_of_a_lost_service_knows_more_than_a_refused_connection() -> Non
     assert_cause(found, "OutOfMemory", ("postgres", "limits.memory"))
 
 
-def test_what_found_no_node_is_not_told_as_slow() -> None:
+def test_what_found_no_node_is_not_slow() -> None:
     seen = b.facts(POSTGRES, b.pod("api", "app", b.waiting("api", ""), unschedulable="0/1 nodes: Insufficient memory"))
     delivered = b.summary("gate-timeout", notReady=[{"name": "api", "error": "no address"}])
     assert_cause(
@@ -365,7 +365,7 @@ def test_what_found_no_node_is_not_told_as_slow() -> None:
     )
 
 
-def test_a_container_killed_whole_is_told_by_its_pod() -> None:
+def test_a_container_killed_whole_is_reported_by_its_pod() -> None:
     seen = b.facts(b.tests_pod(b.running("collector"), b.ended("tests", 137, reason="OOMKilled")))
     delivered = b.summary("no-exit-record", running="t.py::test_c")
     assert_cause(from_result(b.run(SPEC), seen, b.result_from(delivered)), "OutOfMemory", ("t.py::test_c",))
@@ -397,7 +397,7 @@ def test_a_result_that_does_not_come(seen: AttemptFacts, reason: str | None, mes
     whole(without_result(seen), reason, message)
 
 
-def test_the_words_of_the_collector_are_told_without_their_wrapping() -> None:
+def test_the_words_of_the_collector_are_reported_without_their_wrapping() -> None:
     seen = b.facts(
         b.tests_pod(
             b.ended("collector", 1, '{"code":"results-refused","message":"the archive refused the results: too large"}')
@@ -416,7 +416,7 @@ RUNTIME = (
 )
 
 
-def test_the_cause_is_told_without_the_steps_to_it() -> None:
+def test_the_cause_is_reported_without_the_steps_to_it() -> None:
     web = b.Container("api", waiting="ImagePullBackOff", waiting_message=PULLED, image="reg:1/x:0")
     found = from_pods(b.run(SPEC), b.facts(b.pod("api", "app", web)), patient=False)
     why = 'failed to do request: Head "https://reg:1/v2/x/manifests/0": dial tcp 10.0.0.1:1: connect: connection refused; '
@@ -508,7 +508,7 @@ def test_the_first_cause_wins_over_its_consequences() -> None:
     assert_cause(from_result(b.run(SPEC), b.facts(CRASHED, OOM), failed), "OutOfMemory", ("postgres", "limits.memory"))
 
 
-def test_an_app_that_waits_to_be_started_again_is_told_as_crashed_when_the_time_is_over() -> None:
+def test_an_app_that_waits_for_its_restart_has_crashed_when_the_time_is_over() -> None:
     delivered = b.result_from(b.summary("gate-timeout", notReady=[{"name": "api", "error": "connection refused"}]))
     words = ("api", "exit 1", "psycopg.OperationalError: refused", "`seatrial logs orders api`")
     assert_cause(from_result(b.run(SPEC), b.facts(POSTGRES, CRASHED), delivered), "AppCrashed", words)

@@ -54,7 +54,7 @@ def seen(found: dict[str, Any]) -> AttemptFacts:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
-def test_the_true_cause_is_told_with_a_next_step(path: Path) -> None:
+def test_the_message_has_the_true_cause_and_a_next_step(path: Path) -> None:
     found = json.loads(path.read_text())
     verdict_at = parse_time(found["observed"]["timeline"]["verdict"])
     assert verdict_at is not None
@@ -75,5 +75,5 @@ def test_every_cause_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
-def test_no_fixture_tells_of_a_machine(path: Path) -> None:
+def test_no_fixture_names_a_machine(path: Path) -> None:
     assert "/root/" not in path.read_text()

@@ -137,7 +137,7 @@ async def start_workflow(temporal: Client, order: Order) -> None:
 
 
 async def find(request: Request) -> Order:
-    """The order in the path; 404 if there is none."""
+    """The order in the path; 404 if it does not exist."""
     order: Order | None = await request.state.store.order(request.path_params["order_id"])
     if order is None:
         raise HTTPException(404, "there is no such order")

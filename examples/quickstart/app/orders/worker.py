@@ -18,7 +18,7 @@ from orders.workflow import TASK_QUEUE, OrderWorkflow
 
 
 async def main() -> None:
-    """Works until it is told to stop."""
+    """Works until it is asked to stop."""
     settings = Settings.from_env()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -168,7 +168,7 @@ class ArchiveClient:
         return ShardResult(uid, attempt, shard, digest, manifest, summary)
 
     async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:
-        """Brings one file of the manifest into the folder, under its own path, and returns where it is.
+        """Downloads one file of the manifest into the folder, under its own path, and returns where it is.
 
         It gets its name only once all its bytes are there and have the digest of the manifest.
 
@@ -213,13 +213,13 @@ class ArchiveClient:
                 if found["state"] == "done":
                     return
                 yield found
-        raise ArchiveUnavailableError("the archive ended before everything was verified; its log tells more")
+        raise ArchiveUnavailableError("the archive ended before everything was verified; see its log")
 
     async def feed(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything that the operator acts upon, of all runs, for as long as it is read.
 
-        Never ends and never raises for the archive's sake: a lost feed is told as FeedLost and opened again with
-        growing pauses (0.1 s to 5 s), and FeedConnected tells that it is open.
+        Never ends and never raises for the archive's sake: a lost feed is reported as FeedLost and reopened with
+        growing pauses (0.1 s to 5 s), and FeedConnected reports that it is open.
         """
         backoff = Backoff(*_PAUSES)
         reported: str | None = None
@@ -249,7 +249,7 @@ class ArchiveClient:
         """Follows a run: what is kept of it, then what happens, until its result (an event called "result").
 
         A stream that breaks is opened again where it was, and so is one that is not there yet: the archive shows a run
-        to people only once the operator has told whose it is.
+        to people only once the operator has sent its record.
 
         Raises:
             ArchiveUnavailableError, ArchiveRefusedError: it could not be opened for `patience_seconds`.
@@ -262,7 +262,7 @@ class ArchiveClient:
             try:
                 async with self._stream(f"{run_url(uid)}/live", _STREAM_TIMEOUT, headers) as response:
                     if response.status_code == httpx.codes.NO_CONTENT:
-                        return  # all was told
+                        return  # complete
                     async for event in server_sent(response.aiter_lines()):
                         headers["Last-Event-ID"] = event.id
                         yield event

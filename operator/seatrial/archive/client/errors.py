@@ -14,7 +14,7 @@ class ArchiveError(Exception):
 
 
 class ArchiveUnavailableError(ArchiveError):
-    """The archive can't be reached, or is in trouble itself; later may help."""
+    """The archive can't be reached, or fails itself; a retry may help."""
 
 
 class ArchiveRefusedError(ArchiveError):
@@ -57,7 +57,7 @@ def refusal(status: int, body: bytes) -> ArchiveError:
     hint = answer.get("hint")
     message = f"{reported} ({hint})" if hint else reported
     if status >= 500 or status in (408, 429):
-        return ArchiveUnavailableError(f"the archive is in trouble: {message}")
+        return ArchiveUnavailableError(f"the archive fails: {message}")
     if status == httpx.codes.NOT_FOUND:
         return ArchiveNotFoundError(message, status)
     return ArchiveRefusedError(f"the archive refused: {message}", status)

@@ -13,12 +13,12 @@ __all__ = ["FeedConnected", "FeedEvent", "FeedLive", "FeedLost", "FeedResult", "
 
 @dataclass(frozen=True, slots=True)
 class FeedConnected:
-    """The feed is open (again). What was told in the meantime is not told again: ask by `result`."""
+    """The feed is open. It does not repeat what came in the meantime: ask by `result`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedLost:
-    """The feed ended or could not be opened; it is being tried again. Said once for each new reason."""
+    """The feed ended or could not be opened, and is retried. Reported once for each new reason."""
 
     reason: str
 
@@ -27,7 +27,7 @@ FeedEvent = FeedConnected | FeedLost | FeedLive | FeedResult
 
 
 def parse_feed(line: str) -> FeedEvent | None:
-    """What one line of the feed tells; None for what only keeps it alive and for kinds that a later archive may know.
+    """What one line of the feed means; None for what only keeps it alive and for kinds that a later archive may know.
 
     Raises:
         ArchiveUnavailableError: this is no line of a feed.

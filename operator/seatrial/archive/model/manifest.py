@@ -47,7 +47,7 @@ def parse_manifest(body: bytes, key: SetKey) -> Manifest:
     vital = manifest.file(key.vital)
     if vital is None:
         raise InvalidError(
-            f"the manifest does not name {key.vital}", f"upload {key.vital} and name it: it tells what the set is of"
+            f"the manifest does not name {key.vital}", f"upload {key.vital} and name it: it says what the set is of"
         )
     most = _bounds(key).size
     if vital.size > most:

@@ -63,9 +63,7 @@ def parse_record(value: object, uid: str) -> Record:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise InvalidError(
-            f"the record is wrong at {where}: {first['msg']}", "archive/model/record.py tells what it holds"
-        ) from error
+        raise InvalidError(f"the record is wrong at {where}: {first['msg']}", "see archive/model/record.py") from error
     if record.uid != uid:
         raise InvalidError(f"the record is of another run than {uid}", "send it to its own run")
     return record

@@ -29,7 +29,7 @@ class Report:
 
     run: RunDetail
     hints: tuple[Hint, ...]
-    """The most telling first."""
+    """The most likely cause first."""
     failed: tuple[TestRow, ...]
     """The first that went wrong, with the texts of their failures."""
     failed_total: int
@@ -81,7 +81,7 @@ def took(timeline: Mapping[str, Any]) -> float | None:
 
 def _known(timeline: Mapping[str, Any]) -> list[tuple[str, float]]:
     known = [(name, at) for point, name in _POINTS if (at := instant(timeline.get(point))) is not None]
-    # The API server notes creation in whole seconds, so a shorter wait can't be told from none.
+    # The API server notes creation in whole seconds, so a shorter wait looks like none.
     queued, started = instant(timeline.get("queued")), instant(timeline.get("started"))
     if queued is not None and started is not None and started - queued < 1:
         del known[0]

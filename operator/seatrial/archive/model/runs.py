@@ -32,7 +32,7 @@ class RunRow:
     uid: str
     namespace: str
     namespace_uid: str
-    """A namespace made anew under the same name has another; empty: not known."""
+    """A recreated namespace has another; empty: not known."""
     name: str
     created_at: datetime
     attempt: int
@@ -40,7 +40,7 @@ class RunRow:
     phase: str
     """Of the IntegrationRun; `Deleted` if it was deleted before it had a verdict; empty if only results are known."""
     verdict: str | None
-    """Passed, Failed, Errored, Cancelled; None while there is none."""
+    """Passed, Failed, Errored, Cancelled; None before it."""
     reason: str
     message: str
     labels: dict[str, str]

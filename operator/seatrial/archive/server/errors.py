@@ -77,7 +77,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 async def broken(request: Request, error: Exception) -> Response:
     """The answer when the archive itself failed; the server logs the traceback."""
-    return error_answer(500, f"the archive failed: {type(error).__name__}", "its log tells more; sending again is safe")
+    return error_answer(500, f"the archive failed: {type(error).__name__}", "see its log; sending again is safe")
 
 
 def _log_failure(request: Request, status: int, error: str) -> None:

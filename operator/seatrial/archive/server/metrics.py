@@ -60,7 +60,7 @@ class Metrics:
         )
         self.results = Counter(
             "seatrial_archive_results",
-            "Complete results of shards, by the outcome that their summary tells.",
+            "Complete results of shards, by the outcome in their summary.",
             ["outcome"],
             registry=self.registry,
         )

@@ -1,7 +1,7 @@
 """What the archive gives up: runs that are too old, and the oldest ones while all together take too much.
 
-The history tells what goes; the storage is touched for that alone. Once a day it is asked which runs it has, because of
-those that the history does not know: their uploads ended early, and no record of their run came.
+The history decides what goes; the storage is touched for that alone. Once a day it is asked which runs it has, because
+of those that the history does not know: their uploads ended early, and no record of their run came.
 
 A run goes as a whole. It is marked in the history first, so it is shown nowhere from then on; then its files go, a
 batch at a time; its row goes last. A crash in between is finished by the next pass.
@@ -86,7 +86,7 @@ class Retention:
             store: where the files are.
             history: what is known of them.
             limits: what is kept.
-            metrics: are told what is kept and what went.
+            metrics: receive what is kept and what went.
             settled: whether the history has all that is in the store; else what it doesn't know may still come.
             clock: unix seconds.
         """

@@ -91,7 +91,7 @@ def all_runs(store: Store, history: History) -> list[str]:
 
 
 def as_line(checked: Checked) -> bytes:
-    """As the API and the program tell it: a line of JSON."""
+    """As the API and the program print it: a line of JSON."""
     return json.dumps(asdict(checked)).encode() + b"\n"
 
 

@@ -304,7 +304,7 @@ async def test_a_hint_leads_to_its_line(browser):
     assert re.search(r'id="mark">.*?ERROR: {2}column', file)
 
 
-async def test_the_manifest_to_run_it_again(browser):
+async def test_the_manifest_to_repeat_the_run(browser):
     answer = await browser.get(f"/runs/{demo.uid(23)}/again.yaml")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="pr-1223.yaml"'
     repeated = yaml.safe_load(answer.text)
@@ -444,7 +444,7 @@ async def test_what_is_no_token(browser, token):
     assert "Set-Cookie" not in answer.headers
 
 
-async def test_a_token_that_is_refused_is_told(app):
+async def test_a_token_that_is_refused_is_reported(app):
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://a", cookies={COOKIE: "old"}
     ) as browser:

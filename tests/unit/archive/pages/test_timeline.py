@@ -66,7 +66,7 @@ def test_phases(seconds, expected):
     assert [(phase.name, phase.seconds) for phase in chart(attempt(**seconds)).phases] == expected
 
 
-def test_a_wait_that_is_not_on_the_axis_is_not_told():
+def test_a_wait_that_is_not_on_the_axis_is_not_reported():
     drawn = timeline.chart(attempt(queued=0, started=0.3, verdict=8), at(0.3), (), at(100))
     assert [(phase.name, phase.seconds) for phase in drawn.phases] == [("environment", 7.7)]
 

@@ -1,4 +1,4 @@
-"""Kubernetes decides whose token this is and what its owner may read."""
+"""Kubernetes decides who a token belongs to and what its owner may read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reviewer(Protocol):
         """
 
     async def namespace_uid(self, namespace: str) -> str | None:
-        """The uid that the namespace has now; empty: there is none; None: the archive may not ask.
+        """The namespace's uid now; empty: it does not exist; None: the archive may not ask.
 
         Raises:
             UnavailableError: it can't be asked now.
@@ -95,7 +95,7 @@ class Kubernetes:
         except NotFoundError:
             return ""
         except ForbiddenError as error:
-            log.warning("runs of a namespace's predecessors can't be told from its own: %s", error)
+            log.warning("runs of a namespace's predecessors can't be separated from its own: %s", error)
             return None
         except ClusterError as error:
             raise UnavailableError(f"the API server can't be asked about namespaces: {error}", "try again") from error

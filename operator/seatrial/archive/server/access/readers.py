@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from seatrial import tokens
+from seatrial.archive.server.access.cached import Cached
 from seatrial.archive.server.access.kubernetes import Reviewer, User
-from seatrial.archive.server.access.remembered import Remembered
 from seatrial.archive.server.errors import UnauthorizedError
 
 TOKEN_HEADER = "X-Seatrial-Token"  # noqa: S105 - a name
@@ -33,7 +33,7 @@ class Reader(Protocol):
     """Who asks, and what they may see."""
 
     async def may_read(self, namespace: str, uid: str = "") -> bool:
-        """Whether they may see the runs of this namespace; with its uid: unless it was made anew since."""
+        """Whether they may see the runs of this namespace; with its uid: unless it was recreated since."""
 
     async def namespaces(self, candidates: Iterable[str]) -> frozenset[str] | None:
         """Those of which they may see the runs; None: all there are."""
@@ -43,7 +43,7 @@ class Reader(Protocol):
 
 
 class Access:
-    """Tells of each request who its reader is."""
+    """Finds the reader of each request."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class Access:
         self._trust_loopback = trust_loopback
         self._operators_token = tokens.feed_token(key)
         self._reviewer = reviewer
-        self._users: Remembered[str, User | None] = Remembered(clock, recheck_seconds)
-        self._uids: Remembered[str, str | None] = Remembered(clock, recheck_seconds)
-        self._rights: Remembered[tuple[str, str | None], bool] = Remembered(clock, recheck_seconds)
+        self._users: Cached[str, User | None] = Cached(clock, recheck_seconds)
+        self._uids: Cached[str, str | None] = Cached(clock, recheck_seconds)
+        self._rights: Cached[tuple[str, str | None], bool] = Cached(clock, recheck_seconds)
 
     async def reader(self, request: Request) -> Reader:
         """Who makes this request.
@@ -89,7 +89,7 @@ class Access:
             )
         if tokens.same(self._operators_token, token):
             return Everything()
-        # Remembered by its digest: whoever could read this memory would find no tokens.
+        # Cached by its digest: whoever could read this memory would find no tokens.
         identity = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         user = await self._users.get(identity, lambda: self._reviewer.who(token))
         if user is None:
@@ -101,7 +101,7 @@ class Access:
         return await self._rights.get((identity, namespace), lambda: self._reviewer.may_read(user, namespace))
 
     async def namespace_uid(self, namespace: str) -> str | None:
-        """The uid that the namespace has now; empty: there is none; None: it can't be known."""
+        """The namespace's uid now; empty: it does not exist; None: unknown."""
         return await self._uids.get(namespace, lambda: self._reviewer.namespace_uid(namespace))
 
     async def close(self) -> None:

@@ -35,7 +35,7 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
 
     Raises:
         InvalidError: it can't be one.
-        NotFoundError: there is no such run, or none that this reader may see: they are not told which.
+        NotFoundError: there is no such run, or none that this reader may see: the answer does not show which.
     """
     check_uid(uid)
     history = request.app.state.archive.history
@@ -48,7 +48,7 @@ async def readable_run(uid: str, request: Request, who: AnyReader) -> str:
         namespace = await asyncio.to_thread(history.runs.namespace, uid)
         there = namespace is not None and await who.may_read(*namespace)
     if not there:
-        raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
+        raise NotFoundError(f"nothing is kept of run {uid}", "it sent nothing yet, has expired, or is not yours to see")
     return uid
 
 

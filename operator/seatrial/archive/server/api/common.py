@@ -85,6 +85,6 @@ async def check_namespace(who: AnyReader, namespace: str) -> frozenset[str] | No
     """
     if not await who.may_read(namespace):
         raise NotFoundError(
-            f"nothing is kept of namespace {namespace}", "no run told anything yet, or it is not yours to see"
+            f"nothing is kept of namespace {namespace}", "no run sent anything yet, or it is not yours to see"
         )
     return await who.uids([namespace])

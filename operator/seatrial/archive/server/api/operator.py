@@ -25,7 +25,7 @@ _MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 @router.put("/v1/runs/{uid}/record", include_in_schema=False)
 async def put_record(request: Request, uid: str) -> Response:
-    """What the operator tells of a run, each time that its status has changed."""
+    """The operator's record of a run, sent at each change of its status."""
     archive = archive_of(request)
     authorize(request, tokens.feed_token(archive.key))
     length = request.headers.get("Content-Length", "")

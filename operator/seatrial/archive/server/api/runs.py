@@ -81,7 +81,7 @@ async def get_run(request: Request, uid: ReadableRun) -> Response:
 
     run = await asyncio.to_thread(read)
     if run is None:
-        raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, or has expired")
+        raise NotFoundError(f"nothing is kept of run {uid}", "it sent nothing yet, or has expired")
     return answer(run)
 
 
@@ -116,7 +116,7 @@ async def follow(request: Request, uid: ReadableRun) -> Response:
     """What happens in a run now, as server-sent events, until its result."""
     archive, last_id = archive_of(request), request.headers.get("Last-Event-ID")
     if archive.hub.nothing_new(uid, last_id):
-        return Response(status_code=204)  # tells an EventSource not to come back
+        return Response(status_code=204)  # an EventSource does not reconnect then
     stored = await asyncio.to_thread(archive.store.results, uid)
     messages = while_readable(request, uid, archive.hub.follow(uid, last_id, stored))
     return stream(request, messages, "text/event-stream")

@@ -69,7 +69,7 @@ class Database:
         self._engine.dispose()
 
     def migrate(self) -> None:
-        """Brings the schema up to date. Two that do it at once wait for each other.
+        """Migrates the schema. Two that do it at once wait for each other.
 
         Raises:
             UnavailableError: the database can't be reached.

@@ -31,7 +31,7 @@ class History:
         self.keeping = Keeping(self.database)
 
     def migrate(self) -> None:
-        """Brings the tables up to date.
+        """Migrates the tables.
 
         Raises:
             RuntimeError: a newer version made them.

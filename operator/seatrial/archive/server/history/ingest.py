@@ -1,7 +1,7 @@
-"""Brings sealed sets into the history: each one as it comes, and at the start those that an earlier end left out.
+"""Takes sealed sets into the history: each one as it comes, and at the start those that an earlier end left out.
 
 What it reads was written beside the tests, so by anybody: amounts are bounded, and what makes no sense is left out. A
-set that can't be taken now (the database is away) is tried again, one that never can is said and passed over: results
+set that can't be taken now (the database is away) is retried, one that never can is logged and skipped: results
 are in the store.
 """
 
@@ -54,7 +54,7 @@ class Ingest:
         Args:
             store: where the sets are.
             history: where they go.
-            pending: is told how many the history does not have yet.
+            pending: receives how many sets the history does not have yet.
         """
         self._store = store
         self._history = history
@@ -129,7 +129,7 @@ class Ingest:
         return [key for uid in uids for key in self._store.sets(uid) if key not in known and self._store.is_sealed(key)]
 
     async def _insist(self, what: str, kind: type[Exception], work: Callable[..., T], *args: Any) -> T:
-        """Does it in the thread, again and again while there is trouble of this kind."""
+        """Does it in the thread, and retries while it fails with this kind of error."""
         backoff = Backoff(*_PAUSES)
         while True:
             try:
@@ -206,7 +206,7 @@ def _row(number: int, case: Case) -> dict[str, Any]:
 
 
 def _failures(case: Case, room: int) -> list[dict[str, Any]]:
-    """The failures as far as they fit: the last ones first, since these tell how it ended."""
+    """The failures as far as they fit: the last ones first, since they show how it ended."""
     kept: list[dict[str, Any]] = []
     for failure in reversed(case.failures):
         cut = {name: value[:_MAX_TEXT] if isinstance(value, str) else value for name, value in asdict(failure).items()}

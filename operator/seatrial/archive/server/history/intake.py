@@ -38,7 +38,7 @@ class Intake:
         self._clock = clock
 
     def put_record(self, record: Record) -> None:
-        """Takes what the operator tells of a run; what it told before is forgotten.
+        """Takes the operator's record of a run in place of an earlier one.
 
         But a record without components leaves those that are known: an operator that was started again knows no pods of
         old runs.

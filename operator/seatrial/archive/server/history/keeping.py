@@ -1,4 +1,4 @@
-"""What retention asks and marks."""
+"""Reads and marks of retention."""
 
 from __future__ import annotations
 

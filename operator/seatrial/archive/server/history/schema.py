@@ -51,13 +51,11 @@ runs = Table(
     metadata,
     Column("uid", String(63), primary_key=True),
     Column("namespace", Text, nullable=False),
-    Column(
-        "namespace_uid", Text, nullable=False
-    ),  # a namespace made anew under the same name has another; empty: not known
+    Column("namespace_uid", Text, nullable=False),  # a recreated namespace has another; empty: not known
     Column("name", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),  # when its record or one of its sets came last
-    Column("recorded", Boolean, nullable=False),  # the operator told of it; else all is known from the results
+    Column("recorded", Boolean, nullable=False),  # the operator sent its record; else all is known from the results
     Column("deleted", Boolean, nullable=False),  # its files are being deleted: it is shown no more
     Column("attempt", Integer, nullable=False),
     Column("phase", Text, nullable=False),

@@ -1,4 +1,4 @@
-"""What many runs say of a test."""
+"""What many runs show of a test."""
 
 from __future__ import annotations
 

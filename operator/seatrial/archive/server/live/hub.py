@@ -3,7 +3,7 @@
 Two audiences. People follow one run as server-sent events: what is kept is replayed, then they follow until the run's
 result. The operator reads the feed of all runs, as NDJSON: of each shard when its gates opened, when its first test
 started, and its result, each once, so that no run fills the feed. Nobody who listens can slow an upload down: every
-listener has a bounded queue, and one whose queue is full is dropped; it connects again and asks for what it missed.
+listener has a bounded queue, and one whose queue is full is dropped; it reconnects and asks for what it missed.
 
 All of it runs on the event loop's thread. Results are in the store; losing everything here loses no result.
 """
@@ -58,7 +58,7 @@ class Hub:
         self._evict(key.uid)
 
     def result(self, result: Result) -> None:
-        """Takes the result of a shard: told to everybody at once."""
+        """Takes the result of a shard: sent to everybody at once."""
         key = result.key
         self._to_feed(FeedResult(key.uid, key.attempt, key.shard or 0, result.digest, result.summary).to_json())
         self._remember_result(self._run(result.key.uid), result)
@@ -93,7 +93,7 @@ class Hub:
             self._feed.discard(listener)
 
     def nothing_new(self, uid: str, last_id: str | None) -> bool:
-        """Whether a listener that has seen `last_id` has seen all that this run will ever tell."""
+        """Whether a listener that has seen `last_id` has seen all that this run will ever send."""
         run = self._runs.get(uid)
         return run is not None and run.over and self._after(last_id) >= run.last > 0
 

@@ -48,7 +48,7 @@ class Moment:
     until: float
     lines: tuple[LogLine, ...]
     left_out: int
-    """Lines of the stretch itself that are not among `lines`: the earliest ones of the components that said most."""
+    """Lines of the stretch itself that are not among `lines`: the earliest ones of the components that logged most."""
     more: bool = False
     """Whether there are lines after the last one (of a page that begins at `since`)."""
 

@@ -61,7 +61,7 @@ class Site:
         """The run of the address.
 
         Raises:
-            NotFoundError: there is none, or the reader may not know of it.
+            NotFoundError: it does not exist, or the reader may not know of it.
         """
         reader = await self.reader(request)
         uid = check_uid(request.path_params["uid"])

@@ -98,7 +98,7 @@ class Gates:
 
 
 def gates(body: bytes) -> Gates:
-    """What gates.jsonl tells, as far as it can be read."""
+    """What gates.jsonl shows, as far as it can be read."""
     ready, missing = dict[str, datetime](), set[str]()
     for line in body.splitlines():
         try:
@@ -146,7 +146,7 @@ def chart(
         row = _component(
             part, scale, stop, _failed_in(part, failed), line.environment_ready, waited or Gates(), sharded=sharded
         )
-        if row.bad or part.container != "collector":  # what brings the results out is of interest if it could not
+        if row.bad or part.container != "collector":  # the uploader of the results is of interest if it failed
             rows.append(row)
     return Chart(began, axis, ticks, phases, tuple(rows))
 

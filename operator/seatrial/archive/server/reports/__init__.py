@@ -1,1 +1,1 @@
-"""What a run is told as: merged JUnit XML and CTRF, a summary in Markdown, and the facts that the command shows."""
+"""Reports of a run: merged JUnit XML and CTRF, a summary in Markdown, and the facts that the command shows."""

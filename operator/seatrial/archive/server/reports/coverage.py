@@ -25,7 +25,7 @@ class _Line:
     hits: int = 0
     branches: int = 0
     missed: frozenset[str] | None = None
-    """Branches that ran in no shard; None: none was told of yet."""
+    """Branches that ran in no shard; None: none was reported yet."""
 
     @property
     def taken(self) -> int:

@@ -25,7 +25,7 @@ HINTS = "hints.json"
 COVERAGE = "coverage/coverage.xml"
 _RATES_REMEMBERED = 1_000
 FAILED, FLAKY, SLOWEST = 20, 10, 5
-"""Tests that are told of, at most."""
+"""Tests that are listed, at most."""
 
 
 class Result(Protocol):
@@ -49,7 +49,7 @@ class Chunks(Protocol):
         """A file, piece by piece.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: it does not exist.
         """
         ...
 
@@ -65,7 +65,7 @@ class Files(Chunks, Protocol):
         """A small file.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: it does not exist.
         """
         ...
 
@@ -139,7 +139,7 @@ def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
         keys = tuple(SetKey(uid, attempt.attempt, shard) for shard in sorted(rates))
         return _merged_rate(files, keys)  # type: ignore[arg-type]  # no protocol says that it can be hashed
     except ArchiveRuleError:
-        return None  # who asks for the report itself is told why
+        return None  # a request for the report itself answers why
 
 
 @lru_cache(_RATES_REMEMBERED)

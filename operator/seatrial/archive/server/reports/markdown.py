@@ -1,6 +1,7 @@
 """A run for a pull request's comment or a CI job's summary, in Markdown as GitHub and GitLab show it.
 
-What tests and logs said stands in blocks of HTML, escaped: there nothing of it is Markdown, and nothing of it is HTML.
+The texts of tests and logs stand in blocks of HTML, escaped: there nothing of it is Markdown, and nothing of it is
+HTML.
 """
 
 from __future__ import annotations

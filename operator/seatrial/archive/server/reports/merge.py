@@ -35,7 +35,7 @@ class Part:
     summary: Mapping[str, Any]
     """summary.json."""
     events: Callable[[], Iterator[bytes]]
-    """The pieces of events.jsonl; none if there is none. May be asked for twice."""
+    """The chunks of events.jsonl; none if it is missing. May be asked for twice."""
 
 
 def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None:
@@ -84,7 +84,7 @@ def cases(parts: Iterable[Part]) -> Iterator[Case]:
         for case in of_events(part.events()):
             if last.get(case.id, part.attempt) != part.attempt:
                 continue
-            if case.outcome == "collection-error":  # each shard of an attempt tells of it
+            if case.outcome == "collection-error":  # each shard of an attempt reports it
                 if part.attempt != max(attempts) or case.id in not_collected:
                     continue
                 not_collected.add(case.id)
@@ -120,7 +120,7 @@ def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tup
 
 
 def of_events(chunks: Iterable[bytes]) -> Iterator[Case]:
-    """The tests that a shard's events.jsonl tells of, in the order in which they ended; at last those that never did.
+    """The tests in a shard's events.jsonl, in the order in which they ended; at last those that never did.
 
     As the shard's own reports have them: what is written after the session's end counts for nothing.
     """

@@ -94,7 +94,7 @@ def _read(archive: Archive, uid: str, attempt: int | None) -> Report:
 def _run(archive: Archive, uid: str, attempt: int | None) -> RunDetail:
     run = archive.history.runs.get(uid)
     if run is None:
-        raise NotFoundError(f"nothing is kept of run {uid}", "it told nothing yet, has expired, or is not yours to see")
+        raise NotFoundError(f"nothing is kept of run {uid}", "it sent nothing yet, has expired, or is not yours to see")
     return run if attempt is None else gather.as_of(run, attempt)
 
 

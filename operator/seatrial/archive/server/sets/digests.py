@@ -12,7 +12,7 @@ _DIGESTS_REMEMBERED = 20_000
 
 
 class Digests:
-    """SHA-256 of stored files: remembered from their upload, computed anew after a restart."""
+    """SHA-256 of stored files: cached from their upload, computed again after a restart."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage

@@ -70,7 +70,7 @@
     }
     if (!shards.has(key)) shards.set(key, new Map());
     if (message.type === "collected") totals.set(key, Number(event.count) || 0);
-    if (message.type === "progress") { // it tells of all until now; what came before may be forgotten
+    if (message.type === "progress") { // it counts all until now; what came before may be dropped
       totals.set(key, Number(event.total) || 0);
       shards.set(key, new Map(Object.entries(OUTCOMES).map(([name, outcome]) => [outcome, Number(event[name]) || 0]).filter(([, count]) => count)));
     }
@@ -80,7 +80,7 @@
     if (!due) { due = true; requestAnimationFrame(show); }
   };
 
-  // What only the record tells is looked up now and then: how far the components are, and the verdict, which is written a moment
+  // What only the record has is looked up now and then: how far the components are, and the verdict, which is written a moment
   // after the last result. A run can also end without any result.
   let pause = 5000;
   const look = async () => {

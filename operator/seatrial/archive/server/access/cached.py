@@ -1,4 +1,4 @@
-"""Answers, remembered for a while."""
+"""Answers, cached for a while."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Remembered(Generic[K, V]):
+class Cached(Generic[K, V]):
     """Answers, for a while; what several ask at the same time is asked once. Bounded: the oldest are forgotten."""
 
     def __init__(self, clock: Callable[[], float], allowed_seconds: float) -> None:
-        """Remembers a yes for so long, a no for ten seconds at most."""
+        """Keeps a yes for so long, a no for ten seconds at most."""
         self._clock = clock
         self._allowed_seconds = allowed_seconds
         self._known: OrderedDict[K, tuple[float, V]] = OrderedDict()
