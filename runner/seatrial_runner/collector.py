@@ -57,7 +57,7 @@ class Collector:
         self._live = Live(settings.open_archive())
         key = record_key(settings.token)
         give(key, settings.results, settings.own)
-        self._follower = Follower(settings.results, work, settings.run, self._live.tell, settings.mask, key)
+        self._follower = Follower(settings.results, work, settings.run, self._live.offer, settings.mask, key)
         self._files: dict[str, ManifestFile] = {}
         self._omitted = Omitted()
 

@@ -44,7 +44,7 @@ class Follower:
         results: str,
         work: str,
         title: str,
-        tell: Callable[[Event], None],
+        offer: Callable[[Event], None],
         mask: Optional[Mask] = None,
         key: Optional[str] = None,
     ) -> None:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 from seatrial_protocol.events import BAD_OUTCOMES
+from seatrial_protocol.text import without_colours
 from seatrial_runner.report.cases import Case, Failure
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -103,10 +103,10 @@ async def test_a_forgotten_run_ends_the_streams_of_those_who_follow_it() -> None
 async def test_who_comes_late_to_a_long_run_is_reported_how_far_it_is() -> None:
     hub = Hub(Limits(run_events=3))
     take(hub, SHARD, [{"event": "collected", "count": 9}, *(end(f"t{n}") for n in range(6)), end("last", "failed")])
-    told = [message async for message in parsed(limited(hub.follow(UID, None, []), 5))]
-    assert [event["event"] for event in told] == ["end", "end", "end", "progress"]
-    assert told[-1]["id"] == told[-2]["id"]  # who comes back after it has seen all until then
-    counts = told[-1]["data"]["event"]
+    received = [message async for message in parsed(limited(hub.follow(UID, None, []), 5))]
+    assert [event["event"] for event in received] == ["end", "end", "end", "progress"]
+    assert received[-1]["id"] == received[-2]["id"]  # who comes back after it has seen all until then
+    counts = received[-1]["data"]["event"]
     assert isinstance(parse_event(counts), Progress)
     assert [counts[name] for name in ("passed", "failed", "total")] == [6, 1, 9]
 
@@ -282,7 +282,7 @@ async def test_an_operator_that_comes_later_is_reported_how_far_running_shards_a
     hub.result(result(over))
     async with feed_of(hub) as received:
         hub.result(result())
-        missed = [await told() for _ in range(3)]
+        missed = [await received() for _ in range(3)]
     sent_before = [(UID, {"event": "open", "t": 1.5}), (UID, {"event": "start", "t": 1.0})]
     assert [(message["uid"], message.get("event")) for message in missed[:2]] == sent_before
     assert missed[2]["type"] == "result"

@@ -209,5 +209,5 @@ async def _post_live(archive: Archive, request: Request, key: SetKey, body: _Bod
     return "stored", Response(status_code=204)
 
 
-def _said(created: bool) -> str:
+def _outcome(created: bool) -> str:
     return "stored" if created else "unchanged"

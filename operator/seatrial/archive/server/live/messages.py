@@ -63,7 +63,8 @@ def _data(key: SetKey, document: Document) -> bytes:
 
 
 def slim(event: Document) -> Document:
-    """The event small enough to keep: long texts are cut, and of one that is still too large, the fields that fit remain.
+    """The event small enough to keep: long texts are cut, and of one that is still too large, the fields that fit
+    remain.
 
     Enough to follow along; the results have the whole.
     """
