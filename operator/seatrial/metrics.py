@@ -83,6 +83,11 @@ class Metrics:
             buckets=(10, 20, 25, 30, 35, 40, 50, 60, 80, 100, 200),
             registry=registry,
         )
+        self._add_those_of_the_operator(registry)
+        self._writes: dict[str, int] = {}
+
+    def _add_those_of_the_operator(self, registry: CollectorRegistry) -> None:
+        """What concerns the operator's own work, after what concerns runs."""
         self.requests = Counter(
             "seatrial_api_requests",
             "Requests of the operator to the Kubernetes API server (code 0: no answer).",
@@ -131,7 +136,6 @@ class Metrics:
         self.feed = Gauge("seatrial_archive_feed_connected", "1 while the archive's feed is open.", registry=registry)
         self.build = Info("seatrial_build", "Version of the operator.", registry=registry)
         self.build.info({"version": __version__})
-        self._writes: dict[str, int] = {}
 
     def request(self, verb: str, resource: str, code: int) -> None:
         """Counts one request to the API server."""

@@ -80,7 +80,7 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
 async def test_a_passed_run_leaves_its_record_alone(world: World) -> None:
     uid = await world.apply()
     await world.until(world.settled, "cleaned up")
-    await world.until(lambda: world.kept.records[uid][-1]["timeline"].get("cleanedUp"), "told to the end")
+    await world.until(lambda: world.kept.records[uid][-1]["timeline"].get("cleanedUp"), "kept to the end")
     assert set(world.kept.files[uid]) == {"run.json"}
     assert uid in world.kept.manifests
     assert condition(world).status == "True"
@@ -190,7 +190,7 @@ async def test_after_a_restart_all_runs_are_reported_again(world: World) -> None
     await world.kill()
     world.kept.records.clear()
     await world.start()
-    await world.until(lambda: uid in world.kept.records, "told again")
+    await world.until(lambda: uid in world.kept.records, "sent again")
     assert "components" not in world.kept.records[uid][-1]
 
 

@@ -79,7 +79,7 @@ def mounts() -> list[str]:
 
 
 def processes_of(name: str) -> list[int]:
-    """Every process in the cluster's own process namespace, told by its first process' command line and by descent."""
+    """Every process in the cluster's own process namespace, found by its first process' command line and by descent."""
     found, parents = [], {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -53,7 +53,7 @@ class Archive:
         return answer.json() if answer.is_success else None
 
     async def files(self, uid: str) -> dict[str, bytes]:
-        """All files of all sets of the run's attempt, by set and name, and what is told of the run itself."""
+        """All files of all sets of the run's attempt, by set and name, and the record of the run itself."""
         found = {"run": (await self.client.get(f"/v1/runs/{uid}")).content}
         for part in ("evidence", "shards/0"):
             base = f"/v1/runs/{uid}/attempts/1/{part}"

@@ -61,7 +61,7 @@ STARTED = time.monotonic()
 
 
 class BuildError(Exception):
-    """A build that failed, told to people: what, where, and what to do next."""
+    """A build that failed, as a message: what, where, and what to do next."""
 
 
 def say(name: str, text: str) -> None:

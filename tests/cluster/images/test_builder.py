@@ -1,4 +1,4 @@
-"""What is built again when, told by the archives' names."""
+"""When an image is rebuilt, by the archives' names."""
 
 from __future__ import annotations
 

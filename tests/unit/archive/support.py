@@ -243,7 +243,7 @@ class Process:
 
 @pytest.fixture
 def environment(tmp_path: Path, key_file: Path) -> dict[str, str]:
-    """What the program is told: the folder tmp_path/archive and free ports."""
+    """The program's settings: the folder tmp_path/archive and free ports."""
     return {
         "SEATRIAL_ARCHIVE_DIR": str(tmp_path / "archive"),
         "SEATRIAL_KEY_FILE": str(key_file),

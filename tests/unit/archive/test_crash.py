@@ -68,7 +68,7 @@ async def test_killed_in_the_middle_of_an_upload_nothing_of_it_is_there(spawn: S
 
 @pytest.fixture(params=["folder", "minio"])
 def place(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Where the bytes lie, as the archive is told."""
+    """Where the bytes are, by the settings."""
     if request.param == "folder":
         return {}
     minio: MinIO = request.getfixturevalue("minio")

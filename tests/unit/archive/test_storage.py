@@ -1,4 +1,4 @@
-"""What a bucket refuses is told in its own words, and an upload that it refuses is tried again by its sender."""
+"""A refusal of a bucket is reported in its own words, and the sender retries the upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is damaged or lost in the archive is found and told."""
+"""What is damaged or lost in the archive is found and reported."""
 
 from __future__ import annotations
 

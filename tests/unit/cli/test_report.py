@@ -233,7 +233,7 @@ def test_tag_of_an_image(image: str, expected: str) -> None:
         (Mark.PASSED, True, "[+1.5s] ✓ it\n"),
         (Mark.SKIPPED, True, "[+1.5s] - it\n"),
         (Mark.COUNT, False, "[+1.5s] · it\n"),
-        (Mark.COUNT, True, ""),  # each test is told anyway
+        (Mark.COUNT, True, ""),  # each test is shown anyway
     ],
 )
 def test_plain_lines(mark: Mark, follow: bool, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""What a user is told who asks for something that can't work."""
+"""What a user learns about a spec that can't work."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_labels_alone_make_no_environment() -> None:
     store.put_run(b.body(resourceVersion="1"))
     assert store.put_namespace(namespace(2)) == ""
     assert (store.attempt(SCOPE).namespace, store.environments()) == (None, [])
-    assert store.names()["namespaces"] == {"n"}  # what the watch has told of is known, so that nobody waits for it
+    assert store.names()["namespaces"] == {"n"}  # what the watch delivered is known, so that nobody waits for it
     assert store.put_namespace(namespace(3, signed=True)) == b.UID
     assert [found.uid for found in store.environments()] == ["n"]
 
@@ -132,7 +132,7 @@ def test_it_is_known_that_the_tests_pod_was_there() -> None:
 
 def test_labels_alone_make_nothing_a_part_of_an_environment() -> None:
     store = FactsCache()
-    store.put_pod(pod(5, "Failed", namespace="team-b", uid="forged"))  # told before the run is
+    store.put_pod(pod(5, "Failed", namespace="team-b", uid="forged"))  # comes before the run
     store.put_run(b.body())
     store.put_namespace(namespace(6))
     store.put_namespace(namespace(9, name="team-b", uid="other", deletionTimestamp="2026-03-01T12:00:00Z"))

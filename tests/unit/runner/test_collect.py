@@ -105,7 +105,7 @@ class Pod:
     def collect(self, *steps: Callable[[], bool | None], stop: bool = False) -> tuple[int, TerminationMessage]:
         """Run the collector. At each look at the files the first step is taken until it doesn't say False.
 
-        After the last step the collector is told to end if ``stop``.
+        After the last step the collector gets a signal to end if ``stop``.
         """
         left = list(steps)
         deadline = time.monotonic() + 60

@@ -65,7 +65,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Measure
 
 
 def whole(suite: Measured) -> Event:
-    """What is told if all went well; the session's end comes after it."""
+    """What is reported if all went well; the session's end comes after it."""
     assert suite.notes == []
     assert [event["event"] for event in suite.events[-2:]] == ["coverage", "finish"]
     assert (suite.folder / "html" / "index.html").stat().st_size > 0

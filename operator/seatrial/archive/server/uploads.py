@@ -191,7 +191,7 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _
             archive.hub.result(sealed.result)
             archive.metrics.result(sealed.result.summary)
             log.info("result", extra=fields | {"outcome": sealed.result.summary.get("outcome")})
-        archive.ingest.sealed(key)  # after the operator was told: the verdict waits for nothing
+        archive.ingest.sealed(key)  # after the operator received it: the verdict waits for nothing
     return _outcome(sealed.created), JSONResponse({"digest": sealed.result.digest}, 201 if sealed.created else 200)
 
 
