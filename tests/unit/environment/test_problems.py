@@ -66,17 +66,17 @@ TABLE = [
     ("env: [{name: A}, {name: SEATRIAL_EVENTS, value: x}]", "spec.env[1].name", "begin with SEATRIAL_ are taken"),
     ("apps: {a: {image: i, env: [{name: SEATRIAL_X}]}}", "spec.apps.a.env[0].name", "are taken"),
     ("sharedVolume: {mountPath: /s, env: SEATRIAL_DIR}", "spec.sharedVolume.env", "are taken"),
-    ("services: {redis: {}}\nsharedVolume: {mountPath: /s, env: REDIS_URL}", "spec.sharedVolume.env", "brings the variable REDIS_URL"),
+    ("services: {redis: {}}\nsharedVolume: {mountPath: /s, env: REDIS_URL}", "spec.sharedVolume.env", "sets the variable REDIS_URL"),
     (
         "services: {cache: {type: redis}}\napps: {redis: {image: i, port: 80}}",
         "spec.apps.redis",
-        "brings the variable REDIS_URL, which spec.services.cache brings too",
+        "sets the variable REDIS_URL, which spec.services.cache sets too",
     ),
     ("services: {postgres: {}}\napps: {database: {image: i, port: 80}}", "spec.apps.database", "variable DATABASE_URL"),
     (
         "services: {a: {type: custom, image: i, ports: {b-host: 80}}, a-port-b: {type: custom, image: i, ports: {x: 1}}}",
         "spec.services.a-port-b",
-        "variable A_PORT_B_HOST, which spec.services.a brings too",
+        "variable A_PORT_B_HOST, which spec.services.a sets too",
     ),
     # times
     ("timeouts: {tests: 0s}", "spec.timeouts.tests", "0s is no time"),

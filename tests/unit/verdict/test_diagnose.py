@@ -284,7 +284,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         'the log'),
     "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied",
         'pytest was killed by SIGSEGV; a test, or code under it, ends the process (os._exit, a kill, a '
-        'crash in native code); `seatrial results orders -o DIR` brings the log'),
+        'crash in native code); `seatrial results orders -o DIR` downloads the log'),
     "inconsistent": (b.summary("inconsistent", error="exit.json was written by something else than the launcher"),
         "Errored", "ResultsInconsistent",
         "the tests' results contradict themselves: exit.json was written by something else than the launcher; a "
