@@ -291,7 +291,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "test, or code under it, writes below /results, which is Seatrial's own: have it write elsewhere"),
     "full shared memory": (b.summary("died", signal="SIGBUS", error="pytest was killed by SIGBUS"), "Errored", "TestProcessDied",
         'pytest was killed by SIGBUS; most often /dev/shm is full then: give it a size by spec.tests.sharedMemory; '
-        '`seatrial results orders -o DIR` brings the log'),
+        '`seatrial results orders -o DIR` downloads the log'),
     "unknown outcome": (b.summary("something new"), "Errored", "ResultsMissing",
         "the result in the archive can't be read (summary: outcome: 'something new' is none of passed, "
         'failed, no-tests, collection-error, usage-error, internal-error, interrupted, died, timeout, '

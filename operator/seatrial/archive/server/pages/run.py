@@ -71,7 +71,7 @@ def view_of(site: Site, found: RunDetail, attempt: Attempt | None) -> RunView:
         attempt=attempt,
         counts=counts_of(shard.summary for shard in attempt.shards),
         bad=bad,
-        again=manifest,
+        manifest=manifest,
         left_out=left_out(shard.summary for shard in attempt.shards),
         slowest=tuple(test for test in site.history.tests.slowest(uid, number, _SLOWEST) if test.seconds),
         details=details,

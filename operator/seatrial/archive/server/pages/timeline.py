@@ -140,7 +140,7 @@ def chart(
     stop = line.verdict or now
     words = f"verdict after {duration(_between(began, stop))}" if over else f"{duration(_between(began, stop))} so far"
     rows = [Row("run", "", bars, (), words)]
-    parts = sorted(attempt.components, key=lambda part: (_rank(part.role), part.created_at or began, part.name))
+    parts = sorted(attempt.components, key=lambda part: (role_rank(part.role), part.created_at or began, part.name))
     sharded = len({part.shard for part in parts if part.shard is not None}) > 1
     for part in parts:
         row = _component(
@@ -264,7 +264,7 @@ def _component(
         ending = end_of(part)
         words.append(ending)
         if part.ended_at is not None:
-            marks.append(Mark(scale.x(part.ended_at), said))
+            marks.append(Mark(scale.x(part.ended_at), ending))
     shard = f"shard {part.shard}" if sharded and part.shard is not None else ""
     container = "" if part.container == part.name else part.container
     name = " ".join(word for word in (part.name, shard, container) if word)
