@@ -280,7 +280,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         'spec.tests.resources.limits.memory'),
     "exit": (b.summary("died", exitCode=0, running="t.py::test_c"), "Errored", "TestProcessDied",
         'pytest ended in the middle (exit 0) during t.py::test_c; a test, or code under it, ends the '
-        'process (os._exit, a kill, a crash in native code); `seatrial results orders -o DIR` brings '
+        'process (os._exit, a kill, a crash in native code); `seatrial results orders -o DIR` downloads '
         'the log'),
     "signal": (b.summary("died", signal="SIGSEGV", error="pytest was killed by SIGSEGV"), "Errored", "TestProcessDied",
         'pytest was killed by SIGSEGV; a test, or code under it, ends the process (os._exit, a kill, a '
