@@ -103,9 +103,9 @@ e2e: install ## end-to-end tests on the real cluster; a group that fails keeps n
 	for each in "$${failed[@]}"; do echo "FAILED: $$each"; done
 	[ $${#failed[@]} = 0 ]
 
-fuzz: .venv fuzz-launcher ## try thousands of random specs that the schema accepts (SEATRIAL_FUZZ: how many)
+fuzz: .venv fuzz-launcher ## try thousands of random specs, and documents that pods write (SEATRIAL_FUZZ: how many)
 	@export SEATRIAL_FUZZ=$${SEATRIAL_FUZZ:-2000} SEATRIAL_KUBENODE=$$($(CLUSTER) program kubenode)
-	$(PY) -m pytest tests/unit/specs tests/api/test_specs.py --hypothesis-show-statistics
+	$(PY) -m pytest tests/unit/specs tests/unit/protocol/test_fuzz.py tests/api/test_specs.py --hypothesis-show-statistics
 
 generate: .venv ## write the generated files
 	$(PY) -m seatrial.generate
