@@ -102,7 +102,7 @@ class Follower:
                 self.facts.note(tail.damage)
         for lines in (self._event_lines, self._gate_lines):
             if lines.bad:
-                self.facts.note(f"{lines.bad} lines of events could not be read, the first: {lines.problem}")
+                self.facts.note(lines.note)
         self.facts.output_tail = self._output_end.decode("utf-8", "replace")
         self._report()
 

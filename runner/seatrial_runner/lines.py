@@ -21,6 +21,11 @@ class Lines:
         self._rest = b""
         self._skipping = False
 
+    @property
+    def note(self) -> str:
+        """For people, if some could not be read."""
+        return f"{self.bad} lines of events could not be read, the first: {self.problem}"
+
     def feed(self, data: bytes) -> Iterator[Event]:
         """The events that these bytes complete."""
         *lines, rest = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")

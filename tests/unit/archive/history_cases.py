@@ -18,6 +18,7 @@ from seatrial.archive.model.errors import InvalidError, UnavailableError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter, TestFilter, TestOrder
 from seatrial.archive.model.record import parse_record
+from seatrial.archive.model.report import notes
 from seatrial.archive.model.runs import Counts
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.schema import metadata
@@ -74,8 +75,13 @@ def seal(
     size: int = 1,
     **summary: Any,
 ) -> None:
-    base = {"run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"}, "outcome": "passed", "tests": {"total": 1}}
-    set_id = history.intake.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, base | summary)
+    whose = {
+        "run": {"uid": key.uid, "name": "pr-1", "namespace": "team-a"},
+        "attempt": key.attempt,
+        "shard": key.shard or 0,
+    }
+    described = whose | {"outcome": "passed", "tests": {"total": 1}} | summary
+    set_id = history.intake.begin_set(key, f"sha256:{key}", NOON + timedelta(hours=1), size, described)
     history.intake.add_tests(set_id, rows, failures)
     history.intake.end_set(set_id)
 
@@ -222,7 +228,7 @@ def test_counts_are_those_of_all_shards_of_the_last_attempt(history: History) ->
     put(history, "u", attempt=2)
     seal(history, SetKey("u", 1, 0), tests={"total": 9, "failed": 9})
     seal(history, SetKey("u", 2, 0), tests={"total": 2, "passed": 1, "failed": 1})
-    seal(history, SetKey("u", 2, 1), tests={"total": 3, "passed": 3, "flaky": 1, "odd": "x", "errors": "many"})
+    seal(history, SetKey("u", 2, 1), tests={"total": 3, "passed": 3, "flaky": 1, "odd": "x"})
     seal(history, SetKey("u", 2, None))
     run = history.runs.get("u")
     assert run is not None
@@ -230,6 +236,33 @@ def test_counts_are_those_of_all_shards_of_the_last_attempt(history: History) ->
     assert run.verdict is None
     assert [len(attempt.shards) for attempt in run.attempts] == [1, 2]
     assert run.attempts[1].evidence is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"tests": {"total": 3, "errors": "many"}}, "tests.errors: expected a whole number, found text"),
+        ({"startedAt": 1e300}, "startedAt: not from -6.21356e+10 to 2.53402e+11"),
+        ({"notes": "one"}, "notes: expected a list, found text"),
+        ({"coverage": {"lineRate": [1]}}, "coverage.lineRate: expected a number, found a list"),
+        ({"outcome": ["passed"]}, "outcome: expected text, found a list"),
+    ],
+)
+def test_a_summary_that_does_not_fit_is_kept_and_its_field_named(
+    history: History, wrong: dict[str, Any], problem: str
+) -> None:
+    seal(history, SetKey("u", 1, 0), tests={"total": 2, "passed": 2})
+    seal(history, SetKey("u", 1, 1), **wrong)
+    run = history.runs.get("u")
+    assert run is not None
+    assert run.last is not None
+    assert (run.verdict, run.reason, run.tests) == ("Errored", "unreadable", Counts(total=2, passed=2))
+    good, bad = run.last.shards
+    assert (good.problems, bad.facts) == ((), None)
+    assert bad.problems == (f"summary.json can't be used: {problem}",)
+    assert bad.summary is not None
+    assert bad.summary.items() >= wrong.items()
+    assert notes(run.last) == bad.problems
 
 
 def test_a_set_that_comes_again_takes_the_place_of_its_first_half(history: History) -> None:
@@ -463,6 +496,7 @@ def test_a_history_without_sizes_takes_its_sets_again(history: History) -> None:
         connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN namespace_uid")
         connection.exec_driver_sql("ALTER TABLE components DROP COLUMN shard")
         connection.exec_driver_sql("ALTER TABLE sets DROP COLUMN size")
+        connection.exec_driver_sql("ALTER TABLE sets DROP COLUMN problems")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     history.migrate()
     assert (history.intake.ingested(), history.keeping.total()) == (set(), (1, 0))

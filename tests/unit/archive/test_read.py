@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import html
 import json
+from contextlib import aclosing
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial import tokens
-from tests.unit.archive.support import KEY, UID, Server, sha256, summary
+from seatrial.archive.client.feed import FeedConnected, FeedResult
+from seatrial_protocol import limits
+from tests.unit.archive.support import KEY, UID, Server, manifest, sha256, summary
 
 
 async def test_a_run_shows_its_attempts_and_what_is_complete(server: Server) -> None:
@@ -102,13 +106,61 @@ async def test_it_says_whether_it_is_well(server: Server) -> None:
     assert "seatrial_archive_disk_free_bytes NaN" in (await server.read.get("/metrics")).text
 
 
+async def test_what_could_not_be_read_of_a_result_is_named(server: Server) -> None:
+    events = b"""{"t":1,"event":"start","id":"t.py::a"}
+{"t":2,"event":"end","id":"t.py::a","outcome":"passed"}
+{"t":3,"event":"end","id":"t.py::b","outcome":"passed","seconds":"long"}
+{"t":4,"event":
+{"t":5,"event":"finish","exitStatus":0}
+"""
+    wrong = summary(tests={"total": -1})
+    await server.put_record()
+    await server.shard().whole({"summary.json": wrong, "events.jsonl": events})
+    named = "summary.json can't be used: tests.total: not from 0 to 10000000"
+    assert (await server.read.get(f"/v1/runs/{UID}")).json()["attempts"][0]["shards"][0]["problems"][0] == named
+    await server.caught_up()
+    (shard,) = (await server.read.get(f"/v1/runs/{UID}")).json()["attempts"][0]["shards"]
+    counted = "2 lines of events could not be read, the first: end event: seconds: expected a number, found text"
+    assert (shard["problems"], shard["summary"]) == ([named, counted], json.loads(wrong))
+    tests = (await server.read.get(f"/v1/runs/{UID}/tests")).json()["tests"]
+    assert [test["id"] for test in tests] == ["t.py::a"]
+    for path in (f"/v1/runs/{UID}/summary.md", f"/runs/{UID}", f"/runs/{UID}/tests", f"/v1/runs/{UID}/junit.xml"):
+        assert (await server.read.get(path)).status_code == 200, path
+    text = html.unescape((await server.read.get(f"/runs/{UID}")).text)
+    assert named in text
+    assert counted in text
+    assert 'outcome="other"} 1.0' in (await server.read.get("/metrics")).text
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"[" * 40 + b"]" * 40, b"1" * 41])
+async def test_a_summary_that_no_feed_could_carry_is_refused(server: Server, number: bytes) -> None:
+    shard = server.shard()
+    body = summary()[:-1] + b', "more": ' + number + b"}"
+    assert (await shard.put("summary.json", body)).status_code == 201
+    answer = await shard.seal(manifest({"summary.json": body}))
+    assert (answer.status_code, "summary.json is wrong" in answer.json()["error"]) == (400, True)
+
+
+async def test_the_largest_summary_fits_the_feed(server: Server) -> None:
+    entries = 9_970
+    more = {"more": ["é" * (480_000 // entries)] * entries, "deep": json.loads("[" * 14 + "]" * 14)}
+    body = json.dumps(json.loads(summary()) | more, ensure_ascii=False, separators=(",", ":")).encode()
+    assert 2**19 < len(body) <= limits.SUMMARY.size
+    async with server.client() as client, aclosing(client.feed()) as feed:
+        assert await anext(feed) == FeedConnected()
+        await server.shard().whole({"summary.json": body})
+        result = await anext(feed)
+    assert isinstance(result, FeedResult)
+    assert result.summary == json.loads(body)
+
+
 async def test_metrics_count_what_happened(server: Server) -> None:
     shard = server.shard()
     await shard.whole()
     await shard.put("summary.json", summary())
     await shard.put("summary.json", b"other")
     await server.shard(token="wrong").put("a", b"a")
-    await server.shard(shard=1).live({"event": "start"})
+    await server.shard(shard=1).live({"event": "start", "id": "a"})
     await server.shard(shard=2).put("summary.json", summary(shard=2, outcome="<invented>"))
     text = (await server.read.get("/metrics")).text
     values = {

@@ -12,6 +12,7 @@ from seatrial.archive.model.runs import Attempt, Counts, RunDetail, Timeline
 from seatrial.archive.model.tests import FailureText, TestRow
 from seatrial.archive.server.reports.merge import Part
 from seatrial_protocol.hints import Hint
+from seatrial_protocol.summary import Summary
 from tests.unit.runner.support import Event, lines
 
 BEGAN = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -83,5 +84,6 @@ def report(detail: RunDetail | None = None, hints: Sequence[Hint] = (), **tests:
 
 def part(attempt: int, shard: int, *events: Sequence[Event], **summary: Any) -> Part:
     body = lines([event for some in events for event in some])
+    whose = {"run": {"uid": "u-1"}, "attempt": attempt, "shard": shard, "outcome": "passed"}
     described = {"pytest": "8.4.1", "python": "3.13.1", "firstTestAt": 100.0 + attempt, "endedAt": 200.0 + attempt}
-    return Part(attempt, shard, {**described, **summary}, lambda: iter([body[:50], body[50:]]))
+    return Part(attempt, shard, Summary.parse({**whose, **described, **summary}), lambda: iter([body[:50], body[50:]]))

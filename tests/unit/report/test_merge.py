@@ -149,7 +149,7 @@ def test_hostile_output_survives(tmp_path: Path) -> None:
         failure("t.py::a", nasty[:500], text=nasty, stdout=nasty, stderr=nasty, log=nasty),
         ended("t.py::a", "failed"),
     ]
-    parts = [Part(1, 0, {}, lambda: iter([b"".join(json.dumps(event).encode() + b"\n" for event in body)]))]
+    parts = [Part(1, 0, None, lambda: iter([b"".join(json.dumps(event).encode() + b"\n" for event in body)]))]
     (case,) = junit(tmp_path, parts).iter("testcase")
     assert len(case.findtext("system-out") or "") > 60_000
     assert "]]> <&>" in (case.findtext("failure") or "")

@@ -34,9 +34,10 @@ from seatrial.archive.client.live import LiveEvent, server_sent
 from seatrial.archive.client.urls import file_url, run_url, set_url
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
-from seatrial.archive.model.manifest import digest_of, parse_manifest
+from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_object
 from seatrial.archive.model.report import Report
 from seatrial.retry import Backoff
+from seatrial_protocol import limits
 from seatrial_protocol.manifest import Manifest, ManifestFile
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -162,9 +163,9 @@ class ArchiveClient:
         if file is None or hashlib.sha256(body).hexdigest() != file.sha256:
             raise ArchiveCorruptError(f"{SUMMARY} of run {uid} is not the one that its manifest vouches for")
         try:
-            summary = json.loads(body)
-        except ValueError as error:
-            raise ArchiveCorruptError(f"{SUMMARY} of run {uid} is not JSON: {error}") from error
+            summary = parse_object(body, SUMMARY, limits.SUMMARY)
+        except InvalidError as error:
+            raise ArchiveCorruptError(f"the archive's summary of run {uid} can't be used: {error}") from error
         return ShardResult(uid, attempt, shard, digest, manifest, summary)
 
     async def download(self, uid: str, attempt: int, shard: int | None, file: ManifestFile, folder: Path) -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seatrial.archive.client.errors import ArchiveUnavailableError, excerpt
+from seatrial_protocol import limits
+from seatrial_protocol.decode import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ async def server_sent(lines: AsyncIterator[str]) -> AsyncIterator[LiveEvent]:
 
 def _live_event(fields: Mapping[str, str]) -> LiveEvent:
     try:
-        data = json.loads(fields["data"])
+        data = load(fields["data"], "live event", limits.FEED)
         return LiveEvent(fields["id"], fields["event"], data["attempt"], data["shard"], data["event"])
     except (ValueError, TypeError, KeyError) as error:
         raise ArchiveUnavailableError(

@@ -53,9 +53,12 @@ class Span:
 
 
 def notes(attempt: Attempt | None) -> tuple[str, ...]:
-    """What the runner noticed in the shards of an attempt besides how the tests ended, each once."""
-    listed = [(shard.summary or {}).get("notes") for shard in (attempt.shards if attempt else ())]
-    return tuple(dict.fromkeys(str(note) for notes in listed if isinstance(notes, list) for note in notes))
+    """What the runner noticed in the shards of an attempt besides how the tests ended, and what could not be read of
+    their results, each once.
+    """
+    shards = attempt.shards if attempt else ()
+    noticed = (note for shard in shards for note in ((*shard.facts.notes,) if shard.facts else ()) + shard.problems)
+    return tuple(dict.fromkeys(noticed))
 
 
 def instant(value: object) -> float | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 from pydantic.dataclasses import dataclass
 
 from seatrial.archive.model.json import CONFIG
+from seatrial.archive.model.summaries import parse_summary
+from seatrial_protocol.summary import Summary
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -138,7 +142,22 @@ class Shard:
     """Of the manifest: sha256:<hex>."""
     archived_at: datetime | None
     summary: dict[str, Any] | None
-    """summary.json."""
+    """summary.json, as it was written."""
+    problems: tuple[str, ...] = ()
+    """What of the result could not be read."""
+
+    @cached_property
+    def facts(self) -> Summary | None:
+        """The summary as the protocol has it; None if there is none that fits."""
+        return parse_summary(self.summary)[0]
+
+
+def complete_shard(
+    number: int, digest: str, archived_at: datetime, summary: dict[str, Any], problems: Iterable[str] = ()
+) -> Shard:
+    """The shard with this result; what is wrong with its summary is one of the problems."""
+    wrong = parse_summary(summary)[1]
+    return Shard(number, True, digest, archived_at, summary, (*([wrong] if wrong else ()), *problems))
 
 
 @dataclass(frozen=True, config=CONFIG)

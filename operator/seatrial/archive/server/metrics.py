@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -13,24 +12,7 @@ from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.live.limits import Limits
 from seatrial.archive.server.sets.store import Store
 from seatrial.archive.server.storage.folder import Folder
-
-# Outcomes of a run as the runner reports them; a summary comes from outside, so anything else is counted as "other".
-_OUTCOMES = frozenset(
-    {
-        "passed",
-        "failed",
-        "no-tests",
-        "collection-error",
-        "usage-error",
-        "internal-error",
-        "interrupted",
-        "died",
-        "timeout",
-        "gate-timeout",
-        "no-pytest",
-        "no-exit-record",
-    }
-)
+from seatrial_protocol.summary import Summary
 
 
 class Metrics:
@@ -104,10 +86,9 @@ class Metrics:
             registry=self.registry,
         )
 
-    def result(self, summary: dict[str, Any]) -> None:
-        """Counts a complete result."""
-        outcome = summary.get("outcome")
-        self.results.labels(outcome if isinstance(outcome, str) and outcome in _OUTCOMES else "other").inc()
+    def result(self, summary: Summary | None) -> None:
+        """Counts a complete result; None: its summary can't be used."""
+        self.results.labels(summary.outcome if summary else "other").inc()
 
     def kept(self, runs: int, size: int) -> None:
         """Takes how many runs are kept, and their size in bytes."""

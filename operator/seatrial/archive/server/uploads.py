@@ -16,6 +16,7 @@ from seatrial import tokens
 from seatrial.archive.model.errors import ArchiveRuleError, ConflictError, InvalidError, TooLargeError, WrongDigestError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, check_path, check_sha256, set_key
 from seatrial.archive.model.manifest import digest_of
+from seatrial.archive.model.summaries import parse_summary
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import REFUSALS, TooSlowError, authorize, refused
 from seatrial.archive.server.live.messages import messages_of, parse_events
@@ -189,8 +190,9 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: _
             log.info("evidence", extra=fields)
         else:
             archive.hub.result(sealed.result)
-            archive.metrics.result(sealed.result.summary)
-            log.info("result", extra=fields | {"outcome": sealed.result.summary.get("outcome")})
+            summary, problem = parse_summary(sealed.result.summary)
+            archive.metrics.result(summary)
+            log.info("result", extra=fields | {"outcome": summary.outcome if summary else problem})
         archive.ingest.sealed(key)  # after the operator received it: the verdict waits for nothing
     return _outcome(sealed.created), JSONResponse({"digest": sealed.result.digest}, 201 if sealed.created else 200)
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from seatrial.archive.model.errors import NotFoundError
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import RunFilter
-from seatrial.archive.model.runs import Attempt, RunDetail, RunPage, Shard, Timeline
+from seatrial.archive.model.runs import Attempt, RunDetail, RunPage, Shard, Timeline, complete_shard
 from seatrial.archive.server.access.routes import AnyReader, ReadableRun, while_readable
 from seatrial.archive.server.api.common import (
     Cursor,
@@ -87,6 +87,10 @@ async def get_run(request: Request, uid: ReadableRun) -> Response:
 
 def with_stored(run: RunDetail, stored: Sequence[tuple[SetKey, Result | None]]) -> RunDetail:
     """The run with the shards that the store has by now: a result is there a moment before the history knows it."""
+    known = {attempt.attempt: attempt for attempt in run.attempts}
+    ingested = {
+        (attempt.attempt, shard.shard, shard.digest): shard for attempt in run.attempts for shard in attempt.shards
+    }
     found: dict[int, list[Shard]] = {}
     for key, result in stored:
         shards = found.setdefault(key.attempt, [])
@@ -96,8 +100,8 @@ def with_stored(run: RunDetail, stored: Sequence[tuple[SetKey, Result | None]]) 
             shards.append(Shard(key.shard, complete=False, digest=None, archived_at=None, summary=None))
         else:
             archived_at = datetime.fromtimestamp(result.archived_at, UTC)
-            shards.append(Shard(key.shard, True, result.digest, archived_at, result.summary))
-    known = {attempt.attempt: attempt for attempt in run.attempts}
+            new = complete_shard(key.shard, result.digest, archived_at, result.summary)
+            shards.append(ingested.get((key.attempt, key.shard, result.digest), new))
     return replace(
         run,
         attempts=tuple(

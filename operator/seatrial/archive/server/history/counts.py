@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, fields
-from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -15,8 +14,12 @@ from sqlalchemy import (
 from seatrial.archive.model.runs import (
     Counts,
 )
+from seatrial.archive.model.summaries import parse_summary
 from seatrial.archive.server.history.schema import EVIDENCE, runs, sets
+from seatrial_protocol.summary import Summary
 
+_UNREADABLE = "unreadable"
+"""In place of the outcome of a shard whose summary can't be used."""
 _VERDICTS = {"passed": ("Passed", "TestsPassed"), "failed": ("Failed", "TestsFailed")}
 
 
@@ -27,9 +30,9 @@ def recount(connection: Connection, uid: str) -> None:
     if not found:
         return
     last = max(row.attempt for row in found)
-    summaries = [row.summary for row in found if row.attempt == last]
+    summaries = [parse_summary(row.summary)[0] for row in found if row.attempt == last]
     connection.execute(update(runs).where(runs.c.uid == uid).values(tests=asdict(counts_of(summaries))))
-    outcomes = [str(summary.get("outcome")) for summary in summaries]
+    outcomes = [summary.outcome if summary else _UNREADABLE for summary in summaries]
     worst = next((outcome for outcome in outcomes if outcome not in _VERDICTS), None) or (
         "failed" if "failed" in outcomes else "passed"
     )
@@ -38,12 +41,7 @@ def recount(connection: Connection, uid: str) -> None:
     connection.execute(update(runs).where(runs.c.uid == uid, runs.c.recorded.is_(False)).values(**judged))
 
 
-def counts_of(summaries: Iterable[Mapping[str, Any] | None]) -> Counts:
-    """The counts of several shards together; numbers that no shard can have count for nothing."""
-    counted = dict.fromkeys((field.name for field in fields(Counts)), 0)
-    for summary in summaries:
-        tests = (summary or {}).get("tests")
-        for name in counted:
-            number = tests.get(name) if isinstance(tests, dict) else None
-            counted[name] += number if isinstance(number, int) and 0 <= number < 2**31 else 0
-    return Counts(**counted)
+def counts_of(summaries: Iterable[Summary | None]) -> Counts:
+    """The counts of several shards together."""
+    found = [summary.tests for summary in summaries if summary is not None]
+    return Counts(**{field.name: sum(getattr(counts, field.name) for counts in found) for field in fields(Counts)})

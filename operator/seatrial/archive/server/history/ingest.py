@@ -26,6 +26,7 @@ from seatrial.archive.server.reports.merge import of_events
 from seatrial.archive.server.sets.store import Store
 from seatrial.retry import Backoff
 from seatrial_protocol.events import BAD_OUTCOMES
+from seatrial_runner.lines import Lines
 from seatrial_runner.report.cases import Case
 
 log = logging.getLogger(__name__)
@@ -156,14 +157,17 @@ def ingest(store: Store, history: History, key: SetKey, stopped: Callable[[], bo
         history.intake.end_set(history.intake.begin_set(key, result.digest, archived_at, size, {}))
         return
     set_id = history.intake.begin_set(key, result.digest, archived_at, size, result.summary)
+    lines = Lines()
     try:
-        for tests, texts in rows(of_events(store.chunks(key, EVENTS))):
+        for tests, texts in rows(of_events(store.chunks(key, EVENTS), lines)):
             if stopped():
                 return
             history.intake.add_tests(set_id, tests, texts)
     except NotFoundError:
         pass  # pytest never began
-    history.intake.end_set(set_id)
+    if lines.bad:
+        log.warning("%s", lines.note, extra=asdict(key))
+    history.intake.end_set(set_id, [lines.note] if lines.bad else [])
 
 
 def rows(found: Iterable[Case]) -> Iterator[Rows]:

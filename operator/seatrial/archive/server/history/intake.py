@@ -19,11 +19,13 @@ from sqlalchemy import (
 from seatrial.archive.model.json import to_json
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.record import Record
+from seatrial.archive.model.summaries import parse_summary
 from seatrial.archive.server.history.counts import recount
 from seatrial.archive.server.history.database import Database
 from seatrial.archive.server.history.schema import EVIDENCE, attempts, components, labels, runs, sets, tests, texts
 from seatrial.archive.server.history.text import cleaned
 from seatrial.archive.server.history.writing import insert_all, upsert
+from seatrial_protocol.summary import Summary
 
 _EMPTY_AT_FIRST = (
     "namespace_uid", "phase", "reason", "message", "started_by", "started_with", "started_link", "spec_hash"
@@ -117,7 +119,7 @@ class Intake:
         summary = cleaned(dict(summary))
         with self.database.writing() as connection:
             connection.execute(delete(sets).where(*(sets.c[name] == value for name, value in this.items())))
-            ensure_attempt(connection, key, summary, archived_at)
+            ensure_attempt(connection, key, parse_summary(summary)[0], archived_at)
             values = {"digest": digest, "archived_at": archived_at, "size": size, "summary": summary, "ingested": False}
             number = connection.execute(insert(sets).values(**this, **values)).inserted_primary_key
             recount(connection, key.uid)
@@ -130,10 +132,11 @@ class Intake:
             insert_all(connection, tests, [{"set_id": set_id, **row} for row in rows])
             insert_all(connection, texts, [{"set_id": set_id, **row} for row in failures])
 
-    def end_set(self, set_id: int) -> None:
-        """All tests of the set are there."""
+    def end_set(self, set_id: int, problems: Sequence[str] = ()) -> None:
+        """All tests of the set are there, but what of its events could not be read: that is in the problems."""
+        values = {"ingested": True, "problems": cleaned(list(problems))}
         with self.database.writing() as connection:
-            connection.execute(update(sets).where(sets.c.id == set_id).values(ingested=True))
+            connection.execute(update(sets).where(sets.c.id == set_id).values(**values))
 
     def ingested(self) -> set[SetKey]:
         """The sets that are here with all their tests."""
@@ -145,15 +148,13 @@ class Intake:
             }
 
 
-def ensure_attempt(connection: Connection, key: SetKey, summary: Mapping[str, Any], archived_at: datetime) -> None:
+def ensure_attempt(connection: Connection, key: SetKey, summary: Summary | None, archived_at: datetime) -> None:
     """Sees to it that the set's run and attempt are there; without a record they are known from the results alone."""
-    run = summary.get("run")
-    run = run if isinstance(run, dict) else {}
-    began = summary.get("startedAt")
+    began = None if summary is None else summary.started_at
     at_first = {
-        "namespace": str(run.get("namespace") or ""),
-        "name": str(run.get("name") or ""),
-        "created_at": datetime.fromtimestamp(began, UTC) if isinstance(began, int | float) else archived_at,
+        "namespace": "" if summary is None else summary.run.namespace,
+        "name": "" if summary is None else summary.run.name,
+        "created_at": archived_at if began is None else datetime.fromtimestamp(began, UTC),
         "recorded": False,
         "deleted": False,
         **dict.fromkeys(_EMPTY_AT_FIRST, ""),

@@ -16,8 +16,8 @@ from seatrial.archive.model.runs import (
     Counts,
     Evidence,
     RunRow,
-    Shard,
     Timeline,
+    complete_shard,
 )
 from seatrial.archive.model.tests import FailureText, TestRow
 from seatrial.archive.server.history.schema import EVIDENCE, runs, sets, tests
@@ -66,7 +66,7 @@ def attempt_of(row: AnyRow, parts: Sequence[AnyRow], its_sets: Sequence[AnyRow])
             Component(**{field.name: getattr(part, field.name) for field in fields(Component)}) for part in parts
         ),
         shards=tuple(
-            Shard(part.shard, True, part.digest, part.archived_at, part.summary)
+            complete_shard(part.shard, part.digest, part.archived_at, part.summary, part.problems)
             for part in its_sets
             if part.shard != EVIDENCE
         ),

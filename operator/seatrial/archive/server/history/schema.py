@@ -132,6 +132,7 @@ sets = Table(
     Column("size", BigInteger, nullable=False),  # bytes of its files and of its manifest
     Column("summary", JSON, nullable=False),  # of a shard: its summary.json
     Column("ingested", Boolean, nullable=False),  # all its tests are here
+    Column("problems", JSON, nullable=False, server_default="[]"),  # of a shard: what of its events could not be read
     UniqueConstraint("uid", "attempt", "shard"),
     ForeignKeyConstraint(["uid", "attempt"], ["attempts.uid", "attempts.attempt"], ondelete="CASCADE"),
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import replace
 
 from seatrial.archive.server.pages.moments import clean
-from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.decode import ProtocolError, load
 from seatrial_protocol.hints import Hint, parse_hints
+from seatrial_protocol.limits import RUN_RECORD
 
 _HINTS, _NOTES = 12, 50
 
@@ -35,8 +35,8 @@ def _bounded(hint: Hint, file: str) -> Hint:
 def notes(body: bytes) -> tuple[str, ...]:
     """What could not be gathered, and why: the texts in notes.json; none if it can't be read."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = load(body, "notes", RUN_RECORD)
+    except ProtocolError:
         return ()
     texts = found if isinstance(found, list) else ()
     return tuple(clean(text)[:_HINT_TEXT] for text in texts if isinstance(text, str))[:_NOTES]

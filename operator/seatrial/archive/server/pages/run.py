@@ -69,7 +69,7 @@ def view_of(site: Site, found: RunDetail, attempt: Attempt | None) -> RunView:
     return RunView(
         run=found,
         attempt=attempt,
-        counts=counts_of(shard.summary for shard in attempt.shards),
+        counts=counts_of(shard.facts for shard in attempt.shards),
         bad=bad,
         manifest=manifest,
         left_out=left_out(shard.summary for shard in attempt.shards),
@@ -105,8 +105,8 @@ def _detail(site: Site, row: TestRow, logs: Mapping[str, bytes]) -> Detail:
 
 def _outputs(attempt: Attempt) -> tuple[Output, ...]:
     """What pytest printed last, where no test says what went wrong."""
-    tails = ((shard.shard, (shard.summary or {}).get("outputTail")) for shard in attempt.shards)
-    return tuple(Output(shard, str(tail)) for shard, tail in tails if tail)
+    tails = ((shard.shard, shard.facts.output_tail) for shard in attempt.shards if shard.facts)
+    return tuple(Output(shard, tail) for shard, tail in tails if tail)
 
 
 def _group(key: SetKey, manifest: Manifest, shards: int) -> Group:

@@ -27,7 +27,7 @@ async def tests(site: Site, request: Request) -> Response:
     cursor = request.query_params.get("cursor") or None
     page = await asyncio.to_thread(site.history.tests.page, found.uid, asked.filter(), _PAGE_TESTS, cursor, asked.order)
     shards = attempt.shards if attempt else ()
-    counts = counts_of(shard.summary for shard in shards)
+    counts = counts_of(shard.facts for shard in shards)
     numbers = tuple(shard.shard for shard in shards)
     return site.renderer.page(request, TestsView(found, counts, numbers, page, asked, first_page=cursor is None))
 

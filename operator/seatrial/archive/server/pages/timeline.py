@@ -5,7 +5,6 @@ The chart is a table with one small drawing in each row, so that it can be read 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from seatrial.amounts import duration
 from seatrial.api.labels import role_rank
 from seatrial.archive.model.runs import PHASES, Attempt, Component
 from seatrial.archive.model.tests import TestRow
+from seatrial_protocol.decode import ProtocolError
+from seatrial_protocol.events import GateTimeout, Ready, parse_event
 
 WIDTH = 1000.0
 """Of a drawing, in its own units."""
@@ -102,12 +103,13 @@ def gates(body: bytes) -> Gates:
     ready, missing = dict[str, datetime](), set[str]()
     for line in body.splitlines():
         try:
-            event = json.loads(line)
-            if event["event"] == "ready":
-                ready[str(event["name"])] = datetime.fromtimestamp(float(event["t"]), UTC)
-            missing |= {str(part["name"]) for part in event.get("notReady") or ()}
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, RecursionError):
+            event = parse_event(line)
+        except ProtocolError:
             continue
+        if isinstance(event, Ready):
+            ready[event.name] = datetime.fromtimestamp(event.t, UTC)
+        elif isinstance(event, GateTimeout):
+            missing |= {part.name for part in event.not_ready}
     return Gates(ready, frozenset(missing))
 
 

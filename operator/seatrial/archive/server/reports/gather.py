@@ -12,6 +12,7 @@ from seatrial.archive.model.keys import SetKey
 from seatrial.archive.model.questions import TestFilter, TestOrder
 from seatrial.archive.model.report import Report
 from seatrial.archive.model.runs import Attempt, RunDetail
+from seatrial.archive.model.summaries import parse_summary
 from seatrial.archive.model.tests import TestPage, TestRow
 from seatrial.archive.server.history.counts import counts_of
 from seatrial.archive.server.history.history import History
@@ -109,7 +110,7 @@ def as_of(run: RunDetail, number: int) -> RunDetail:
         reason=attempt.reason,
         message=attempt.message,
         ended_at=attempt.timeline.verdict,
-        tests=counts_of(shard.summary for shard in attempt.shards),
+        tests=counts_of(shard.facts for shard in attempt.shards),
     )
 
 
@@ -125,9 +126,8 @@ def hints(files: Files, run: RunDetail) -> tuple[Hint, ...]:
 
 def measured(attempt: Attempt | None) -> dict[int, float]:
     """Of each shard of an attempt that measured coverage: the part of the lines that ran, 0 to 1."""
-    by_shard = {shard.shard: (shard.summary or {}).get("coverage") for shard in (attempt.shards if attempt else ())}
-    rates = {shard: of.get("lineRate") for shard, of in by_shard.items() if isinstance(of, dict)}
-    return {shard: float(rate) for shard, rate in rates.items() if isinstance(rate, (int, float))}
+    shards = attempt.shards if attempt else ()
+    return {shard.shard: shard.facts.coverage.line_rate for shard in shards if shard.facts and shard.facts.coverage}
 
 
 def line_rate(files: Chunks, uid: str, attempt: Attempt | None) -> float | None:
@@ -164,7 +164,9 @@ def parts(files: Files, uid: str, attempt: int | None = None) -> list[Part]:
     """The results of all shards of an attempt; None: of all attempts."""
     found: list[Result] = files.results(uid)
     return [
-        Part(result.key.attempt, result.key.shard, result.summary, partial(_events, files, result.key))
+        Part(
+            result.key.attempt, result.key.shard, parse_summary(result.summary)[0], partial(_events, files, result.key)
+        )
         for result in found
         if result.key.shard is not None and attempt in (None, result.key.attempt)
     ]

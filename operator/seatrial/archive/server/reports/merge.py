@@ -6,19 +6,21 @@ is flaky. Written from the shards' events by the same code as each shard's own r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from seatrial.archive.model.report import Report
 from seatrial_protocol.events import BAD_OUTCOMES, Event, Finish
+from seatrial_protocol.summary import Summary
 from seatrial_runner.lines import Lines
 from seatrial_runner.report.assembly import Assembly
 from seatrial_runner.report.cases import Case, Failure
 from seatrial_runner.report.ctrf import Ctrf
 from seatrial_runner.report.junit import JUnit
 
+T = TypeVar("T")
 Form = Literal["junit", "xunit", "ctrf"]
 """`xunit`: JUnit with nothing but what the schema of Jenkins' xUnit plugin has."""
 
@@ -32,8 +34,8 @@ class Part:
 
     attempt: int
     shard: int
-    summary: Mapping[str, Any]
-    """summary.json."""
+    summary: Summary | None
+    """summary.json; None if it can't be used."""
     events: Callable[[], Iterator[bytes]]
     """The chunks of events.jsonl; none if it is missing. May be asked for twice."""
 
@@ -58,20 +60,22 @@ def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None
     if (of_run := diagnosis(report, bad=bad)) is not None:
         writer.add(of_run)
     run = report.run
-    summaries = [part.summary for part in parts]
-    started = min(_times(summaries, "firstTestAt", "startedAt"), default=run.created_at.timestamp())
-    ended = max(_times(summaries, "endedAt", "lastTestEndedAt"), default=started)
-    pytest = _first(summaries, "pytest")
+    summaries = [part.summary for part in parts if part.summary is not None]
+    began = [at for at in (_first([of.first_test_at, of.started_at]) for of in summaries) if at is not None]
+    ends = [at for at in (_first([of.ended_at, of.last_test_ended_at]) for of in summaries) if at is not None]
+    started = min(began, default=run.created_at.timestamp())
+    ended = max(ends, default=started)
+    pytest = _first(of.pytest for of in summaries)
     about = {
         "run": run.name, "namespace": run.namespace, "uid": run.uid, "verdict": run.verdict or "", "reason": run.reason,
         "attempts": str(len({part.attempt for part in parts})), "shards": str(len({part.shard for part in parts})),
-        "pytest": pytest, "python": _first(summaries, "python"),
+        "pytest": pytest or "", "python": _first(of.python for of in summaries) or "",
     }  # fmt: skip
     properties = {name: value for name, value in about.items() if value}
     if junit is not None:
         junit.close(run.name, started, properties)
     if ctrf is not None:
-        ctrf.close(started, ended, pytest or None, dict(properties))
+        ctrf.close(started, ended, pytest, dict(properties))
 
 
 def cases(parts: Iterable[Part]) -> Iterator[Case]:
@@ -119,12 +123,13 @@ def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tup
     return last, failed
 
 
-def of_events(chunks: Iterable[bytes]) -> Iterator[Case]:
+def of_events(chunks: Iterable[bytes], lines: Lines | None = None) -> Iterator[Case]:
     """The tests in a shard's events.jsonl, in the order in which they ended; at last those that never did.
 
-    As the shard's own reports have them: what is written after the session's end counts for nothing.
+    As the shard's own reports have them: what is written after the session's end counts for nothing. `lines` counts
+    those that are no events.
     """
-    lines, assembly = Lines(), Assembly(_HELD)
+    lines, assembly = lines or Lines(), Assembly(_HELD)
 
     def events() -> Iterator[Event]:
         for chunk in chunks:
@@ -138,11 +143,5 @@ def of_events(chunks: Iterable[bytes]) -> Iterator[Case]:
     yield from assembly.abandon()
 
 
-def _times(summaries: Iterable[Mapping[str, Any]], *names: str) -> list[float]:
-    """Of each summary the first of these times that it has, in unix seconds."""
-    found = (next((value for name in names if (value := summary.get(name))), None) for summary in summaries)
-    return [float(value) for value in found if isinstance(value, (int, float))]
-
-
-def _first(summaries: Iterable[Mapping[str, Any]], name: str) -> str:
-    return next((str(value) for summary in summaries if (value := summary.get(name))), "")
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value), None)
