@@ -43,30 +43,16 @@ def test_all_shards_in_order() -> None:
     ]
 
 
-def test_the_last_attempt_counts_and_what_failed_before_is_flaky() -> None:
-    first = part(1, 0, whole("t.py::cured", "failed"), whole("t.py::broken"), whole("t.py::not-again", "error"))
-    second = part(2, 0, whole("t.py::cured"), whole("t.py::broken", "failed"), whole("t.py::new"))
-    assert outcomes(second, first) == [
-        ("t.py::not-again", "error", False),
-        ("t.py::cured", "passed", True),
-        ("t.py::broken", "failed", False),
-        ("t.py::new", "passed", False),
-    ]
-
-
-def test_how_a_test_failed_in_an_earlier_attempt_is_reported(tmp_path: Path) -> None:
-    parts = [part(1, 0, whole("t.py::a", "failed")), part(2, 3, whole("t.py::a"))]
-    (case,) = junit(tmp_path, parts, report(run("Passed", "TestsPassed"))).iter("testcase")
-    assert case.find("flakyFailure[@message='assert 1 == 2']") is not None
-    (test,) = ctrf(tmp_path, parts, report(run("Passed", "TestsPassed")))["results"]["tests"]
-    assert (test["status"], test["flaky"], test["retries"]) == ("passed", True, 1)
-    assert test["retryAttempts"][0]["message"] == "assert 1 == 2"
-
-
 def test_a_file_that_no_shard_could_collect_is_reported_once() -> None:
     broken = [collected(0, "t.py")]
     assert outcomes(part(1, 0, broken), part(1, 1, broken)) == [("t.py", "collection-error", False)]
-    assert outcomes(part(1, 0, broken), part(2, 0, whole("t.py::a"))) == [("t.py::a", "passed", False)]
+
+
+def test_a_file_that_skips_itself_is_listed_once() -> None:
+    skips = [
+        {"t": 1.0, "event": "collected", "count": 0, "skips": [{"id": "s.py", "message": "no GPU"}], "skipCount": 1}
+    ]
+    assert outcomes(part(1, 0, skips), part(1, 1, skips)) == [("s.py", "skipped", False)]
 
 
 def test_a_shard_that_was_killed() -> None:

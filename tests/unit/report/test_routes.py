@@ -137,6 +137,34 @@ async def test_the_reports_of_two_shards(archive: Archive, client: AsyncClient) 
     assert list((archive.settings.folder / "incoming").iterdir()) == []
 
 
+async def test_the_last_attempt_judges_and_others_are_asked_for(archive: Archive, client: AsyncClient) -> None:
+    archive.record(attempt=2)
+    archive.shard(1, 0, whole("t.py::a", "failed"), whole("t.py::gone"))
+    archive.shard(2, 0, whole("t.py::a"))
+    archive.shard(2, 1, whole("t.py::b", "failed"))
+
+    async def outcomes(query: str) -> list[tuple[str, str, bool]]:
+        tests = (await client.get(f"/v1/runs/u-1/ctrf.json{query}")).json()["results"]["tests"]
+        root = ElementTree.fromstring((await client.get(f"/v1/runs/u-1/junit.xml{query}")).content)
+        assert [case.get("name") for case in root.iter("testcase")] == [test["name"] for test in tests]
+        return [(test["name"], test["status"], test["flaky"]) for test in tests]
+
+    assert await outcomes("") == [("a", "passed", False), ("b", "failed", False)]
+    assert (await outcomes("?attempt=1"))[:2] == [("a", "failed", False), ("gone", "passed", False)]
+    assert await outcomes("?attempt=2") == await outcomes("")
+
+
+async def test_of_a_last_attempt_without_results_nothing_earlier_is_shown(
+    archive: Archive, client: AsyncClient
+) -> None:
+    archive.record()
+    archive.shard(1, 0, whole("t.py::a", "failed"))
+    archive.record(attempt=2, verdict="Errored", reason="Unschedulable", message="no node has room")
+    root = ElementTree.fromstring((await client.get("/v1/runs/u-1/junit.xml")).content)
+    assert [case.get("name") for case in root.iter("testcase")] == ["Errored"]
+    assert (await client.get("/v1/runs/u-1/report.json")).json()["failed"] == []
+
+
 def covered(archive: Archive, attempt: int, shard: int, *hits: int) -> bytes:
     lines_of = "".join(f'<line number="{number}" hits="{hit}"/>' for number, hit in enumerate(hits, 1))
     body = (f'<coverage><packages><package name="."><classes><class name="a.py" filename="a.py"><lines>{lines_of}'

@@ -72,7 +72,8 @@ class Files(Chunks, Protocol):
 
 
 def report(history: History, files: Files, run: RunDetail, attempt: int | None = None) -> Report:
-    """The essence of a run; its tests are those of an attempt, of the last one that has results if none is given."""
+    """The essence of a run; its tests are those of an attempt, of the last one if none is given: it judges."""
+    attempt = attempt if attempt is not None or run.last is None else run.last.attempt
 
     def those(limit: int, order: TestOrder, outcome: str) -> TestPage:
         return history.tests.page(run.uid, TestFilter(outcome=outcome, attempt=attempt), limit, order=order)

@@ -1,13 +1,12 @@
-"""One JUnit or CTRF report of a whole run: of all shards and attempts, each test once.
+"""One JUnit or CTRF report of an attempt: of all its shards, each file that was not run once.
 
-A test that ran in several attempts counts as it ended in the last of them; if it had failed before and passed then, it
-is flaky. Written from the shards' events by the same code as each shard's own reports.
+Written from the shards' events by the same code as each shard's own reports.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -25,7 +24,6 @@ Form = Literal["junit", "xunit", "ctrf"]
 """`xunit`: JUnit with nothing but what the schema of Jenkins' xUnit plugin has."""
 
 _HELD = 16 * 2**20  # characters of the tests that are running
-_EARLIER_TEXT = 2_000  # characters kept of how a test failed in an earlier attempt
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None
     pytest = _first(of.pytest for of in summaries)
     about = {
         "run": run.name, "namespace": run.namespace, "uid": run.uid, "verdict": run.verdict or "", "reason": run.reason,
-        "attempts": str(len({part.attempt for part in parts})), "shards": str(len({part.shard for part in parts})),
+        "attempts": str(len(run.attempts)), "shards": str(len({part.shard for part in parts})),
         "pytest": pytest or "", "python": _first(of.python for of in summaries) or "",
     }  # fmt: skip
     properties = {name: value for name, value in about.items() if value}
@@ -79,22 +77,14 @@ def write(path: Path, form: Form, report: Report, parts: Sequence[Part]) -> None
 
 
 def cases(parts: Iterable[Part]) -> Iterator[Case]:
-    """Every test of the run as it ended last, in the order of attempts and shards."""
-    ordered = sorted(parts, key=lambda part: (part.attempt, part.shard))
-    attempts = {part.attempt for part in ordered}
-    last, earlier = _attempts(ordered) if len(attempts) > 1 else ({}, {})
-    not_collected: set[str] = set()
-    for part in ordered:
+    """Every test of an attempt as it ended, in the order of shards."""
+    files: set[str] = set()
+    for part in sorted(parts, key=lambda part: part.shard):
         for case in of_events(part.events()):
-            if last.get(case.id, part.attempt) != part.attempt:
-                continue
-            if case.outcome == "collection-error":  # each shard of an attempt reports it
-                if part.attempt != max(attempts) or case.id in not_collected:
+            if case.is_file:  # not collected, or skips itself: each shard that collects it says so
+                if case.id in files:
                     continue
-                not_collected.add(case.id)
-            before = [failure for attempt, failure in earlier.get(case.id, ()) if attempt < part.attempt]
-            case.reruns += len(before)
-            case.failures[:0] = before
+                files.add(case.id)
             yield case
 
 
@@ -107,20 +97,6 @@ def diagnosis(report: Report, *, bad: bool) -> Case | None:
     evidence = [f"{hint.file}: {hint.line}\n  {hint.title}; {hint.advice}" for hint in report.hints]
     failure = Failure("run", cause, "\n".join([cause, *evidence]))
     return Case(f"seatrial::{run.verdict}", None, "error", failures=[failure])
-
-
-def _attempts(parts: Iterable[Part]) -> tuple[dict[str, int], dict[str, list[tuple[int, Failure]]]]:
-    """Of each test the last attempt that ran it, and how it failed in which attempts."""
-    last: dict[str, int] = {}
-    failed: dict[str, list[tuple[int, Failure]]] = {}
-    for part in parts:
-        for case in of_events(part.events()):
-            last[case.id] = part.attempt
-            if case.outcome in BAD_OUTCOMES and case.failures:
-                failure = case.final[0]
-                short = replace(failure, text=failure.text[-_EARLIER_TEXT:], stdout="", stderr="", log="", rerun=True)
-                failed.setdefault(case.id, []).append((part.attempt, short))
-    return last, failed
 
 
 def of_events(chunks: Iterable[bytes], lines: Lines | None = None) -> Iterator[Case]:

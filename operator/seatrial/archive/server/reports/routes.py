@@ -27,7 +27,8 @@ _AT_ONCE = 2  # merging keeps a processor busy
 _CHUNK_BYTES = 256 * 1024
 
 Number = Annotated[
-    int | None, Query(ge=0, lt=2**31, description="Only this attempt, as if it were the whole run; else all of them.")
+    int | None,
+    Query(ge=0, lt=2**31, description="Only this attempt, as if it were the whole run; else the last one: it judges."),
 ]
 
 router = APIRouter(prefix="/v1/runs/{uid}", tags=["reports"])
@@ -53,13 +54,13 @@ async def junit_xml(
     attempt: Number = None,
     strict: bool = Query(default=False, description="Only what the schema of Jenkins' xUnit plugin has"),
 ) -> Response:
-    """JUnit XML of all shards and attempts, each test as it ended last."""
+    """JUnit XML of all shards of one attempt, the last one if none is given."""
     return await _merged(uid, request, "xunit" if strict else "junit", "application/xml", attempt)
 
 
 @router.get("/ctrf.json", response_class=Response, responses={200: {"content": {"application/json": {}}}})
 async def ctrf_json(uid: ReadableRun, request: Request, attempt: Number = None) -> Response:
-    """CTRF (https://ctrf.io) of all shards and attempts, each test as it ended last."""
+    """CTRF (https://ctrf.io) of all shards of one attempt, the last one if none is given."""
     return await _merged(uid, request, "ctrf", "application/json", attempt)
 
 
@@ -110,7 +111,10 @@ def _written(archive: Archive, uid: str, form: merge.Form, attempt: int | None) 
     """The merged report as an open file without a name: not in memory, and nothing stays after a crash."""
     path = Path(archive.settings.folder) / "incoming" / secrets.token_hex(16)
     try:
-        merge.write(path, form, _read(archive, uid, attempt), gather.parts(archive.store, uid, attempt))
+        run = _run(archive, uid, attempt)
+        number = run.last.attempt if run.last else run.attempt
+        report = gather.report(archive.history, archive.store, run, number)
+        merge.write(path, form, report, gather.parts(archive.store, uid, number))
         file = path.open("rb")
     finally:
         for left in (path, path.with_name(f"{path.name}.cases")):
