@@ -108,7 +108,7 @@ func TestHTTPAndS3(t *testing.T) {
 	for address, want := range map[string]string{
 		secure.URL + "/" + headers: "",
 		secure.URL + "/":           "HTTP 400",
-		"http://" + secure.Listener.Addr().String() + "/" + headers: "HTTP 400", // Go's answer to plain text
+		"http://" + secure.Listener.Addr().String() + "/" + headers: "HTTP 400: Client sent an HTTP request to an HTTPS server.",
 	} {
 		if got := ask(t, address, nil); got != want {
 			t.Errorf("%s: %q, want %q", address, got, want)
