@@ -77,7 +77,7 @@ async def _remove(session: Session, out: Out, file: RunFile) -> None:
     name, namespace = file.run["metadata"]["name"], file.run["metadata"]["namespace"]
     try:
         old = await session.cluster.get(RUN, name, namespace)
-        out.line((f"deleting the run {name} that is there, with its environment", "dim"))
+        out.line((f"deleting the existing run {name} and its environment", "dim"))
         await session.cluster.delete(RUN, name, namespace, uid=old["metadata"]["uid"])
     except NotFoundError:
         return
@@ -89,10 +89,10 @@ async def _exists(session: Session, target: Target, file: RunFile) -> CliError:
     state = ""
     try:
         found = Run.of(await session.cluster.get(RUN, name, namespace))
-        state = f" ({found.state or 'not taken up yet'})"
+        state = f" ({found.state or 'not accepted yet'})"
         if found.metadata.deletion_timestamp:
             return CliError(
-                f"the run {name} in namespace {namespace} is just being deleted",
+                f"the run {name} in namespace {namespace} is being deleted",
                 hint="add --replace to wait for that, or --name OTHER",
             )
     except ClusterError:
@@ -140,6 +140,6 @@ async def _refused(session: Session, file: RunFile, error: InvalidError) -> CliE
         return CliError(f"{file.source}: the run was refused: {error.message}", hint=hint)
     lines = [problem.line(file.source, file.lines) for problem in problems.by_place(found, file.lines)]
     if any(field == "<nil>" for field, _ in causes):
-        lines.append("more may be found once these are put right")
+        lines.append("fix these; there may be more")
     count = "one problem" if len(found) == 1 else f"{len(found)} problems"
     return CliError(f"{file.source} was refused, {count}:", details=lines)

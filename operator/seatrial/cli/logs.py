@@ -236,6 +236,6 @@ def _what_then(run: Run, component: str) -> str:
     if not run.verdict:
         return "add --follow to wait for it"
     if component == TESTS:
-        return "the run's message says what is known of it: seatrial get"
+        return "the run's message says why: seatrial get"
     kept = "passed" if run.verdict == Verdict.PASSED else "failed"
     return f"to look into an environment after a run, set spec.retention.{kept} (such as 15m)"

@@ -166,7 +166,7 @@ class RunProgress:
         if not self._taken_up and at >= UNNOTICED_SECONDS:
             self._taken_up = True  # reported once
             look = "kubectl get pods -A -l app.kubernetes.io/name=seatrial"
-            return [ProgressLine(Mark.HINT, f"the operator has not taken this run up; is it running? {look}")]
+            return [ProgressLine(Mark.HINT, f"the operator has not accepted this run; is it running? {look}")]
         if self.ended == self._counted or self.finished or at - self._counted_at < COUNT_LINE_SECONDS:
             return []
         self._counted, self._counted_at = self.ended, at

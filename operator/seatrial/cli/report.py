@@ -73,7 +73,7 @@ def show(
 
 def _verdict(out: Out, run: Run) -> None:
     status, reason = run.status, one_line(run.status.reason)
-    state = one_line(run.state) or "not taken up yet"
+    state = one_line(run.state) or "not accepted yet"
     head = Text.assemble((f"{verdict_mark(run.verdict, out.glyphs)} {state}", VERDICT_STYLE.get(state, "bold cyan")))
     head.append(f" {headline(status)}".rstrip())
     head.append(f"  {_about(run.name, took(_timeline(status)))}", "dim")

@@ -90,7 +90,7 @@ async def show(
         return Exit.PASSED
     if archived is None and not run.verdict:
         raise CliError(
-            f"run {name} has no results yet: it is {run.state or 'not taken up yet'}",
+            f"run {name} has no results yet: it is {run.state or 'not accepted yet'}",
             hint=f"wait for them: {command_line(target, session, 'wait', name)}",
         )
     command = command_line(target, session, "results", name, "-o", "DIR") if folder is None else ""
@@ -196,7 +196,7 @@ def _archive_errors(hint: str = "") -> Iterator[None]:
     try:
         yield
     except ArchiveCorruptError as error:
-        raise CliError(f"the results are not to be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
+        raise CliError(f"the results can't be trusted: {error}", code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
         raise CliError(
             f"the results can't be fetched: {explain(error)}", hint=hint, code=Exit.INFRASTRUCTURE

@@ -44,7 +44,7 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> Document:
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands here twice", key.start_mark
+                    None, None, f"the key {key.value!r} is here twice", key.start_mark
                 )
             seen.add(key.value)
     loader.flatten_mapping(node)

@@ -171,7 +171,7 @@ async def delete(session: Session, out: Out, name: str, wait: bool) -> Exit:
     except NotFoundError:
         pass  # somebody was faster
     except ConflictError as error:
-        raise CliError(f"run {name} was replaced by another one in this moment; nothing was deleted") from error
+        raise CliError(f"run {name} was just replaced by another run; nothing was deleted") from error
     if wait:
         await wait_until_gone(session.cluster, name, session.namespace, uid)
         out.line(f"run {name} and its environment are gone")

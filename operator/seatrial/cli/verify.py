@@ -38,8 +38,8 @@ async def verify(session: Session, out: Out, name: str | None) -> Exit:
     whole, damaged, incomplete = (counts[state] for state in ("whole", "damaged", "incomplete"))
     unfinished = f", {plural(incomplete, 'set')} never completed" if incomplete else ""
     if damaged:
-        out.line((f"{plural(damaged, 'set')} damaged", "bold red"), f", {whole} as they were{unfinished}")
+        out.line((f"{plural(damaged, 'set')} damaged", "bold red"), f", {whole} intact{unfinished}")
         out.line(("  restore the files from a copy of the volume or bucket, under the same names", "dim"))
         return Exit.TESTS_FAILED
-    out.line((f"{out.glyphs.ok} ", "green"), f"{plural(whole, 'set')}, all as they were{unfinished}")
+    out.line((f"{out.glyphs.ok} ", "green"), f"{plural(whole, 'set')}, all intact{unfinished}")
     return Exit.PASSED

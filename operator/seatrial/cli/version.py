@@ -32,9 +32,9 @@ async def _operator(session: Session) -> str:
     except NotFoundError:
         return f"not installed in {SYSTEM_NAMESPACE}"
     except ForbiddenError:
-        return f"not known: you may not read Deployments in {SYSTEM_NAMESPACE}"
+        return f"unknown: you may not read Deployments in {SYSTEM_NAMESPACE}"
     except ClusterError as error:
-        return f"not known: {one_line(error.message)}"
+        return f"unknown: {one_line(error.message)}"
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     ready = (deployment.get("status") or {}).get("readyReplicas") or 0
     return f"{tag(image)}" + ("" if ready else " (not running)")
@@ -46,7 +46,7 @@ async def _api(session: Session) -> str:
     except NotFoundError:
         return "not installed"
     except ClusterError as error:
-        return f"not known: {one_line(error.message)}"
+        return f"unknown: {one_line(error.message)}"
     return ", ".join(f"{GROUP}/{version['version']}" for version in group.get("versions") or ())
 
 

@@ -55,7 +55,7 @@ async def until_verdict(
         ended = await RunFollower(session, run, view, age=age).until_verdict(waiting.limit)
     except WaitedTooLongError:
         raise CliError(
-            f"no verdict after {seconds(waiting.limit)}; the run goes on",
+            f"no verdict after {seconds(waiting.limit)}; the run continues",
             details=_what_next(call),
             code=Exit.WAITED_TOO_LONG,
         ) from None
@@ -63,7 +63,7 @@ async def until_verdict(
         raise CliError(f"run {name} was deleted before it had a verdict", code=Exit.CANCELLED) from None
     except asyncio.CancelledError:
         out.errors.print()
-        out.error(CliError("stopped waiting; the run goes on", details=_what_next(call)))
+        out.error(CliError("stopped waiting; the run continues", details=_what_next(call)))
         raise
     out.console.print()
     return _report(out, ended, call, verdict_last=True)

@@ -72,7 +72,8 @@ def _errors_of(parts: Iterable[Unready]) -> str:
 
 
 def _counted(tests: Counts) -> str:
-    words = ((tests.failed, "failed"), (tests.errors, "with errors"), (tests.passed, "passed"),
+    errors = "error" if tests.errors == 1 else "errors"
+    words = ((tests.failed, "failed"), (tests.errors, errors), (tests.passed, "passed"),
              (tests.skipped, "skipped"))  # fmt: skip
     return ", ".join(f"{count} {word}" for count, word in words if count) or "no test ran"
 

@@ -146,7 +146,7 @@ def test_a_run_that_goes_on() -> None:
 
 def test_a_run_that_nobody_has_seen() -> None:
     run = {"metadata": {"name": "pr-1", "namespace": "default"}}
-    assert printed(run).splitlines() == ["· not taken up yet  pr-1"]
+    assert printed(run).splitlines() == ["· not accepted yet  pr-1"]
 
 
 def test_more_failures_than_are_listed() -> None:

@@ -53,7 +53,7 @@ def test_each_field_is_found_in_the_file() -> None:
         ("", "run.yaml holds no IntegrationRun (found: nothing)"),
         (f"{RUN}---\n{RUN}", "run.yaml holds 2 IntegrationRuns"),
         (RUN.replace("  name: pr-1", "  name: pr-1\n  name: pr-2"),
-         "run.yaml:5: not valid YAML: the key 'name' stands here twice"),
+         "run.yaml:5: not valid YAML: the key 'name' is here twice"),
         ("a: [1, 2", "run.yaml:1: not valid YAML"),
         ("just text", "run.yaml:1: not a Kubernetes object"),
         ("a: 1\nb: !!python/object:os.system {}", "not valid YAML"),

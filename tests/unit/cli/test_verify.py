@@ -18,7 +18,7 @@ def test_a_damaged_archive_is_reported_file_by_file(seatrial: Command, servers: 
     assert f"run {UID} attempt 1 evidence: " in damaged
     assert "logs/web.log" in damaged
     assert "run.json" in damaged
-    assert "1 set damaged, 1 as they were, 1 set never completed" in seatrial.out
+    assert "1 set damaged, 1 intact, 1 set never completed" in seatrial.out
 
 
 def test_a_whole_archive_is_reported_as_whole(seatrial: Command, servers: Servers) -> None:
@@ -26,6 +26,6 @@ def test_a_whole_archive_is_reported_as_whole(seatrial: Command, servers: Server
     servers.do(servers.archive.shard(OTHER).whole())
     stored(servers.archive.folder, f"{OTHER}/1/0/files/summary.json").write_bytes(b"{}")
     assert seatrial("archive", "verify", "--run", "pr-1") == 0
-    assert "1 set, all as they were" in seatrial.out
+    assert "1 set, all intact" in seatrial.out
     assert seatrial("archive", "verify", "--run", "unknown") == 4
     assert "the archive knows no run unknown in namespace default" in seatrial.err

@@ -114,7 +114,7 @@ def test_a_run_deleted_while_waiting(seatrial: Command, servers: Servers, file: 
 def test_waiting_has_a_limit_of_its_own(seatrial: Command, servers: Servers, file: File) -> None:
     servers.play(STARTING)
     assert seatrial("run", file(), "--wait", "--timeout", "10ms") == 124
-    assert "the run goes on" in seatrial.err
+    assert "the run continues" in seatrial.err
     assert "seatrial cancel pr-1" in seatrial.err
     assert servers.find("integrationruns", "pr-1")
 
@@ -127,7 +127,7 @@ def test_control_c_leaves_the_run_alone(seatrial: Command, servers: Servers, fil
         assert seatrial("run", file(), "--wait") == 130
     finally:
         signal.signal(signal.SIGINT, before)
-    assert "stopped waiting; the run goes on" in seatrial.err
+    assert "stopped waiting; the run continues" in seatrial.err
     assert "seatrial cancel pr-1" in seatrial.err
     assert servers.find("integrationruns", "pr-1")["spec"].get("cancel") is None
 

@@ -74,7 +74,7 @@ def test_collection_errors_and_skipped_files(
     ]
     assert "test_bad.py: ModuleNotFoundError: No module named 'not_there'" in found.diagnosis.message
     assert found.diagnosis.verdict == "Failed"
-    assert "1 with errors, 6 passed, 1 skipped" in found.diagnosis.message
+    assert "1 error, 6 passed, 1 skipped" in found.diagnosis.message
     assert found.summary["pytestCounts"] == {
         "passed": 6, "error": 1, "skipped": 1, **({"failed": 1} if failing else {}),
     }  # fmt: skip

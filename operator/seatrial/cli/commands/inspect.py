@@ -48,9 +48,7 @@ def results(
     context: typer.Context,
     run: Annotated[
         str,
-        typer.Argument(
-            metavar="RUN", help="Name of the run, or its uid; also of one that is gone.", show_default=False
-        ),
+        typer.Argument(metavar="RUN", help="Name or uid of the run, also of a deleted one.", show_default=False),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Download all files into this folder.")

@@ -29,7 +29,7 @@ def get(
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")] = False,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="json|yaml|name|wide", help="Print them so, for programs or in full."),
+        typer.Option("--output", "-o", metavar="json|yaml|name|wide", help="Output format, for programs or in full."),
     ] = None,
     namespace: NamespaceOption = None,
     kube_context: ContextOption = None,

@@ -18,7 +18,7 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run
 FollowTests = Annotated[bool, typer.Option("--follow", "-f", help="Wait, and show the outcome of each test.")]
 TimeoutOption = Annotated[
     str | None,
-    typer.Option("--timeout", metavar="D", help="Wait at most so long (such as 90s, 15m); the run goes on."),
+    typer.Option("--timeout", metavar="D", help="Wait at most this long (such as 90s, 15m); the run continues."),
 ]
 
 
