@@ -177,11 +177,12 @@ def test_a_run_fills_its_page_as_tests_end_and_then_says_how_it_ended(open_page:
 def test_who_opens_a_long_run_late_sees_how_far_it_is(open_page: Open, site: Site) -> None:
     run = demo.running(62, datetime.now(UTC))
     site.record(run)
-    ends = [{"event": "end", "id": f"t.py::t[{n}]", "outcome": "passed", "seconds": 0.1} for n in range(3_000)]
-    site.live(run, {"event": "collected", "count": 5_000}, *ends)
+    end = {"event": "end", "t": 1.0, "outcome": "passed", "seconds": 0.1}
+    ends = [{**end, "id": f"t.py::t[{n}]"} for n in range(3_000)]
+    site.live(run, {"event": "collected", "t": 1.0, "count": 5_000}, *ends)
     page = open_page(f"/runs/{run.uid}")
     expect(page.get_by_role("status")).to_contain_text("3000 of 5000 tests: 3000 passed")
-    site.live(run, {"event": "end", "id": "t.py::last", "outcome": "error", "seconds": 0.1})
+    site.live(run, {"event": "end", "t": 1.0, "id": "t.py::last", "outcome": "error", "seconds": 0.1})
     expect(page.get_by_role("status")).to_contain_text("3001 of 5000 tests: 3000 passed, 1 error")
 
 

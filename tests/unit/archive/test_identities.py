@@ -110,7 +110,7 @@ async def test_pages_show_the_last_attempt_and_each_other_by_its_number(archive:
     first = await page(archive, f"/runs/{UID}?attempt=1")
     assert "1 failed, 3 passed" in first
     assert (
-        "This is attempt 1, which ended with ServiceLost: postgres was evicted. The verdict is that of attempt 2."
+        "This is attempt 1, which ended with ServiceLost: postgres was evicted. The verdict comes from attempt 2."
         in first
     )
     assert "of-1-1.txt" in first
