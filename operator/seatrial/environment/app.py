@@ -42,8 +42,10 @@ def workload(
         readiness=_readiness(app),
         mounts=(pod.TMP, *pod.USERS, *((pod.tools(settings),) if app.command else ()), *volumes),
     )
-    contract = env.entries(env.contract(scope, spec, backings))
-    init = (gates.wait_container(settings, before, timeout, contract),) if before and not app.command else ()
+    init: tuple[pod.Container, ...] = ()
+    if before and not app.command:
+        contract = env.entries(env.contract(scope, spec, backings))
+        init = (gates.wait_container(settings, before, timeout, contract),)
     return objects.manifest(
         scope,
         "apps/v1",

@@ -121,9 +121,7 @@ def _ports(run: IntegrationRun) -> Iterator[Problem]:
             yield Problem(f"{path}.ready", f"there is no port {how.port}; ports has {known}")
     for name, app in sorted(run.spec.apps.items()):
         path, ports = f"spec.apps.{name}", custom.ordered_ports(app.ports)
-        yield from _port_names(
-            path, ports, {"app": app.port, "ready": None} if app.port else {"app": None, "ready": None}
-        )
+        yield from _port_names(path, ports, {"app": app.port, "ready": None})
         ready = app.ready and app.ready.asked
         if ready and ready.port is not None:
             number = custom.ready_port(ready.port, ports)

@@ -12,28 +12,14 @@ PORT = 6379
 
 
 def backing(name: str, service: Service, prefix: str, settings: Settings) -> Backing:
-    """The Redis called `name`; variables' names begin with `prefix`."""
-    if service.password == "":
-        return _open(name, prefix, settings)
-    password = Credential(name, "password", service.password)
+    """The Redis called `name`; variables' names begin with `prefix`. With an empty `password` it asks for none."""
+    password = None if service.password == "" else Credential(name, "password", service.password)
     return Backing(
         image=settings.images.services[ServiceType.REDIS],
         ports={"redis": PORT},
-        gate=f"redis://{name}:{PORT}?password-env={password.variable}",
-        variables={f"{prefix}REDIS_URL": f"redis://:{password.reference}@{name}:{PORT}/0"},
-        credentials=(password,),
-        env=(password.env("REDIS_PASSWORD"),),
-        readiness=tcp_probe(PORT),
-    )
-
-
-def _open(name: str, prefix: str, settings: Settings) -> Backing:
-    """A Redis that asks for no password."""
-    return Backing(
-        image=settings.images.services[ServiceType.REDIS],
-        ports={"redis": PORT},
-        gate=f"redis://{name}:{PORT}",
-        variables={f"{prefix}REDIS_URL": f"redis://{name}:{PORT}/0"},
-        env=({"name": "REDIS_OPEN", "value": "true"},),
+        gate=f"redis://{name}:{PORT}" + (f"?password-env={password.variable}" if password else ""),
+        variables={f"{prefix}REDIS_URL": f"redis://{f':{password.reference}@' if password else ''}{name}:{PORT}/0"},
+        credentials=(password,) if password else (),
+        env=(password.env("REDIS_PASSWORD") if password else {"name": "REDIS_OPEN", "value": "true"},),
         readiness=tcp_probe(PORT),
     )

@@ -61,8 +61,10 @@ def workload(
     """The Pod of a backing service: never restarted, because a restarted database would be an empty one."""
     service, backing = spec.services[name], backings[name]
     before = gates.of_services(backings, service.after or ())
-    contract = env.entries(env.contract(scope, spec, backings))
-    init = (gates.wait_container(settings, before, spec.timeouts.environment, contract),) if before else ()
+    init: tuple[pod.Container, ...] = ()
+    if before:
+        contract = env.entries(env.contract(scope, spec, backings))
+        init = (gates.wait_container(settings, before, spec.timeouts.environment, contract),)
     container = pod.Container(
         name=name,
         image=backing.image,
