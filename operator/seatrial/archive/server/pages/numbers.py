@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from seatrial.archive.model.runs import Counts
 from seatrial.archive.model.tests import TestPage
 from seatrial.archive.server.pages.timeline import WIDTH
+from seatrial_protocol.summary import Summary
 
 
 def number(count: int) -> str:
@@ -51,22 +51,17 @@ def counts_in_words(counts: Counts) -> str:
     return ", ".join(parts + missing)
 
 
-def left_out(summaries: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
+def left_out(summaries: Iterable[Summary | None]) -> tuple[str, ...]:
     """Which tests the shards left out, and why: `3 deselected`, `8 never ran: stopping after 1 failures`."""
     deselected, stops = 0, dict[str, int]()
     for summary in summaries:
-        found = summary or {}
-        deselected += _count(found.get("deselected"))
-        never_ran, why = _count(found.get("neverRan")), found.get("stopped")
-        if never_ran and isinstance(why, str) and why:
-            stops[why] = stops.get(why, 0) + never_ran
+        if summary is None:
+            continue
+        deselected += summary.deselected
+        if summary.never_ran and summary.stopped:
+            stops[summary.stopped] = stops.get(summary.stopped, 0) + summary.never_ran
     sentences = [f"{number(count)} never ran: {why}" for why, count in stops.items()]
     return (f"{number(deselected)} deselected", *sentences) if deselected else tuple(sentences)
-
-
-def _count(value: object) -> int:
-    """The number in a summary, which a pod wrote; 0 for what no shard can have."""
-    return value if isinstance(value, int) and 0 < value < 2**31 else 0
 
 
 _BAD = {

@@ -72,7 +72,7 @@ def view_of(site: Site, found: RunDetail, attempt: Attempt | None) -> RunView:
         counts=counts_of(shard.facts for shard in attempt.shards),
         bad=bad,
         manifest=manifest,
-        left_out=left_out(shard.summary for shard in attempt.shards),
+        left_out=left_out(shard.facts for shard in attempt.shards),
         slowest=tuple(test for test in site.history.tests.slowest(uid, number, _SLOWEST) if test.seconds),
         details=details,
         hints=evidence.hints(hints, gathered),
