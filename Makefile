@@ -14,11 +14,15 @@ IN_CLUSTER := eval "$$($(CLUSTER) env)";
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# The lock file is whole: pip has nothing to resolve (`--no-deps`), so a release of tomorrow changes nothing.
+# Until all of it is installed the folder is older than the lock file: what failed half-way is done again.
 .venv: requirements-dev.lock
 	@echo "== Python environment (.venv)"
 	python3 -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch -d @0 .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PY) -m pip check --disable-pip-version-check
 	touch .venv
 
 demo: install ## create a cluster unless one exists, build images, install the chart, run the quickstart
