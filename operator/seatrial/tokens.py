@@ -44,6 +44,11 @@ def evidence_token(key: bytes, uid: str, attempt: int) -> str:
     return _derive(key, f"evidence/{uid}/{attempt}").hex()
 
 
+def bundle_token(key: bytes, namespace: str, sha256: str) -> str:
+    """What a pod shows to fetch one bundle (`sha256`: 64 hex digits) of its run's namespace (64 hex digits)."""
+    return _derive(key, f"bundle/{namespace}/{sha256}").hex()
+
+
 def feed_token(key: bytes) -> str:
     """What the operator shows to read the archive's feed (64 hex digits)."""
     return _derive(key, "feed").hex()

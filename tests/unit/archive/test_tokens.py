@@ -22,6 +22,11 @@ def test_an_evidence_token_is_good_for_one_attempt() -> None:
     assert tokens.evidence_token(KEY, "uid-1", 2) == expected
 
 
+def test_a_bundle_token_is_good_for_one_digest_in_one_namespace() -> None:
+    expected = hmac.new(KEY, b"bundle/team-a/" + b"a" * 64, hashlib.sha256).hexdigest()
+    assert tokens.bundle_token(KEY, "team-a", "a" * 64) == expected
+
+
 def test_the_feed_token_is_the_hmac_of_feed() -> None:
     assert tokens.feed_token(KEY) == hmac.new(KEY, b"feed", hashlib.sha256).hexdigest()
 
@@ -31,6 +36,7 @@ def test_every_value_differs_from_every_other() -> None:
         tokens.feed_token(KEY),
         *(tokens.upload_token(KEY, uid, attempt, shard) for uid in "ab" for attempt in (1, 2) for shard in (0, 1)),
         *(tokens.evidence_token(KEY, uid, attempt) for uid in "ab" for attempt in (1, 2)),
+        *(tokens.bundle_token(KEY, namespace, sha256) for namespace in "ab" for sha256 in ("c" * 64, "d" * 64)),
         *(tokens.password(KEY, scope, name) for scope in ("a.1", "a.2", "b.1") for name in ("postgres", "redis")),
         tokens.feed_token(KEY[::-1]),
     ]
