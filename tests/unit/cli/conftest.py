@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ from tests.unit.cli.servers import Servers, in_a_thread, living
 class Command:
     """Calls the command as a shell would; keeps what it printed."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, capsys: pytest.CaptureFixture[str], servers: Servers | None = None) -> None:
         self._capsys = capsys
+        self._servers = servers
         self.out = self.err = ""
 
     def __call__(self, *arguments: str) -> int:
-        code = main(list(arguments))
+        with self._servers.watched() if self._servers else nullcontext():
+            code = main(list(arguments))
         captured = self._capsys.readouterr()
         self.out, self.err = captured.out, captured.err
         return code
@@ -36,7 +39,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def seatrial(servers: Servers, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
+    return Command(capsys, servers)
 
 
 RUN = """\

@@ -6,9 +6,10 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +71,9 @@ class Servers:
     closed: web.Response | None = None
     """Answers in place of the archive."""
     _playing: list[asyncio.Task[None]] = field(default_factory=list)
+    _failures: list[BaseException] = field(default_factory=list)
+    """Of steps, not raised yet."""
+    _watched: bool = False
 
     def __post_init__(self) -> None:
         self.kube.fault = self._refuse
@@ -211,9 +215,38 @@ class Servers:
                     await step(run)
 
         async def begin() -> None:
-            self._playing.append(asyncio.create_task(steps_of()))
+            task = asyncio.create_task(steps_of())
+            task.add_done_callback(self._played)
+            self._playing.append(task)
 
         self.do(begin())
+
+    def _played(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failures.append(error)
+            if self._watched:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """While the command runs in the main thread: a step that fails interrupts it, and its error is raised."""
+
+        def interrupt(*_: object) -> None:
+            if self._watched and self._failures:
+                signal.raise_signal(signal.SIGINT)
+
+        signal.signal(signal.SIGUSR1, interrupt)
+        self._watched = True
+        try:
+            interrupt()
+            yield
+        finally:
+            self._watched = False  # the handler stays: without one, a signal on its way would end the tests
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
 
     async def deleted(self, run: Object) -> None:
         """The step: somebody deletes the run."""
@@ -226,10 +259,9 @@ class Servers:
             Exception: of a step that failed.
         """
         for playing in self._playing:
-            if not playing.done():
-                playing.cancel()
-            with suppress(asyncio.CancelledError):
-                await playing
+            playing.cancel()
+        await asyncio.gather(*self._playing, return_exceptions=True)
+        self._raise_failure()
 
 
 def shows(text: str) -> Callable[[Object], Awaitable[None]]:
