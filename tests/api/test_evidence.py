@@ -78,6 +78,7 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
 
 
 async def test_a_passed_run_leaves_its_record_alone(world: World) -> None:
+    tenant = await world.kube.put("namespaces", {"metadata": {"name": "team-a"}})
     uid = await world.apply()
     await world.until(world.settled, "cleaned up")
     await world.until(lambda: world.kept.records[uid][-1]["timeline"].get("cleanedUp"), "kept to the end")
@@ -85,6 +86,7 @@ async def test_a_passed_run_leaves_its_record_alone(world: World) -> None:
     assert uid in world.kept.manifests
     assert condition(world).status == "True"
     phases = [record["phase"] for record in world.kept.records[uid]]
+    assert world.kept.records[uid][-1]["namespaceUid"] == tenant["metadata"]["uid"]
     assert phases[-1] == "Passed"
     components = world.kept.records[uid][-1]["components"]
     assert {"tests", "postgres"} <= {component["name"] for component in components}

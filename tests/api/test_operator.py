@@ -46,8 +46,6 @@ async def test_a_run_from_apply_to_nothing_left(world: World) -> None:
 
 
 async def test_nothing_is_read_while_a_run_goes_on(world: World) -> None:
-    await world.apply("warm-up")
-    await world.until(lambda: world.settled("warm-up"), "cleaned up")
     await world.until(lambda: world.application and world.application.listed, "ready")
     before = len(world.kube.reads)
     await world.apply()

@@ -64,7 +64,7 @@ def test_environments_are_counted_by_state(
                 "name": "st-x",
                 "uid": "n-1",
                 "resourceVersion": "1",
-                "labels": {labels.RUN_UID: "gone"},
+                "labels": {labels.MANAGED_BY: labels.MANAGER, labels.RUN_UID: "gone"},
                 "annotations": {labels.EXPIRES_AT: format_time(NOW - expires)},
                 "creationTimestamp": format_time(NOW - created),
                 **({"deletionTimestamp": format_time(NOW - deleted)} if deleted else {}),

@@ -30,7 +30,6 @@ from seatrial.evidence.recorder import Recorder
 from seatrial.facts.cache import FactsCache, Key
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, UnavailableError
-from seatrial.kube.kinds import NAMESPACE
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 
@@ -45,14 +44,6 @@ PAUSE_SECONDS = 5.0
 def is_unanswered(error: Exception) -> bool:
     """Whether a request failed because the API server could not be reached."""
     return isinstance(error, UnavailableError) and error.status == 0
-
-
-async def namespace_uid(cluster: Cluster, name: str) -> str:
-    """The uid that a namespace has now; empty: it can't be known."""
-    try:
-        return str((await cluster.get(NAMESPACE, name))["metadata"]["uid"])
-    except ClusterError:
-        return ""
 
 
 class Application:
@@ -70,7 +61,7 @@ class Application:
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.run_pass = RunPass(cluster, archive, self.cache, settings, metrics, evidence)
         self.housekeeper = Housekeeper(cluster, self.cache, settings, metrics, lambda: datetime.now(UTC))
-        self.recorder = Recorder(evidence, self.cache, settings, partial(namespace_uid, cluster))
+        self.recorder = Recorder(evidence, self.cache, settings)
         self.queue: WorkQueue[Key] = WorkQueue(self.run_pass, is_unanswered)
         self.listed = False
         """Whether all that was in the cluster at the start is known; from then on the operator is ready."""
@@ -93,7 +84,7 @@ class Application:
         self.recorder.changed(body["metadata"]["uid"])
 
     def on_namespace(self, kind: str | None, body: Mapping[str, Any]) -> None:
-        """An environment's namespace was listed, added, changed or removed."""
+        """A namespace was listed, added, changed or removed: an environment's, or one that runs may be in."""
         self.wake(self.cache.remove_namespace(body) if kind == "DELETED" else self.cache.put_namespace(body))
 
     def on_pod(self, kind: str | None, body: Mapping[str, Any]) -> None:
@@ -214,7 +205,6 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP, v1=False)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
     settings.watching.label_selectors["", "v1", "pods"] = labels.SELECTOR
-    settings.watching.label_selectors["", "v1", "namespaces"] = labels.SELECTOR
     settings.watching.server_timeout = 600
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500

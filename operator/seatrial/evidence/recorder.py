@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +14,6 @@ from seatrial.api.run import IntegrationRun
 from seatrial.archive.client.errors import ArchiveRefusedError, ArchiveUnavailableError
 from seatrial.evidence.archive import EvidenceArchive, encode
 from seatrial.evidence.maskers import Maskers
-from seatrial.evidence.namespace_uids import NamespaceUids
 from seatrial.evidence.record import record
 from seatrial.facts.cache import FactsCache, scope_of
 from seatrial.masking.masker import Masker
@@ -30,22 +29,10 @@ _PAUSES = (0.25, 5.0)
 class Recorder:
     """Sends the records of runs that changed. After a restart that is every run's."""
 
-    def __init__(
-        self,
-        archive: EvidenceArchive,
-        facts: FactsCache,
-        settings: Settings,
-        namespace_uid: Callable[[str], Awaitable[str]],
-    ) -> None:
-        """Sends nothing yet.
-
-        Args:
-            archive: takes the records.
-            facts: what is known of runs and pods.
-            settings: the operator's.
-            namespace_uid: the uid that a namespace has now; empty: it can't be known.
-        """
-        self._namespace_uids = NamespaceUids(namespace_uid)
+    def __init__(self, archive: EvidenceArchive, facts: FactsCache, settings: Settings) -> None:
+        """Sends nothing yet."""
+        self._namespaces: dict[str, str] = {}
+        """The uids of the namespaces that runs are in, by the run's uid: while a run is there, so is its namespace."""
         self._archive, self._facts, self._maskers = archive, facts, Maskers(settings)
         self._waiting: dict[str, Mapping[str, Any] | None] = {}
         self._sent: dict[str, bytes] = {}
@@ -53,6 +40,9 @@ class Recorder:
 
     def changed(self, uid: str) -> None:
         """A run is new, or has changed."""
+        key = self._facts.key_of(uid)
+        if key is not None and (namespace := self._facts.namespace_uid(key[0])):
+            self._namespaces.setdefault(uid, namespace)
         self._waiting.setdefault(uid, None)
         self._work.set()
 
@@ -90,10 +80,7 @@ class Recorder:
         if body is None:
             return
         masker, pods = await self._masker(body), self._facts.all_pods(scope_of(body))
-        if last is None:
-            of = await self._namespace_uids.of(uid, body["metadata"]["namespace"])
-        else:
-            of = self._namespace_uids.last(uid)
+        of = self._namespaces.get(uid, "")
         now = await asyncio.to_thread(record, body, pods, masker, deleted=last is not None, namespace_uid=of)
         digest = hashlib.sha256(encode(now.to_json())).digest()
         if self._sent.get(uid) != digest:
@@ -101,6 +88,7 @@ class Recorder:
             self._sent[uid] = digest
         if last is not None:
             self._sent.pop(uid, None)
+            self._namespaces.pop(uid, None)
         if last is not None or now.timeline.cleaned_up:
             self._facts.forget_gone(uid)
 

@@ -103,6 +103,8 @@ class FactsCache:
         self.runs: dict[Key, Object] = {}
         self._keys: dict[str, Key] = {}
         self._facts: dict[str, _Run] = {}
+        self._tenants: dict[str, str] = {}
+        """The uids of the namespaces that are no environments, by name: runs are in some of them."""
 
     def _of(self, uid: str) -> _Run:
         """The facts of a run, to be changed."""
@@ -163,9 +165,17 @@ class FactsCache:
         """The uids of all runs."""
         return iter(tuple(self._keys))
 
+    def namespace_uid(self, name: str) -> str:
+        """The uid that a namespace of runs has now; empty: no watch has shown it."""
+        return self._tenants.get(name, "")
+
     def put_namespace(self, body: Object) -> str:
-        """Stores an environment's namespace; returns the uid of its run, empty if it has our labels alone."""
+        """Stores a namespace; returns the uid of the run whose environment it is, empty if it is none."""
         uid, name = objects.run_uid_of(body), body["metadata"]["name"]
+        if not objects.is_environment(body):
+            self._tenants[name] = body["metadata"]["uid"]
+            return ""
+        self._tenants.pop(name, None)
         facts = self._of(uid)
         if self._newer(facts, body):
             facts.namespaces[name] = replace(objects.namespace_of(body), signed=self._is_signed(body))
@@ -184,8 +194,11 @@ class FactsCache:
 
     def remove_namespace(self, body: Object) -> str:
         """Forgets a namespace, and with it all that was in it; returns the uid of its run."""
-        uid = objects.run_uid_of(body)
-        self.forget_environment(uid, body["metadata"]["name"])
+        uid, name = objects.run_uid_of(body), body["metadata"]["name"]
+        if self._tenants.get(name) == body["metadata"]["uid"]:
+            del self._tenants[name]
+        if objects.is_environment(body):
+            self.forget_environment(uid, name)
         return uid
 
     def forget_environment(self, uid: str, name: str) -> None:

@@ -62,6 +62,12 @@ def run_uid_of(body: Object) -> str:
     return str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))
 
 
+def is_environment(body: Object) -> bool:
+    """Whether a Namespace has the labels of an environment (`labels.SELECTOR`)."""
+    marks = body["metadata"].get("labels") or {}
+    return marks.get(labels.MANAGED_BY) == labels.MANAGER and labels.RUN_UID in marks
+
+
 def pod_of(body: Object) -> Pod:
     """The facts of a Pod."""
     metadata, status = body["metadata"], body.get("status") or {}

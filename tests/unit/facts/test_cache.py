@@ -10,7 +10,10 @@ from seatrial.facts.cache import FactsCache
 from seatrial.facts.result import Result
 from tests.unit import builders as b
 
-LABELS = {"seatrial.dev/run-uid": b.UID, "seatrial.dev/component": "postgres", "seatrial.dev/role": "service"}
+LABELS = {
+    "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": b.UID,
+    "seatrial.dev/component": "postgres", "seatrial.dev/role": "service",
+}  # fmt: skip
 SCOPE = b.run().scope
 ENVIRONMENT = SCOPE.namespace
 SHARD = ShardRef(b.UID, 1, 0)
@@ -47,6 +50,21 @@ def test_labels_alone_make_no_environment() -> None:
     assert store.names()["namespaces"] == {"n"}  # what the watch delivered is known, so that nobody waits for it
     assert store.put_namespace(namespace(3, signed=True)) == b.UID
     assert [found.uid for found in store.environments()] == ["n"]
+
+
+def test_the_uid_of_a_runs_namespace_is_known_while_it_is_there() -> None:
+    store = FactsCache()
+    assert store.namespace_uid("team-a") == ""
+    first = namespace(1, name="team-a", uid="first", labels={"team": "a"})
+    second = namespace(3, name="team-a", uid="second", labels={})
+    assert store.put_namespace(first) == ""
+    assert store.namespace_uid("team-a") == "first"
+    store.put_namespace(second)
+    store.remove_namespace(first)  # comes late
+    assert store.namespace_uid("team-a") == "second"
+    store.remove_namespace(second)
+    assert store.namespace_uid("team-a") == ""
+    assert store.names()["namespaces"] == set()
 
 
 def test_an_environment_of_version_0_1_is_known_by_the_status_of_its_run() -> None:
