@@ -8,7 +8,7 @@ from typing import cast
 
 import typer
 
-from seatrial.cli.commands import archive, inspect, manage, start, version
+from seatrial.cli.commands import archive, bundle, inspect, manage, start, version
 from seatrial.cli.commands.connected import NobodyReadsError
 from seatrial.cli.commands.options import ContextOption, KubeconfigOption, NamespaceOption
 from seatrial.cli.errors import CliError, Exit
@@ -40,6 +40,7 @@ def _root(
 
 app.command()(start.run)
 app.command()(start.wait)
+app.command()(bundle.bundle)
 app.command()(manage.get)
 app.command()(inspect.logs)
 app.command()(inspect.results)

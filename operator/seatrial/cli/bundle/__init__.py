@@ -1,0 +1,1 @@
+"""Bundles: a tree of files as one archive, addressed by its digest."""
