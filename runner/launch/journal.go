@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -13,10 +14,17 @@ type event struct {
 	Name     string    `json:"name,omitempty"`
 	Seconds  *float64  `json:"seconds,omitempty"` // since the launcher's start
 	NotReady []unready `json:"notReady,omitempty"`
+
+	Files     *int     `json:"files,omitempty"` // of a bundle
+	Size      *int64   `json:"size,omitempty"`  // of them, bytes
+	LockFiles []string `json:"lockFiles,omitempty"`
 }
 
 // journal appends events to the --gates file. A nil journal keeps nothing.
-type journal struct{ file *os.File }
+type journal struct {
+	file  *os.File
+	mutex sync.Mutex
+}
 
 func openJournal(path string) (*journal, error) {
 	if path == "" {
@@ -26,12 +34,17 @@ func openJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &journal{file}, nil
+	return &journal{file: file}, nil
 }
 
 // write appends an event. When that fails once (a full disk), it says so and stops trying: waiting does not depend on it.
 func (j *journal) write(e event) {
-	if j == nil || j.file == nil {
+	if j == nil {
+		return
+	}
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	if j.file == nil {
 		return
 	}
 	e.T = unixSeconds(time.Now())

@@ -32,6 +32,8 @@ const usage = `launch starts a command when what it needs answers.
   launch wait [flags]                    wait, then exit 0
   launch copy SOURCE TARGET              copy the files of a folder into another
   launch workdir SOURCE TARGET           make a writable copy of an image's folder in an empty one
+  launch bundle [flags] URL DIGEST TARGET
+                                         fetch a bundle and lay it over a folder
   launch version
 
 Flags of run and wait:
@@ -43,6 +45,10 @@ Flags of run and wait:
   --timeout 300s          for all of them together, from the start of this process
   --gates FILE            append each event of the waiting as a line of JSON
   --termination-log FILE  where one line for people goes when the launcher gives up (/dev/termination-log)
+  --bundle URL            fetch a .tar.gz while waiting, with the token in $SEATRIAL_BUNDLE_TOKEN
+  --bundle-digest sha256:HEX    of its bytes
+  --bundle-target FOLDER        what it is laid over
+  --bundle-unpacked-limit 1GiB, --bundle-entries 100000
 
 Flags of run:
   --record FILE           write how the command ended, as JSON, when it has ended
@@ -55,6 +61,7 @@ Flags of run:
   --copy SOURCE:TARGET    copy the files of a folder first; repeatable
   --workdir SOURCE:TARGET make a writable copy of an image's folder in an empty one first; repeatable
   --chdir FOLDER          where to run the command
+  --forward PORT=HOST:PORT  reach HOST:PORT on 127.0.0.1 and ::1 while the command runs; repeatable
   --python                run the first of python and python3 on PATH with the arguments
 `
 
@@ -89,6 +96,17 @@ func launch(args []string, started time.Time) int {
 			return giveUp(asFailure(err), defaultTerminationLog)
 		}
 		return 0
+	case "bundle":
+		o, err := parseBundle(args[1:], os.LookupEnv)
+		if err == nil {
+			err = o.bundle.fetch(started.Add(o.timeout)).lay(nil, nil, started)
+		} else {
+			err = failure{exitUsage, codeUsage, err.Error() + " (`launch help` lists the flags)"}
+		}
+		if err != nil {
+			return giveUp(asFailure(err), o.terminationLog)
+		}
+		return 0
 	case "version", "--version":
 		fmt.Println(version)
 		return 0
@@ -96,7 +114,7 @@ func launch(args []string, started time.Time) int {
 		fmt.Print(usage)
 		return 0
 	}
-	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy, workdir or version", args[0])}, defaultTerminationLog)
+	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy, workdir, bundle or version", args[0])}, defaultTerminationLog)
 }
 
 // logf writes a line of the launcher's own to stderr, which the command shares.

@@ -11,6 +11,8 @@ import (
 	"time"
 )
 
+const defaultTimeout = 300 * time.Second
+
 // options are the flags of `run` and `wait`.
 type options struct {
 	dependencies   []*dependency
@@ -30,6 +32,8 @@ type options struct {
 	output      string
 	outputLimit int64
 	runTimeout  time.Duration
+	bundle      *bundle // nil without --bundle
+	forwards    []forward
 }
 
 // pair is the two sides of a flag's value: K=V or SOURCE:TARGET.
@@ -37,7 +41,7 @@ type pair struct{ left, right string }
 
 // supervised reports whether the launcher has work to do after the command's start; otherwise the command replaces it.
 func (o options) supervised() bool {
-	return o.record != "" || o.beacon != "" || o.output != "" || o.runTimeout > 0
+	return o.record != "" || o.beacon != "" || o.output != "" || o.runTimeout > 0 || len(o.forwards) > 0
 }
 
 // parseOptions reads the arguments of `run` or `wait`. env looks up the environment variables that hold passwords.
@@ -58,11 +62,17 @@ func parseOptions(command string, args []string, env func(string) (string, bool)
 		o.dependencies = append(o.dependencies, dependency)
 		return nil
 	})
-	o.timeout = 300 * time.Second
+	o.timeout = defaultTimeout
 	flags.Func("timeout", "", durationFlag(&o.timeout))
 	flags.StringVar(&o.gates, "gates", "", "")
 	flags.StringVar(&o.terminationLog, "termination-log", defaultTerminationLog, "")
+	b := newBundle()
+	flags.StringVar(&b.url, "bundle", "", "")
+	flags.StringVar(&b.target, "bundle-target", "", "")
+	bundleFlags(flags, b)
+	flags.Func("bundle-digest", "", digestFlag(&b.digest))
 	if command == "run" {
+		flags.Func("forward", "", forwardFlag(&o.forwards))
 		flags.StringVar(&o.beacon, "beacon", "", "")
 		flags.StringVar(&o.record, "record", "", "")
 		flags.StringVar(&o.key, "key", "", "")
@@ -83,6 +93,12 @@ func parseOptions(command string, args []string, env func(string) (string, bool)
 		return o, err
 	}
 	o.command = flags.Args()
+	if b.url != "" || b.target != "" || b.digest != "" {
+		if err := b.check(env); err != nil {
+			return o, err
+		}
+		o.bundle = b
+	}
 	switch {
 	case command == "wait" && len(o.command) > 0:
 		return o, fmt.Errorf("wait runs no command, but got %q: use `launch run`", o.command[0])
@@ -90,6 +106,27 @@ func parseOptions(command string, args []string, env func(string) (string, bool)
 		return o, errors.New("run needs a command after --")
 	}
 	return o, nil
+}
+
+// parseBundle reads the arguments of `bundle`.
+func parseBundle(args []string, env func(string) (string, bool)) (options, error) {
+	o := options{timeout: defaultTimeout, bundle: newBundle()}
+	flags := flag.NewFlagSet("bundle", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("timeout", "", durationFlag(&o.timeout))
+	flags.StringVar(&o.terminationLog, "termination-log", defaultTerminationLog, "")
+	bundleFlags(flags, o.bundle)
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() != 3 {
+		return o, errors.New("bundle takes three arguments: URL DIGEST TARGET")
+	}
+	o.bundle.url, o.bundle.target = flags.Arg(0), flags.Arg(2)
+	if err := digestFlag(&o.bundle.digest)(flags.Arg(1)); err != nil {
+		return o, fmt.Errorf("%q: %w", flags.Arg(1), err)
+	}
+	return o, o.bundle.check(env)
 }
 
 func durationFlag(target *time.Duration) func(string) error {

@@ -53,6 +53,10 @@ func TestGoldenExitRecords(t *testing.T) {
 			GateTimeout: true, NotReady: []unready{{"api", "HTTP 503", "http://api"}, {"migrations", "no answer", "tcp://migrations:7070"}},
 			EndedAt: ended, Code: pointer(codeGatesTimedOut), Lost: none,
 		},
+		"bundle-missing": {
+			NotReady: none, EndedAt: ended, Code: pointer(codeBundleMissing), Error: pointer("the archive has no bundle sha256:00 for this namespace"),
+			Lost: none,
+		},
 		"not-found": {
 			NotReady: none, EndedAt: ended, Code: pointer(codeNotFound),
 			Error: pointer("executable not found: python (nor python3): the image needs Python on its PATH"), Lost: none,
@@ -73,6 +77,7 @@ func TestGoldenGateEvents(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(string(goldenFile(t, "gate-events.jsonl"))), "\n")
 	for i, written := range []event{
 		{T: 1767225600.25, Event: "waiting", Name: "postgres"},
+		{T: 1767225600.75, Event: "bundle", Seconds: pointer(1.0), Files: pointer(500), Size: pointer(int64(5_000_000)), LockFiles: []string{"uv.lock"}},
 		{T: 1767225601.25, Event: "ready", Name: "postgres", Seconds: pointer(1.5)},
 		{T: 1767225601.5, Event: "open", Seconds: pointer(1.75)},
 		{T: 1767225900.25, Event: "timeout", NotReady: []unready{{"api", "HTTP 503", "http://api"}}},
@@ -91,6 +96,20 @@ func TestGoldenTermination(t *testing.T) {
 	if got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// codes are all that a termination message can have.
+var codes = []string{
+	codeGatesTimedOut, codeNotFound, codeNotExecutable, codeSetUpFailed, codeUsage, codeStopped,
+	codeBundleMissing, codeBundleBroken, codeArchiveUnavailable, codeForwardPortTaken,
+}
+
+func TestGoldenCodes(t *testing.T) {
+	written, err := json.Marshal(codes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameJSON(t, "codes", written, goldenFile(t, "launcher-codes.json"))
 }
 
 func FuzzTermination(f *testing.F) {

@@ -55,7 +55,7 @@ func run(o options, started time.Time) int {
 	waiting, prepared := o, make(chan error, 1)
 	files.record.expectKey(o.key, started.Add(o.timeout))
 	go func() {
-		if err := prepare(&o); err != nil {
+		if err := prepare(&o, files.journal, started); err != nil {
 			prepared <- err
 			return
 		}
@@ -84,7 +84,12 @@ func run(o options, started time.Time) int {
 		return fail(replace(o))
 	}
 
+	forwards, err := startForwards(o.forwards)
+	if err != nil {
+		return fail(err)
+	}
 	ended, err := supervise(o, files, signals)
+	forwards.close()
 	if err != nil {
 		return fail(err)
 	}
@@ -145,9 +150,19 @@ func openFiles(o *options) (files runFiles, err error) {
 }
 
 // prepare does what need not wait for anyone: files, folder, environment, and finding the command.
-func prepare(o *options) error {
+func prepare(o *options, journal *journal, started time.Time) error {
+	var coming *laying
+	if o.bundle != nil {
+		os.Unsetenv(bundleToken)
+		coming = o.bundle.fetch(started.Add(o.timeout))
+	}
 	for _, workdir := range o.workdirs {
 		if err := copyWorkdir(workdir.left, workdir.right, false); err != nil {
+			return err
+		}
+	}
+	if coming != nil {
+		if err := coming.lay(o.workdirs, journal, started); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,11 @@ const (
 	codeSetUpFailed   = "set-up-failed"
 	codeUsage         = "usage-error"
 	codeStopped       = "stopped"
+
+	codeBundleMissing      = "bundle-missing"
+	codeBundleBroken       = "bundle-broken"
+	codeArchiveUnavailable = "archive-unavailable"
+	codeForwardPortTaken   = "forward-port-taken"
 )
 
 // failure is an end that the launcher itself decides on: the exit status, its code, and one line for people.

@@ -276,6 +276,20 @@ class GateTimeout(Event):
     not_ready: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
 
 
+@contract("bundle event")
+class Bundle(Event):
+    """The bundle is unpacked."""
+
+    KIND: ClassVar[str] = "bundle"
+    seconds: Optional[float] = number(default=None, omit=True)
+    """Since the launcher's start."""
+    files: int = integer(default=0)
+    size: int = integer(default=0)
+    """Of all files, bytes."""
+    lock_files: tuple[str, ...] = strings(limits.NAMES, limits.PATH, default=(), omit=True)
+    """Paths of the bundle's lock files that differ from the image's."""
+
+
 @contract("dropped event")
 class Dropped(Event):
     """The collector could not pass on so many events."""
@@ -309,7 +323,7 @@ class Other(Event):
         return {"t": self.t, "event": self.kind}
 
 
-GATE_EVENTS = (Waiting, Ready, Open, GateTimeout)
+GATE_EVENTS = (Waiting, Ready, Open, GateTimeout, Bundle)
 KINDS: dict[str, type[Event]] = {
     kind.KIND: kind
     for kind in (

@@ -34,10 +34,18 @@ class Code:
     STOPPED = "stopped"
     """A signal came before its process had started."""
 
-    # the collector
+    BUNDLE_MISSING = "bundle-missing"
+    """The archive has no such bundle for this namespace."""
+    BUNDLE_BROKEN = "bundle-broken"
+    """What the archive sent has another digest, or can't be unpacked: a path outside, too large, no archive."""
+    FORWARD_PORT_TAKEN = "forward-port-taken"
+    """A port to forward is in use in the pod."""
+
+    # the collector, and a launcher that fetches a bundle
     DELIVERED = "delivered"
     """The archive has the complete result."""
     ARCHIVE_UNAVAILABLE = "archive-unavailable"
+    """The archive does not answer, or refuses the token."""
     RESULTS_REFUSED = "results-refused"
     """The archive will not take the results."""
     SETTINGS_WRONG = "settings-wrong"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial_protocol.events import GATE_EVENTS, Bundle, parse_event
 from seatrial_protocol.exit_record import ExitRecord, Unready
 from seatrial_protocol.termination import Code, TerminationMessage
 
@@ -22,6 +23,9 @@ EXIT_RECORDS = {
     "gates-timed-out": ExitRecord(
         ENDED, gate_timeout=True, not_ready=(Unready("api", "HTTP 503"), Unready("migrations", "no answer")),
         code=Code.GATES_TIMED_OUT,
+    ),
+    "bundle-missing": ExitRecord(
+        ENDED, code=Code.BUNDLE_MISSING, error="the archive has no bundle sha256:00 for this namespace",
     ),
     "not-found": ExitRecord(
         ENDED, code=Code.PROGRAM_NOT_FOUND,
@@ -39,6 +43,19 @@ def test_exit_records(name: str) -> None:
 
 def test_every_exit_record_is_read() -> None:
     assert {path.stem for path in GOLDEN.glob("exit-record-*")} == {f"exit-record-{name}" for name in EXIT_RECORDS}
+
+
+def test_every_code_of_the_launcher_is_known() -> None:
+    known = {value for name, value in vars(Code).items() if name.isupper()}
+    assert set(json.loads((GOLDEN / "launcher-codes.json").read_text())) <= known
+
+
+def test_gate_events() -> None:
+    lines = (GOLDEN / "gate-events.jsonl").read_text().splitlines()
+    found = [parse_event(line) for line in lines]
+    assert {type(event) for event in found} == set(GATE_EVENTS)
+    assert Bundle(1767225600.75, seconds=1, files=500, size=5_000_000, lock_files=("uv.lock",)) in found
+    assert [event.to_json() for event in found] == [json.loads(line) for line in lines]
 
 
 def test_termination_messages() -> None:
