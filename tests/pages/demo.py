@@ -18,7 +18,7 @@ from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.model.record import parse_record
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import ingest
-from seatrial.archive.server.sets.results import Result
+from seatrial.archive.server.sets.results import CompleteSet
 from seatrial_protocol.events import parse_event
 from seatrial_protocol.exit_record import ExitRecord
 from seatrial_protocol.identity import RunIdentity
@@ -563,8 +563,8 @@ class Memory:
     def size(self, key: SetKey) -> int:
         return len(self.manifest(key)) + sum(map(len, self.sets[key].values()))
 
-    def result(self, key: SetKey) -> Result:
-        return Result(
+    def result(self, key: SetKey) -> CompleteSet:
+        return CompleteSet(
             key, digest_of(self.manifests[key]), json.loads(self.sets[key][key.vital]), datetime.now(UTC).timestamp()
         )
 

@@ -13,7 +13,7 @@ from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.live.limits import Limits
 from seatrial.archive.server.live.messages import messages_of, slim
-from seatrial.archive.server.sets.results import Result
+from seatrial.archive.server.sets.results import CompleteSet
 from seatrial_protocol.events import Progress, parse_event
 from tests.unit.archive.support import KEY, UID, Serve, Server, summary
 
@@ -21,8 +21,8 @@ SHARD = SetKey(UID, 1, 0)
 FEED = {"Authorization": f"Bearer {tokens.feed_token(KEY)}"}
 
 
-def result(key: SetKey = SHARD) -> Result:
-    return Result(key, "sha256:1", json.loads(summary(key.uid, key.attempt, key.shard)), 0.0)
+def result(key: SetKey = SHARD) -> CompleteSet:
+    return CompleteSet(key, "sha256:1", json.loads(summary(key.uid, key.attempt, key.shard)), 0.0)
 
 
 async def sent(hub: Hub, uid: str = UID, last_id: str | None = None) -> list[dict[str, Any]]:

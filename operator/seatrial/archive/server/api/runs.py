@@ -28,7 +28,7 @@ from seatrial.archive.server.api.common import (
     pairs,
     stream,
 )
-from seatrial.archive.server.sets.results import Result
+from seatrial.archive.server.sets.results import CompleteSet
 
 router = APIRouter()
 
@@ -85,7 +85,7 @@ async def get_run(request: Request, uid: ReadableRun) -> Response:
     return answer(run)
 
 
-def with_stored(run: RunDetail, stored: Sequence[tuple[SetKey, Result | None]]) -> RunDetail:
+def with_stored(run: RunDetail, stored: Sequence[tuple[SetKey, CompleteSet | None]]) -> RunDetail:
     """The run with the shards that the store has by now: a result is there a moment before the history knows it."""
     known = {attempt.attempt: attempt for attempt in run.attempts}
     ingested = {

@@ -19,7 +19,7 @@ from seatrial.archive.server.live.limits import Limits
 from seatrial.archive.server.live.listener import Listener
 from seatrial.archive.server.live.messages import Document, Message, line, live_message, message_of, result_message
 from seatrial.archive.server.live.state import LiveRun, LiveShard
-from seatrial.archive.server.sets.results import Result
+from seatrial.archive.server.sets.results import CompleteSet
 from seatrial_protocol.events import Event, Open, Start
 from seatrial_protocol.feed import FeedHello, FeedResult
 
@@ -57,7 +57,7 @@ class Hub:
                 self._milestone(key, shard, message.event)
         self._evict(key.uid)
 
-    def result(self, result: Result) -> None:
+    def result(self, result: CompleteSet) -> None:
         """Takes the result of a shard: sent to everybody at once."""
         key = result.key
         self._to_feed(FeedResult(key.uid, key.attempt, key.shard or 0, result.digest, result.summary).to_json())
@@ -97,7 +97,7 @@ class Hub:
         run = self._runs.get(uid)
         return run is not None and run.over and self._after(last_id) >= run.last > 0
 
-    async def follow(self, uid: str, last_id: str | None, stored: list[Result]) -> AsyncIterator[bytes]:
+    async def follow(self, uid: str, last_id: str | None, stored: list[CompleteSet]) -> AsyncIterator[bytes]:
         """Server-sent events of one run: what is kept (after `last_id`, if that was one of ours), then what comes,
         until its result.
 
@@ -149,7 +149,7 @@ class Hub:
         self._runs.move_to_end(uid)
         return run
 
-    def _remember_result(self, run: LiveRun, result: Result) -> None:
+    def _remember_result(self, run: LiveRun, result: CompleteSet) -> None:
         if result.key in run.results:
             return
         run.results.add(result.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from seatrial.archive.model.errors import ArchiveRuleError, NotFoundError
 from seatrial.archive.model.keys import SetKey
@@ -18,6 +18,7 @@ from seatrial.archive.server.history.counts import counts_of
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.reports.coverage import Coverage
 from seatrial.archive.server.reports.merge import Part
+from seatrial.archive.server.sets.results import CompleteSet
 from seatrial_protocol.decode import ProtocolError
 from seatrial_protocol.hints import Hint, parse_hints
 
@@ -27,20 +28,6 @@ COVERAGE = "coverage/coverage.xml"
 _RATES_REMEMBERED = 1_000
 FAILED, FLAKY, SLOWEST = 20, 10, 5
 """Tests that are listed, at most."""
-
-
-class Result(Protocol):
-    """A complete set, as far as reports need it."""
-
-    @property
-    def key(self) -> SetKey:
-        """Which one."""
-        ...
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """Its vital file."""
-        ...
 
 
 class Chunks(Protocol):
@@ -58,8 +45,8 @@ class Chunks(Protocol):
 class Files(Chunks, Protocol):
     """What is asked of the store."""
 
-    def results(self, uid: str) -> list[Any]:
-        """The complete shards of a run, each a `Result`."""
+    def results(self, uid: str) -> list[CompleteSet]:
+        """The complete shards of a run."""
         ...
 
     def read(self, key: SetKey, path: str) -> bytes:
@@ -163,7 +150,7 @@ def coverage(files: Chunks, keys: Iterable[SetKey]) -> Coverage:
 
 def parts(files: Files, uid: str, attempt: int | None = None) -> list[Part]:
     """The results of all shards of an attempt; None: of all attempts."""
-    found: list[Result] = files.results(uid)
+    found = files.results(uid)
     return [
         Part(
             result.key.attempt, result.key.shard, parse_summary(result.summary)[0], partial(_events, files, result.key)

@@ -17,8 +17,8 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A complete set."""
+class CompleteSet:
+    """A set whose manifest is there."""
 
     key: SetKey
     digest: str  # of the manifest's bytes: sha256:<hex>
@@ -31,4 +31,4 @@ class Sealed:
     """What became of a manifest."""
 
     created: bool  # False: the same manifest was already there
-    result: Result
+    result: CompleteSet

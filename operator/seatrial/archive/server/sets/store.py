@@ -33,7 +33,7 @@ from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_obj
 from seatrial.archive.server.sets.digests import Digests, sha256_of
 from seatrial.archive.server.sets.incoming import Incoming
 from seatrial.archive.server.sets.layout import file_path, files_folder, manifest_path
-from seatrial.archive.server.sets.results import Result, Sealed, Stored
+from seatrial.archive.server.sets.results import CompleteSet, Sealed, Stored
 from seatrial.archive.server.storage import Entry, Storage
 from seatrial.archive.server.threads import in_pool, in_thread
 from seatrial_protocol.manifest import Manifest
@@ -165,7 +165,7 @@ class Store:
             incoming.discard()
         if not created and self.manifest(key) != body:
             raise ConflictError(f"{key} is sealed with another manifest", "results are write-once: the first one stays")
-        return Sealed(created, Result(key, digest_of(body), summary, self._sealed_at(key)))
+        return Sealed(created, CompleteSet(key, digest_of(body), summary, self._sealed_at(key)))
 
     def _check_files(self, key: SetKey, manifest: Manifest) -> None:
         stored = {entry.name: entry for entry in self._storage.entries(files_folder(key))}
@@ -203,17 +203,17 @@ class Store:
                     keys.append(set_key(uid, attempt, part))
         return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
 
-    def result(self, key: SetKey) -> Result | None:
+    def result(self, key: SetKey) -> CompleteSet | None:
         """The set if it is complete."""
         try:
             body = self.manifest(key)
-            return Result(
+            return CompleteSet(
                 key, digest_of(body), parse_object(self.read(key, key.vital), key.vital), self._sealed_at(key)
             )
         except NotFoundError:
             return None
 
-    def results(self, uid: str) -> list[Result]:
+    def results(self, uid: str) -> list[CompleteSet]:
         """The results of all complete shards of the run."""
         shards = (key for key in self.sets(uid) if key.shard is not None)
         return [result for key in shards if (result := self.result(key)) is not None]
