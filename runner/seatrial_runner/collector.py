@@ -13,7 +13,7 @@ from seatrial_protocol.decode import dump
 from seatrial_protocol.identity import RunIdentity
 from seatrial_protocol.manifest import Manifest, ManifestFile
 from seatrial_runner.artifacts import Found, Omitted, find
-from seatrial_runner.follow import Follower
+from seatrial_runner.follow import ResultsFollower
 from seatrial_runner.live import Live
 from seatrial_runner.mask import TooLargeError, masked_file
 from seatrial_runner.record_key import give, record_key
@@ -57,7 +57,7 @@ class Collector:
         self._live = Live(settings.open_archive())
         key = record_key(settings.token)
         give(key, settings.results, settings.own)
-        self._follower = Follower(settings.results, work, settings.run, self._live.offer, settings.mask, key)
+        self._follower = ResultsFollower(settings.results, work, settings.run, self._live.offer, settings.mask, key)
         self._files: dict[str, ManifestFile] = {}
         self._omitted = Omitted()
 

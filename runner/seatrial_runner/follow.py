@@ -27,7 +27,7 @@ _KEY_LINE = 128
 _AFTER_THE_END = "events.jsonl goes on after the end of pytest's session"
 
 
-class Follower:
+class ResultsFollower:
     """Follows the files in the results folder and keeps reports and facts up to date.
 
     Args:

@@ -26,7 +26,7 @@ from seatrial.controller.one_pass import RunPass
 from seatrial.controller.work_queue import WorkQueue
 from seatrial.environment.namespace import is_signed
 from seatrial.evidence.archive import EvidenceArchive
-from seatrial.evidence.recorder import Recorder
+from seatrial.evidence.record_sender import RecordSender
 from seatrial.facts.cache import FactsCache, Key
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, UnavailableError
@@ -61,7 +61,7 @@ class Application:
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.run_pass = RunPass(cluster, archive, self.cache, settings, metrics, evidence)
         self.housekeeper = Housekeeper(cluster, self.cache, settings, metrics, lambda: datetime.now(UTC))
-        self.recorder = Recorder(evidence, self.cache, settings)
+        self.record_sender = RecordSender(evidence, self.cache, settings)
         self.queue: WorkQueue[Key] = WorkQueue(self.run_pass, is_unanswered)
         self.listed = False
         """Whether all that was in the cluster at the start is known; from then on the operator is ready."""
@@ -77,11 +77,11 @@ class Application:
     def on_run(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A run was listed, added, changed or removed."""
         if kind == "DELETED":
-            self.recorder.deleted(body)
+            self.record_sender.deleted(body)
             self.queue.add(self.cache.remove_run(body))
             return
         self.queue.add(self.cache.put_run(body))
-        self.recorder.changed(body["metadata"]["uid"])
+        self.record_sender.changed(body["metadata"]["uid"])
 
     def on_namespace(self, kind: str | None, body: Mapping[str, Any]) -> None:
         """A namespace was listed, added, changed or removed: an environment's, or one that runs may be in."""
@@ -95,7 +95,7 @@ class Application:
         """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
         self._tasks = [
             asyncio.create_task(self._keep(work), name=work.__name__)
-            for work in (self._follow_archive, self._look_around, self.recorder.work)
+            for work in (self._follow_archive, self._look_around, self.record_sender.work)
         ]
         self._listing = asyncio.create_task(self._await_listing())
 

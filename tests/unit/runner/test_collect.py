@@ -19,7 +19,7 @@ from seatrial_protocol.events import parse_event
 from seatrial_protocol.termination import Code, TerminationMessage
 from seatrial_runner import live as live_events
 from seatrial_runner.collect import collect
-from seatrial_runner.follow import Follower
+from seatrial_runner.follow import ResultsFollower
 from seatrial_runner.live import Live, live_form
 from seatrial_runner.record_key import record_key
 from seatrial_runner.settings import Settings
@@ -464,7 +464,7 @@ def test_a_hundred_thousand_events_take_no_memory(tmp_path: Path) -> None:
         received += 1
 
     tracemalloc.start()
-    follower = Follower(str(tmp_path), str(tmp_path), "many", offer)
+    follower = ResultsFollower(str(tmp_path), str(tmp_path), "many", offer)
     follower.poll()
     follower.end()
     left, peak = tracemalloc.get_traced_memory()

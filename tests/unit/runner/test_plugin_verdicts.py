@@ -13,7 +13,7 @@ import pytest
 from seatrial.verdict.diagnosis import Diagnosis
 from seatrial.verdict.result import from_result
 from seatrial_protocol.identity import RunIdentity
-from seatrial_runner.follow import Follower
+from seatrial_runner.follow import ResultsFollower
 from seatrial_runner.report.summary import summarize
 from tests.unit import builders as b
 from tests.unit.runner.recorded import Recorded
@@ -44,7 +44,7 @@ def judged(recorded: Recorded, tmp_path: Path, *args: str, **end: Any) -> Judged
     """Run pytest and read what it left as the collector and the operator do."""
     result = recorded.rerun(*args)
     (recorded.pytester.path / "exit.json").write_text(json.dumps(record(int(result.ret), **end)))
-    follower = Follower(str(recorded.pytester.path), str(tmp_path), "pr-1", lambda event: None)
+    follower = ResultsFollower(str(recorded.pytester.path), str(tmp_path), "pr-1", lambda event: None)
     follower.poll()
     follower.end()
     follower.close()

@@ -26,7 +26,7 @@ _PAUSES = (0.25, 5.0)
 """Seconds between two tries while the archive does not answer: the first and the longest."""
 
 
-class Recorder:
+class RecordSender:
     """Sends the records of runs that changed. After a restart that is every run's."""
 
     def __init__(self, archive: EvidenceArchive, facts: FactsCache, settings: Settings) -> None:
