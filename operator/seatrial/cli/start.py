@@ -7,34 +7,42 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from seatrial.cli import run_file
 from seatrial.cli.assignments import set_value
 from seatrial.cli.connect import Session, Target
 from seatrial.cli.create import create_run
-from seatrial.cli.errors import Exit
+from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.invocation import command_line
 from seatrial.cli.origin import origin, with_origin
 from seatrial.cli.output import Out
+from seatrial.cli.selection import Selection, select
 from seatrial.cli.wait import WaitOptions, until_verdict
+
+DEFAULT_FILE = "seatrial.yaml"
+"""What a run is started from where no file is given."""
 
 
 @dataclass(frozen=True)
 class StartOptions:
     """Arguments and options of `seatrial run`."""
 
-    file: str
+    file: str | None = None
+    """`-`: standard input; None: `seatrial.yaml`."""
     assignments: Sequence[str] = ()
     name: str | None = None
     replace: bool = False
     waiting: WaitOptions | None = None
+    selection: Selection = field(default_factory=Selection)
 
 
 async def start(session: Session, target: Target, out: Out, options: StartOptions) -> Exit:
     """Creates the run, and waits for its verdict if asked to."""
-    file = run_file.parse(run_file.read(options.file), options.file)
-    run = file.run
+    source = options.file or _default_file()
+    file = run_file.parse(run_file.read(source), source)
+    run = select(file.run, options.selection)
     for assignment in options.assignments:
         run = set_value(run, assignment)
     run = with_origin(run, origin(os.environ, _user(), platform.node() or "localhost"))
@@ -49,6 +57,14 @@ async def start(session: Session, target: Target, out: Out, options: StartOption
         ])  # fmt: skip
         return Exit.PASSED
     return await until_verdict(session, target, out, created, options.waiting, age=time.monotonic() - began)
+
+
+def _default_file() -> str:
+    if not Path(DEFAULT_FILE).exists():
+        raise CliError(
+            f"there is no {DEFAULT_FILE} in this folder", hint="give a file: seatrial run FILE; or - for standard input"
+        )
+    return DEFAULT_FILE
 
 
 def _user() -> str:

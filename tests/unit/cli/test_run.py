@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -29,6 +30,33 @@ def test_run_reads_standard_input(seatrial: Command, servers: Servers, monkeypat
     monkeypatch.setattr("sys.stdin", io.StringIO(RUN))
     assert seatrial("run", "-", "--name", "other") == 0
     assert servers.find("integrationruns", "other")
+
+
+def test_without_a_file_it_is_seatrial_yaml(
+    seatrial: Command, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seatrial.yaml").write_text(RUN)
+    assert seatrial("run") == 0
+    assert servers.find("integrationruns", "pr-1")
+
+
+@pytest.mark.parametrize(
+    ("options", "tests"),
+    [
+        (["--only", "tests/x.py::test_y", "--only", "smoke"], {"image": "t", "paths": ["tests/x.py::test_y", "smoke"]}),
+        (["-k", "a and not b"], {"image": "t", "keywords": "a and not b"}),
+        (["-k", "a", "--only", "x", "--set", "spec.tests.markers=m"],
+         {"image": "t", "paths": ["x"], "keywords": "a", "markers": "m"}),
+        (["-k", ""], {"image": "t"}),
+    ],
+)  # fmt: skip
+def test_chosen_tests_take_the_place_of_the_manifests(
+    seatrial: Command, servers: Servers, file: File, options: list[str], tests: dict[str, object]
+) -> None:
+    text = RUN.replace("{image: t}", "{image: t, paths: [p], markers: slow, keywords: k}")
+    assert seatrial("run", file(text), *options) == 0
+    assert servers.find("integrationruns", "pr-1")["spec"]["tests"] == tests
 
 
 def test_run_with_a_generated_name(seatrial: Command, servers: Servers, file: File) -> None:

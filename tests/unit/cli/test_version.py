@@ -49,7 +49,8 @@ def test_without_a_kubeconfig(capsys: pytest.CaptureFixture[str], tmp_path: Path
     ("arguments", "message"),
     [
         (["rum"], "No such command 'rum'"),
-        (["run"], "Missing argument"),
+        (["run"], "there is no seatrial.yaml in this folder"),
+        (["wait"], "Missing argument"),
         (["run", "x.yaml", "--wiat"], "No such option: --wiat"),
         (["run", "/nowhere.yaml"], "can't read /nowhere.yaml: No such file or directory"),
         (["run", "x.yaml", "--wait", "--timeout", "5 minutes"], "'5 minutes' is not a duration"),

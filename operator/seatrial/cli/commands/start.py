@@ -27,13 +27,28 @@ if TYPE_CHECKING:
 def run(
     context: typer.Context,
     file: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="FILE", help="Manifest with an IntegrationRun; - is standard input.", show_default=False
+            metavar="[FILE]",
+            help="Manifest with an IntegrationRun; - is standard input. Default: seatrial.yaml.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the verdict, showing what happens.")] = False,
     follow: FollowTests = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="PATH|ID",
+            help="Run this file, folder or node id (tests/test_a.py::test_b) alone, whatever the manifest selects. "
+            "Repeatable.",
+        ),
+    ] = None,
+    keywords: Annotated[
+        str | None,
+        typer.Option("-k", metavar="EXPR", help="Run the tests that pytest's -k selects, whatever the manifest does."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,11 +76,13 @@ def run(
         )
 
     async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.selection import Selection
         from seatrial.cli.start import StartOptions, start
         from seatrial.cli.wait import WaitOptions
 
         waiting = WaitOptions(follow, limit) if wait or follow else None
-        return await start(session, target, out, StartOptions(file, set_ or (), name, replace, waiting))
+        selection = Selection(only or (), keywords)
+        return await start(session, target, out, StartOptions(file, set_ or (), name, replace, waiting, selection))
 
     connected(target, work)
 
