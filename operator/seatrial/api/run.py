@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from seatrial.api.base import Model, cel, component_names, list_map, rules
+from seatrial.api.code import Code
 from seatrial.api.container import Env
 from seatrial.api.policy import Retention, Timeouts
 from seatrial.api.scope import RunRef, Scope
@@ -18,6 +19,7 @@ from seatrial.api.system import App, Migration, SharedVolume, Tests
 
 MUTABLE = ("cancel", "retention")
 """Fields of the spec that may change after the run was created."""
+_IMMUTABLE = ("services", "code", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")
 _LIST_MAPS = ("env", "migrations")
 
 
@@ -40,10 +42,14 @@ class IntegrationRunSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            *(_immutable(f) for f in ("services", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")),
+            *map(_immutable, _IMMUTABLE),
             cel(
                 "!has(self.services) || !has(self.apps) || self.services.all(k, !(k in self.apps))",
                 "a service and an app can't have the same name",
+            ),
+            cel(
+                "has(self.tests.image) || has(self.tests.source) || has(self.code)",
+                "tests: give an image that holds the tests, or code or source.configMapRef for the default image",
             ),
         )
     )
@@ -51,6 +57,8 @@ class IntegrationRunSpec(Model):
         dict[str, Service], Field(max_length=20, json_schema_extra=rules(component_names(), *service_types()))
     ] = {}
     """Backing services by name. Each is empty, and this run's alone."""
+    code: Code | None = None
+    """Files over those of the images of migrations, apps and tests, so that a change needs no new image."""
     env: Env = ()
     """Given to migrations, apps and tests."""
     migrations: Annotated[tuple[Migration, ...], Field(max_length=20, json_schema_extra=list_map("name"))] = ()

@@ -24,7 +24,9 @@ class Migration(Model):
     args: Command = ()
     """More arguments, after those of `command`."""
     working_dir: AbsolutePath | None = None
-    """Where it runs. Default: the image's own."""
+    """Where it runs. Default: `spec.code.mountPath` with code, else the image's own."""
+    code: bool = True
+    """Whether it has the files of `spec.code`."""
     env: Env = ()
     """Variables of this step, after those of `spec.env`."""
     resources: Resources | None = None
@@ -47,7 +49,9 @@ class App(Model):
     args: Command = ()
     """Arguments of the image's entry point or of `command`."""
     working_dir: AbsolutePath | None = None
-    """Where it runs. Default: the image's own."""
+    """Where it runs. Default: `spec.code.mountPath` with code and a `command`, else the image's own."""
+    code: bool = True
+    """Whether it has the files of `spec.code`."""
     port: PortNumber | None = None
     """Where it listens. The app's DNS name is its key, and all get it as `<KEY>_URL`."""
     ports: Annotated[dict[str, PortNumber], Field(max_length=20, min_length=1)] | None = None
@@ -83,22 +87,15 @@ class Tests(Model):
 
     __test__ = False  # not for pytest to collect
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel(
-                "has(self.image) || has(self.source)",
-                "give an image that holds the tests, or source.configMapRef with test files for the default image",
-            )
-        )
-    )
     image: Image | None = None
     """The image with the tests. It needs Python >= 3.9 and pytest >= 7, nothing of Seatrial. Default:
-    `seatrial/pytest`, for tests from `source`."""
+    `seatrial/pytest`, for tests from `source` or `spec.code`."""
     source: FileSource | None = None
     """Test files. They are copied to `/tests`, which is then the working directory."""
     working_dir: AbsolutePath | None = None
-    """Where pytest runs. Default: `/tests` with `source`, else the image's own. Given, it is writable: a copy of what
-    the image has there, made while the services start. What the tests write there belongs to the results."""
+    """Where pytest runs. Default: `/tests` with `source`, else `spec.code.mountPath`, else the image's own. Unless it
+    is the image's own it is writable: a copy of what the image has there, made while the services start. What the
+    tests write there belongs to the results."""
     paths: Annotated[tuple[Annotated[str, Field(max_length=1024, min_length=1, pattern=r"^[^-]")], ...],
                      Field(max_length=500)] = ()  # fmt: skip
     """Files, folders or node ids. Default: what pytest finds by itself."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from seatrial.api import labels
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
 from seatrial.api.system import App
-from seatrial.environment import env, gates, network, objects, pod, resources, shared
+from seatrial.environment import code, env, gates, network, objects, pod, resources, shared
 from seatrial.environment.backing import Backing
 from seatrial.environment.custom import ready_port
 from seatrial.settings import Settings
@@ -27,25 +28,7 @@ def workload(
     With a command of its own it starts under the launcher. Without one the image's entry point is not known, so an
     init container waits instead.
     """
-    timeout = spec.timeouts.environment
-    before = gates.of_services(backings) + gates.of_migrations(spec.migrations) + gates.of_apps(spec.apps, app.after)
-    volumes = shared.mounts(spec.shared_volume)
-    container = pod.Container(
-        name=name,
-        image=app.image,
-        resources=resources.resources(resources.APP, app.resources),
-        command=gates.launch(before, timeout, (), app.command) if app.command else (),
-        args=app.args,
-        working_dir=app.working_dir,
-        env=env.container(scope, spec, backings, app.env, shared_volume=True),
-        ports=tuple(gates.app_ports(app).values()),
-        readiness=_readiness(app),
-        mounts=(pod.TMP, *pod.USERS, *((pod.tools(settings),) if app.command else ()), *volumes),
-    )
-    init: tuple[pod.Container, ...] = ()
-    if before and not app.command:
-        contract = env.entries(env.contract(scope, spec, backings))
-        init = (gates.wait_container(settings, before, timeout, contract),)
+    container, init = _containers(scope, spec, settings, backings, name, app)
     return objects.manifest(
         scope,
         "apps/v1",
@@ -69,6 +52,47 @@ def workload(
             ),
         },
     )
+
+
+def _containers(
+    scope: Scope, spec: IntegrationRunSpec, settings: Settings, backings: Mapping[str, Backing], name: str, app: App
+) -> tuple[pod.Container, tuple[pod.Container, ...]]:
+    """The app's container, and the init containers before it."""
+    timeout = spec.timeouts.environment
+    before = gates.of_services(backings) + gates.of_migrations(spec.migrations) + gates.of_apps(spec.apps, app.after)
+    bundle = spec.code if app.code else None
+    overlay = code.overlay(scope, bundle, app.image, settings)
+    container = pod.Container(
+        name=name,
+        image=app.image,
+        resources=resources.resources(resources.APP, app.resources),
+        args=app.args,
+        working_dir=app.working_dir,
+        env=env.container(scope, spec, backings, app.env, shared_volume=True),
+        ports=tuple(gates.app_ports(app).values()),
+        readiness=_readiness(app),
+        mounts=(
+            pod.TMP,
+            *pod.USERS,
+            *((pod.tools(settings),) if app.command else ()),
+            *overlay.mounts,
+            *shared.mounts(spec.shared_volume),
+        ),
+    )
+    init = tuple(overlay.init)
+    if app.command:
+        working_dir, chdir = code.entered(code.working_dir(app.working_dir, bundle), bundle)
+        launched = replace(
+            container,
+            command=gates.launch(before, timeout, [*overlay.flags, *chdir], app.command),
+            working_dir=working_dir,
+            env=[*container.env, *overlay.env],
+        )
+        return launched, init
+    if before or overlay.flags:
+        variables = [*env.entries(env.contract(scope, spec, backings)), *overlay.env]
+        init = (*init, gates.wait_container(settings, before, timeout, variables, overlay.flags, overlay.mounts))
+    return container, init
 
 
 def network_service(scope: Scope, name: str, app: App) -> objects.Manifest:

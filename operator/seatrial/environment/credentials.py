@@ -16,6 +16,8 @@ from seatrial_protocol.masks import to_json
 SECRET = "seatrial-credentials"  # noqa: S105 - the name of the object
 UPLOAD_SECRET = "seatrial-upload"  # noqa: S105
 PULL_SECRET = "seatrial-registry"  # noqa: S105
+BUNDLE_TOKEN = "bundle-token"  # noqa: S105
+"""The key under which the Secret `seatrial-credentials` has what opens the run's bundle."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,14 @@ def _secret(scope: Scope, name: str, component: str, values: Mapping[str, str]) 
     return objects.manifest(scope, "v1", "Secret", name, component, type="Opaque", immutable=True, data=data)
 
 
-def secret(scope: Scope, key: bytes, credentials: Iterable[Credential]) -> objects.Manifest:
-    """The Secret with all credentials of the environment's services."""
-    return _secret(scope, SECRET, labels.ENVIRONMENT, {c.key: c.value(scope, key) for c in credentials})
+def secret(
+    scope: Scope, key: bytes, credentials: Iterable[Credential], bundle_token: str | None
+) -> objects.Manifest | None:
+    """The Secret with all credentials of the environment's services, and the token of its bundle; None without any."""
+    values = {c.key: c.value(scope, key) for c in credentials}
+    if bundle_token is not None:
+        values[BUNDLE_TOKEN] = bundle_token
+    return _secret(scope, SECRET, labels.ENVIRONMENT, values) if values else None
 
 
 def pull_secret(scope: Scope, registry: bytes) -> objects.Manifest:

@@ -87,13 +87,22 @@ def launch(gates: Sequence[Gate], timeout: timedelta, flags: Sequence[str], comm
 
 
 def wait_container(
-    settings: Settings, gates: Sequence[Gate], timeout: timedelta, env: Sequence[objects.Manifest]
+    settings: Settings,
+    gates: Sequence[Gate],
+    timeout: timedelta,
+    env: Sequence[objects.Manifest],
+    flags: Sequence[str] = (),
+    mounts: Sequence[pod.Mount] = (),
 ) -> pod.Container:
-    """An init container that ends once the gates are open, before a main container that has its own command."""
+    """An init container that ends once the gates are open, before a main container that has its own command.
+
+    `flags` and `mounts` are of what it prepares meanwhile.
+    """
     return pod.Container(
         name="seatrial-wait",
         image=settings.images.runner,
         resources=resources.resources(resources.TOOL, None),
-        command=[security.LAUNCH, "wait", *_flags(gates, timeout)],
+        command=[security.LAUNCH, "wait", *_flags(gates, timeout), *flags],
         env=env,
+        mounts=mounts,
     )

@@ -12,6 +12,7 @@ from seatrial.api.scope import Scope
 from seatrial.environment import (
     access,
     app,
+    code,
     credentials,
     migration,
     namespace,
@@ -77,11 +78,13 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
     foundation = (
         access.service_account(scope, inputs.registry),
         credentials.pull_secret(scope, inputs.registry) if inputs.registry else None,
-        credentials.secret(scope, settings.key, derived) if derived else None,
+        credentials.secret(
+            scope, settings.key, derived, code.token(scope, settings.key, spec.code) if spec.code else None
+        ),
         credentials.upload_secret(scope, settings.key, tests.SHARDS, secrets.masks(scope, spec, settings)),
         *_config_maps(scope, spec, inputs),
         shared.claim(scope, spec.shared_volume),
-        *network.policies(scope, settings),
+        *network.policies(scope, settings, code.components(spec)),
         *(services.network_service(scope, name, backing) for name, backing in backings.items()),
         migration.network_service(scope, spec.migrations),
         *(app.network_service(scope, name, each) for name, each in apps),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from seatrial.api import labels
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
 from seatrial.api.system import Migration
-from seatrial.environment import env, gates, network, objects, pod, resources
+from seatrial.environment import code, env, gates, network, objects, pod, resources
 from seatrial.environment.backing import Backing
 from seatrial.settings import Settings
 
@@ -19,26 +20,46 @@ def workload(
     """The Pod, if there are migrations."""
     if not spec.migrations:
         return None
-    containers = [
-        pod.Container(
-            name=step.name,
-            image=step.image,
-            resources=resources.resources(resources.MIGRATION, step.resources),
-            command=gates.launch(
-                gates.of_services(backings) + gates.of_step(spec.migrations, index),
-                spec.timeouts.environment,
-                ("--beacon", f":{gates.beacon_port(index)}"),
-                step.command,
-            ),
-            args=step.args,
-            working_dir=step.working_dir,
-            env=env.container(scope, spec, backings, step.env),
-            ports=(gates.beacon_port(index),),
-            mounts=(pod.TMP, *pod.USERS, pod.tools(settings)),
-        )
-        for index, step in enumerate(spec.migrations)
-    ]
-    return pod.bare(scope, settings, labels.MIGRATIONS, labels.Role.MIGRATIONS, containers)
+    steps = range(len(spec.migrations))
+    overlays = [_overlay(scope, spec, settings, step) for step in steps]
+    containers = [_container(scope, spec, settings, backings, step, overlays[step]) for step in steps]
+    init = tuple(chain.from_iterable(overlay.init for overlay in overlays))
+    return pod.bare(scope, settings, labels.MIGRATIONS, labels.Role.MIGRATIONS, containers, init=init)
+
+
+def _overlay(scope: Scope, spec: IntegrationRunSpec, settings: Settings, index: int) -> code.Overlay:
+    """Each step has the bundle's files to itself."""
+    step = spec.migrations[index]
+    return code.overlay(scope, spec.code if step.code else None, step.image, settings, suffix=f"-{index}")
+
+
+def _container(
+    scope: Scope,
+    spec: IntegrationRunSpec,
+    settings: Settings,
+    backings: Mapping[str, Backing],
+    index: int,
+    overlay: code.Overlay,
+) -> pod.Container:
+    step = spec.migrations[index]
+    bundle = spec.code if step.code else None
+    working_dir, chdir = code.entered(code.working_dir(step.working_dir, bundle), bundle)
+    return pod.Container(
+        name=step.name,
+        image=step.image,
+        resources=resources.resources(resources.MIGRATION, step.resources),
+        command=gates.launch(
+            gates.of_services(backings) + gates.of_step(spec.migrations, index),
+            spec.timeouts.environment,
+            ["--beacon", f":{gates.beacon_port(index)}", *overlay.flags, *chdir],
+            step.command,
+        ),
+        args=step.args,
+        working_dir=working_dir,
+        env=[*env.container(scope, spec, backings, step.env), *overlay.env],
+        ports=(gates.beacon_port(index),),
+        mounts=(pod.TMP, *pod.USERS, pod.tools(settings), *overlay.mounts),
+    )
 
 
 def network_service(scope: Scope, steps: Sequence[Migration]) -> objects.Manifest | None:

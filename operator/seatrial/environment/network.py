@@ -1,8 +1,10 @@
-"""Who may talk to whom: the environment's pods to each other and to the cluster's DNS, tests also to the archive."""
+"""Who may talk to whom: the environment's pods to each other and to the cluster's DNS; tests, and whoever fetches the
+bundle, also to the archive.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from seatrial.api import labels
 from seatrial.api.scope import Scope
@@ -10,12 +12,18 @@ from seatrial.environment import objects
 from seatrial.settings import Settings
 
 ARCHIVE_UPLOAD_PORT = 8080
-"""The port of the archive's pods that takes uploads, and only uploads."""
+"""The port of the archive's pods for environments: it takes uploads and gives bundles."""
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def policies(scope: Scope, settings: Settings) -> tuple[objects.Manifest, ...]:
-    """What the environment's NetworkPolicies allow; all else is denied in both directions."""
+def policies(scope: Scope, settings: Settings, fetching: Sequence[str] = ()) -> tuple[objects.Manifest, ...]:
+    """What the environment's NetworkPolicies allow; all else is denied in both directions.
+
+    `fetching`: the components that fetch the bundle, the tests among them.
+    """
+    at_archive: objects.Manifest = {"matchLabels": {labels.ROLE: labels.Role.TESTS.value}}
+    if fetching:
+        at_archive = {"matchExpressions": [{"key": labels.COMPONENT, "operator": "In", "values": list(fetching)}]}
     anyone_here: objects.Manifest = {"podSelector": {}}
     archive = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: settings.operator_namespace}},
@@ -46,7 +54,7 @@ def policies(scope: Scope, settings: Settings) -> tuple[objects.Manifest, ...]:
             "NetworkPolicy",
             "results",
             spec={
-                "podSelector": {"matchLabels": {labels.ROLE: labels.Role.TESTS.value}},
+                "podSelector": at_archive,
                 "policyTypes": ["Egress"],
                 "egress": [{"to": [archive], "ports": [{"protocol": "TCP", "port": ARCHIVE_UPLOAD_PORT}]}],
             },

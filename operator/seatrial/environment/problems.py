@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
@@ -16,14 +16,10 @@ from seatrial.environment import (
     budget,
     custom,
     gates,
+    places,
     resources,
-    security,
-    shared,
-    tests,
     variables,
-    workdir,
 )
-from seatrial.environment.paths import is_within, normal
 from seatrial.environment.problem import Problem
 from seatrial.settings import Budget
 
@@ -33,7 +29,6 @@ MINIO_KEY, MINIO_SECRET = 3, 8
 """Characters that MinIO asks for at least."""
 OUR_NAMES = "seatrial-"
 """Containers of ours are called so."""
-_TAKEN = (security.TOOLS_PATH, tests.SOURCE, tests.RESULTS, workdir.IMAGE, "/dev", "/proc", "/sys")
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -55,11 +50,9 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]], 
         *variables.reserved_names(run.spec),
         *(() if wrong_quantities else budget.problems(run.spec, limits)),
         *(() if wrong_quantities else variables.problems(run)),  # which needs the services with their quantities
-        *_artifacts(run),
-        *_mounts(run),
+        *places.problems(run),
         *_timeouts(run),
         *_service_credentials(run),
-        *_writable(run),
     )
 
 
@@ -232,59 +225,3 @@ def _service_credentials(run: IntegrationRun) -> Iterator[Problem]:
             yield Problem(
                 f"{path}.password", "Postgres needs a password; give one, or leave it out for one made for the run"
             )
-
-
-def _writable(run: IntegrationRun) -> Iterator[Problem]:
-    for name, service in sorted(run.spec.services.items()):
-        seen: set[str] = set()
-        for i, given in enumerate(service.writable or ()):
-            path, place = f"spec.services.{name}.writable[{i}]", normal(given)
-            yield from _place(path, place, has_source=False)
-            if place in seen:
-                yield Problem(path, f"{place} is there already; name it once")
-            seen.add(place)
-
-
-def _artifacts(run: IntegrationRun) -> Iterator[Problem]:
-    spec = run.spec.tests
-    base = workdir.path(spec)
-    if base in workdir.SYSTEM and spec.artifacts:
-        yield Problem(
-            "spec.tests.workingDir", f"{base} can't be made writable for artifacts; give a folder of the tests"
-        )
-    if spec.artifacts and base is None:
-        yield Problem(
-            "spec.tests.workingDir",
-            "artifacts are looked for under the working directory, and the image's own is not known here: "
-            "give it, for example /app",
-        )
-    for i, glob in enumerate(spec.artifacts):
-        if ".." in glob.split("/"):
-            yield Problem(f"spec.tests.artifacts[{i}]", f"{glob} leaves the working directory; give it without '..'")
-
-
-def _mounts(run: IntegrationRun) -> Iterator[Problem]:
-    spec = run.spec.tests
-    base = workdir.path(spec)
-    work_dir = workdir.of(spec, run.spec.shared_volume)
-    if work_dir is not None and work_dir.from_image:
-        yield from _place("spec.tests.workingDir", work_dir.path, has_source=False)
-    volume = shared.path(run.spec.shared_volume)
-    if volume is not None:
-        yield from _place("spec.sharedVolume.mountPath", volume, spec.source is not None)
-        absolute = bool(spec.paths) and all(path.startswith("/") for path in spec.paths)
-        if base is not None and spec.source is None and is_within(base, volume) and not absolute:
-            yield Problem(
-                "spec.sharedVolume.mountPath",
-                f"the empty volume would hide the tests in tests.workingDir, {base}; mount it elsewhere",
-            )
-
-
-def _place(path: str, place: str, has_source: bool) -> Iterable[Problem]:
-    taken = next((t for t in _TAKEN if is_within(place, t)), None)
-    if place in ("/", "/tmp") or taken:  # noqa: S108 - the path inside the container
-        yield Problem(path, f"{taken or place} is needed as it is in every container; use another folder than {place}")
-    elif has_source and place == workdir.SOURCE_TARGET:
-        yield Problem(path, f"{place} holds the files of tests.source; use another folder")
-    elif ":" in place:
-        yield Problem(path, f"{place} can't be mounted because of its ':'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
-from seatrial.environment import services
+from seatrial.environment import code, services
 from seatrial.masking.forms import forms
 from seatrial.masking.secret_values import secret_values
 from seatrial.settings import Settings
@@ -16,8 +16,9 @@ def masks(scope: Scope, spec: IntegrationRunSpec, settings: Settings) -> tuple[s
 
 
 def derived(scope: Scope, spec: IntegrationRunSpec, settings: Settings) -> set[str]:
-    """The credentials that are derived for the services of an attempt."""
-    return {
+    """The credentials that are derived for the services of an attempt, and for its bundle."""
+    bundle = {code.token(scope, settings.key, spec.code)} if spec.code else set()
+    return bundle | {
         credential.value(scope, settings.key)
         for backing in services.backings(spec.services, settings).values()
         for credential in backing.credentials

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from seatrial.api import labels
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scalars import format_duration
 from seatrial.api.scope import Scope
 from seatrial.api.system import Tests as TestsSpec
-from seatrial.environment import credentials, env, gates, objects, pod, resources, security, shared, workdir
+from seatrial.environment import code, credentials, env, gates, objects, pod, resources, security, shared, workdir
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import literal
 from seatrial.environment.pod import Mount
@@ -33,7 +33,8 @@ def artifact_globs(tests: TestsSpec) -> tuple[str, ...]:
     return tuple(glob if "/" in glob else f"{glob}/**" for glob in globs)
 
 
-def _pytest_args(tests: TestsSpec) -> list[str]:
+def _pytest_args(spec: IntegrationRunSpec) -> list[str]:
+    tests = spec.tests
     args = ["-m", "pytest", "-p", "seatrial_runner.plugin", "-o", "cache_dir=/tmp/pytest-cache"]
     if tests.markers:
         args += ["-m", literal(tests.markers)]
@@ -42,7 +43,7 @@ def _pytest_args(tests: TestsSpec) -> list[str]:
     if tests.max_fail:
         args.append(f"--maxfail={tests.max_fail}")
     paths = tests.paths or (
-        (workdir.SOURCE_TARGET,) if tests.source and workdir.path(tests) != workdir.SOURCE_TARGET else ()
+        (workdir.SOURCE_TARGET,) if tests.source and workdir.path(spec) != workdir.SOURCE_TARGET else ()
     )
     return [*args, *tests.args, *(literal(path) for path in paths)]
 
@@ -53,7 +54,7 @@ def _tests_container(
     settings: Settings,
     backings: Mapping[str, Backing],
     image: str,
-    work_dir: workdir.WorkDir | None,
+    overlay: code.Overlay,
 ) -> pod.Container:
     tests = spec.tests
     flags = ["--python", "--run-timeout", format_duration(spec.timeouts.tests)]
@@ -65,8 +66,9 @@ def _tests_container(
         flags += ["--copy", f"{SOURCE}:{workdir.SOURCE_TARGET}"]
         source = {"configMap": {"name": SOURCE_CONFIG_MAP}}
         mounts += [Mount("source", SOURCE, source, read_only=True), workdir.TESTS]
-    flags += workdir.launcher_flags(work_dir, settings)
-    mounts += workdir.mounts(work_dir, image, settings)
+    flags += overlay.flags
+    mounts += overlay.mounts
+    working_dir, chdir = code.entered(workdir.path(spec), spec.code)
     if tests.shared_memory is not None:
         source = {"emptyDir": {"medium": "Memory", "sizeLimit": tests.shared_memory}}
         mounts.append(Mount("shared-memory", "/dev/shm", source))  # noqa: S108 - the path inside the container
@@ -82,16 +84,19 @@ def _tests_container(
         command=gates.launch(
             gates.of_services(backings) + gates.of_migrations(spec.migrations) + gates.of_apps(spec.apps),
             spec.timeouts.environment,
-            flags,
-            _pytest_args(tests),
+            [*flags, *chdir],
+            _pytest_args(spec),
         ),
-        working_dir=workdir.path(tests),
-        env=env.container(scope, spec, backings, tests.env, shard=True, shared_volume=True, extra=extra),
+        working_dir=working_dir,
+        env=[
+            *env.container(scope, spec, backings, tests.env, shard=True, shared_volume=True, extra=extra),
+            *overlay.env,
+        ],
         mounts=(*mounts, *pod.USERS, *shared.mounts(spec.shared_volume)),
     )
 
 
-def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Sequence[Mount]) -> pod.Container:
+def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: workdir.Collected) -> pod.Container:
     variables = {
         "SEATRIAL_RUN": scope.run.name,
         "SEATRIAL_RUN_NAMESPACE": scope.run.namespace,
@@ -102,6 +107,7 @@ def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Se
         "SEATRIAL_TOKEN_DIR": TOKENS,
         "SEATRIAL_ARTIFACTS_LIMIT": str(int(resources.quantity(settings.budget.artifacts))),
         "SEATRIAL_ARTIFACTS": literal(json.dumps(artifact_globs(tests))),
+        **({"SEATRIAL_ARTIFACTS_BELOW": literal(artifacts.below)} if artifacts.below else {}),
     }
     return pod.Container(
         name=labels.COLLECTOR,
@@ -113,7 +119,7 @@ def _collector(scope: Scope, tests: TestsSpec, settings: Settings, artifacts: Se
             Mount("collector-tmp", pod.TMP.path),
             Mount("results", RESULTS),
             Mount("upload", TOKENS, {"secret": {"secretName": credentials.UPLOAD_SECRET}}, read_only=True),
-            *artifacts,
+            *artifacts.mounts,
         ),
         sidecar=True,
     )
@@ -124,8 +130,9 @@ def workload(
 ) -> objects.Manifest:
     """The Job. Kubernetes never repeats any of it: what happened is what counts."""
     image = spec.tests.image or settings.images.tests
-    work_dir = workdir.of(spec.tests, spec.shared_volume)
-    collected = workdir.collected(work_dir, spec.shared_volume)
+    work_dir = workdir.of(spec)
+    collected = workdir.collected(spec, work_dir)
+    overlay = code.overlay(scope, spec.code, image, settings, folders=workdir.of_image(work_dir))
     return objects.manifest(
         scope,
         "batch/v1",
@@ -144,9 +151,9 @@ def workload(
                 settings,
                 labels.TESTS,
                 labels.Role.TESTS,
-                (_tests_container(scope, spec, settings, backings, image, work_dir),),
+                (_tests_container(scope, spec, settings, backings, image, overlay),),
                 init=(
-                    *workdir.init_containers(work_dir, image, settings),
+                    *overlay.init,
                     _collector(scope, spec.tests, settings, collected),
                 ),
                 grace=settings.archive_patience_seconds + COLLECTOR_GRACE_SECONDS,

@@ -1,54 +1,33 @@
 """The tests' working directory: always writable, so that suites may write beside themselves, and seen by the collector.
 
-Where it lies in the image, an empty volume takes its place, and the launcher copies the image's files into it while the
-gates wait. Then no artifact folder is a mount point: suites delete and make them as they like.
+Where it lies in the image, an empty volume takes its place (`image_folders`); below `spec.code.mountPath` it is part of
+the bundle's. Then no artifact folder is a mount point: suites delete and make them as they like.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from seatrial.api.system import SharedVolume
-from seatrial.api.system import Tests as TestsSpec
-from seatrial.environment import pod, resources, security, shared
+from seatrial.api.run import IntegrationRunSpec
+from seatrial.environment import code, image_folders, pod, shared
 from seatrial.environment.paths import is_within, normal
 from seatrial.environment.pod import Mount
-from seatrial.settings import Settings
 
 ARTIFACTS = "/artifacts"
 """Where the collector sees it."""
-IMAGE = "/seatrial-image"
-"""Where the tests' container sees the files of its own image, under the volume."""
 SOURCE_TARGET = "/tests"
 TESTS = Mount("tests", SOURCE_TARGET)
 """The files of `tests.source`."""
-SYSTEM = (
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/proc",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var",
-)
-"""Folders that no volume can take the place of."""
 
 
-def path(tests: TestsSpec) -> str | None:
+def path(spec: IntegrationRunSpec) -> str | None:
     """Where pytest runs; None for the image's own working directory."""
-    if tests.working_dir:
-        return normal(tests.working_dir)
-    return SOURCE_TARGET if tests.source else None
+    if spec.tests.working_dir:
+        return normal(spec.tests.working_dir)
+    if spec.tests.source:
+        return SOURCE_TARGET
+    return code.working_dir(None, spec.code)
 
 
 @dataclass(frozen=True)
@@ -67,66 +46,56 @@ class WorkDir:
         return "" if self.path == self.volume.path else posixpath.relpath(self.path, self.volume.path)
 
 
-def of(tests: TestsSpec, volume: SharedVolume | None) -> WorkDir | None:
+def _volumes(spec: IntegrationRunSpec) -> tuple[Mount, ...]:
+    """What the tests' container mounts, where the working directory may be."""
+    source = (TESTS,) if spec.tests.source else ()
+    bundle = (code.volume(spec.code),) if spec.code else ()
+    return (*source, *bundle, pod.TMP, *shared.mounts(spec.shared_volume))
+
+
+def of(spec: IntegrationRunSpec) -> WorkDir | None:
     """The working directory; None where it is not known, or a folder of the system, and so stays read-only."""
-    base = path(tests)
+    base = path(spec)
     if base is None:
         return None
-    volumes = (*((TESTS,) if tests.source else ()), pod.TMP, *shared.mounts(volume))
-    around = [each for each in volumes if is_within(base, each.path)]
+    around = [each for each in _volumes(spec) if is_within(base, each.path)]
     if around:
         return WorkDir(base, max(around, key=lambda each: len(each.path)))
-    if base in SYSTEM:
+    if base in image_folders.SYSTEM:
         return None
     return WorkDir(base, Mount("workdir", base), from_image=True)
 
 
-def launcher_flags(work_dir: WorkDir | None, settings: Settings) -> list[str]:
-    """What the launcher of the tests does for it."""
-    if work_dir is None or not work_dir.from_image or settings.tools == "Copy":
-        return []
-    return ["--workdir", f"{IMAGE}{work_dir.path}:{work_dir.path}"]
+def of_image(work_dir: WorkDir | None) -> tuple[Mount, ...]:
+    """The volume that has to be filled with what the image has there."""
+    return (work_dir.volume,) if work_dir is not None and work_dir.from_image else ()
 
 
-def mounts(work_dir: WorkDir | None, image: str, settings: Settings) -> tuple[Mount, ...]:
-    """What the tests' container mounts for it."""
-    if work_dir is None or not work_dir.from_image:
-        return ()
-    if settings.tools == "Copy":
-        return (work_dir.volume,)
-    source: Mapping[str, Any] = {"image": {"reference": image, "pullPolicy": settings.image_pull_policy}}
-    return (work_dir.volume, Mount("tests-image", IMAGE, source, read_only=True))
+@dataclass(frozen=True)
+class Collected:
+    """The working directory as the collector sees it."""
+
+    mounts: tuple[Mount, ...] = ()
+    below: str = ""
+    """Where it is below `ARTIFACTS`; empty for that folder itself."""
 
 
-def init_containers(work_dir: WorkDir | None, image: str, settings: Settings) -> tuple[pod.Container, ...]:
-    """Fills the volume where the cluster can't mount an image."""
-    if work_dir is None or not work_dir.from_image or settings.tools != "Copy":
-        return ()
-    target = "/seatrial-workdir"
-    return (
-        pod.Container(
-            name="seatrial-workdir",
-            image=image,
-            resources=resources.resources(resources.TOOL, None),
-            command=(security.LAUNCH, "workdir", work_dir.path, target),
-            mounts=(pod.tools(settings), Mount(work_dir.volume.name, target)),
-        ),
-    )
+def collected(spec: IntegrationRunSpec, work_dir: WorkDir | None) -> Collected:
+    """What the collector mounts, so that it sees under `ARTIFACTS` what pytest sees in its working directory.
 
-
-def collected(work_dir: WorkDir | None, volume: SharedVolume | None) -> tuple[Mount, ...]:
-    """What the collector mounts, so that it sees under `ARTIFACTS` what pytest sees in its working directory."""
+    Of the bundle's volume it mounts the whole: for a part of a volume the kubelet makes its folder, which then belongs
+    to root, before the launcher can.
+    """
     if work_dir is None:
-        return ()
-    inside = [
-        each
-        for each in shared.mounts(volume)
-        if each.name != work_dir.volume.name and is_within(each.path, work_dir.path)
-    ]
+        return Collected()
+    volume, below = work_dir.volume, ""
+    sub_path, top = work_dir.sub_path, work_dir.path
+    if spec.code and volume == code.volume(spec.code):
+        sub_path, below, top = "", sub_path, volume.path
     nested = tuple(
-        Mount(each.name, posixpath.join(ARTIFACTS, posixpath.relpath(each.path, work_dir.path)), each.source, True)
-        for each in inside
+        Mount(each.name, posixpath.join(ARTIFACTS, posixpath.relpath(each.path, top)), each.source, True)
+        for each in _volumes(spec)
+        if each.name != volume.name and is_within(each.path, work_dir.path)
     )
     # The runtime makes the nested mount's folder in the volume, so that one can't be read-only.
-    of_volume = work_dir.volume
-    return (Mount(of_volume.name, ARTIFACTS, of_volume.source, not nested, work_dir.sub_path), *nested)
+    return Collected((Mount(volume.name, ARTIFACTS, volume.source, not nested, sub_path), *nested), below)

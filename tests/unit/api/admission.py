@@ -59,6 +59,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "fields under a type of its own": {
         "services": {"minio": {"type": "postgres", "databases": ["a"]}, "postgres": {"type": "custom", "image": "i"}}
     },
+    "code without an image": {
+        "code": {"digest": "sha256:" + "0" * 64, "mountPath": "/app"},
+        "migrations": [{"name": "m", "image": "i", "command": ["a"], "code": False}],
+        "apps": {"a": {"image": "i", "code": False}, "b": {"image": "i", "code": True}},
+        "tests": {},
+    },
     "tests from a ConfigMap": {"tests": {"source": {"configMapRef": {"name": "first-tests"}}}},
     "devices": {
         "tests": {
@@ -85,6 +91,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "typo": ({"servces": {}}, "servces"),
     "typo inside": ({"tests": {"image": "i", "marker": "x"}}, "marker"),
     "neither image nor source": ({"tests": {"markers": "x"}}, "give an image that holds the tests"),
+    "code with a folder": (
+        {"code": {"local": ".", "mountPath": "/app"}}, "`seatrial run FILE` packs that folder, uploads it",
+    ),
+    "code without a digest": ({"code": {"mountPath": "/app"}}, "give the digest of a bundle"),
+    "code with another digest": ({"code": {"digest": "md5:0", "mountPath": "/app"}}, "spec.code.digest"),
+    "code nowhere": ({"code": {"digest": "sha256:" + "0" * 64}}, "spec.code.mountPath"),
     "unknown service without type": ({"services": {"db": {}}}, "needs a type"),
     "unknown type": ({"services": {"db": {"type": "mysql"}}}, "mysql"),
     "custom without image": ({"services": {"x": {"type": "custom"}}}, "type custom needs an image"),
@@ -214,6 +226,7 @@ REFUSED_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "migrations": ({"migrations": [{"name": "m", "image": "i", "command": ["a"]}]}, "spec.migrations can't change"),
     "timeouts": ({"timeouts": {"tests": "1s"}}, "spec.timeouts can't change"),
     "sharedVolume": ({"sharedVolume": {"mountPath": "/x"}}, "spec.sharedVolume can't change"),
+    "code": ({"code": {"digest": "sha256:" + "1" * 64, "mountPath": "/app"}}, "spec.code can't change"),
 }
 ORDERED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "env": ([{"name": "A"}, {"name": "B", "value": "$(A)"}], "spec.env can't change"),

@@ -37,7 +37,7 @@ def make(spec: str, name: str = "a-run") -> IntegrationRun:
 
 
 def settings_of(case: str) -> Settings:
-    return Settings(key=KEY, tools="Copy" if case == "copy" else "ImageVolume")
+    return Settings(key=KEY, tools="Copy" if case in ("copy", "code-copied") else "ImageVolume")
 
 
 def render(run: IntegrationRun, settings: Settings | None = None) -> Environment:

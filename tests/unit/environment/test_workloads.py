@@ -241,7 +241,7 @@ def work_dir_mounts(spec: str) -> tuple[dict[str, str], dict[str, str]]:
     """Volume and sub path by path, in the tests' container and in the collector's folder of artifacts."""
     job = find(render(make(spec)), "Job", "tests")
     tests, collector = (next(c for c in containers(job) if c["name"] == n) for n in ("tests", "collector"))
-    volumes = ("workdir", "tests", "shared", "tests-image")
+    volumes = ("workdir", "tests", "shared", "code", "image")
 
     def by_path(mounts: list[dict[str, Any]]) -> dict[str, str]:
         return {m["mountPath"]: "/".join((m["name"], *m.get("subPath", "").split("/"))).rstrip("/") for m in mounts}
@@ -251,7 +251,7 @@ def work_dir_mounts(spec: str) -> tuple[dict[str, str], dict[str, str]]:
     return own, theirs
 
 
-IMAGE_MOUNT = {"/seatrial-image": "tests-image"}
+IMAGE_MOUNT = {"/seatrial-image": "image"}
 SOURCE = "source: {configMapRef: {name: hello}}"
 
 
