@@ -45,7 +45,7 @@ class Nobody:
     async def who(self, token: str) -> User | None:
         return None
 
-    async def may_read(self, user: User, namespace: str | None) -> bool:
+    async def may(self, user: User, verb: str, namespace: str | None) -> bool:
         return False
 
     async def namespace_uid(self, namespace: str) -> str | None:

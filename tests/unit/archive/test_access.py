@@ -41,7 +41,7 @@ class Fake:
             raise UnavailableError("the API server can't be asked")
         return User(token) if token in self.tokens else None
 
-    async def may_read(self, user: User, namespace: str | None) -> bool:
+    async def may(self, user: User, verb: str, namespace: str | None) -> bool:
         self.asked[f"{user.name} {namespace}"] += 1
         return user.name == "root" or namespace in self.rights
 
@@ -293,8 +293,8 @@ async def test_kubernetes_is_asked_who_it_is_and_what_they_may(monkeypatch: pyte
     async with asking(monkeypatch, server) as kubernetes:
         found = await kubernetes.who("secret")
         assert found == User("system:serviceaccount:a:ci", "7", ("g",), {"k": ["v"]})
-        assert await kubernetes.may_read(found, "team-a")
-        assert not await kubernetes.may_read(found, None)
+        assert await kubernetes.may(found, "get", "team-a")
+        assert not await kubernetes.may(found, "get", None)
     review, first, second = server.asked
     assert review[0] == "/apis/authentication.k8s.io/v1/tokenreviews"
     assert review[1]["spec"] == {"token": "secret"}
@@ -310,6 +310,6 @@ async def test_an_answer_that_says_nothing_lets_nobody_in(monkeypatch: pytest.Mo
     async with asking(monkeypatch, server) as kubernetes:
         assert await kubernetes.who("a") is None
         assert await kubernetes.who("b") is None
-        assert not await kubernetes.may_read(User("u"), "n")
+        assert not await kubernetes.may(User("u"), "get", "n")
         with pytest.raises(UnavailableError, match="API server"):
             await kubernetes.who("c")

@@ -97,7 +97,7 @@ class Ann:
     async def who(self, token: str) -> User:
         return User(token)
 
-    async def may_read(self, user: User, namespace: str | None) -> bool:
+    async def may(self, user: User, verb: str, namespace: str | None) -> bool:
         return namespace == "team-a"
 
     async def namespace_uid(self, namespace: str) -> str | None:

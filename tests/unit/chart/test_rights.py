@@ -95,7 +95,7 @@ def test_the_janitor_has_a_schedule_and_a_margin_or_is_left_out(render: Render) 
 def test_results_are_read_through_the_read_port_alone(render: Render) -> None:
     (rule,) = render().get("Role", "seatrial-archive-reader")["rules"]
     assert rule["resources"] == ["services/proxy"]
-    assert rule["verbs"] == ["get", "create"]  # create: the sign-in of the pages
+    assert rule["verbs"] == ["get", "create", "update"]  # create: the sign-in of the pages; update: bundles
     assert all(re.search(r"seatrial-archive:(read|8081)$", name) for name in rule["resourceNames"])
 
 

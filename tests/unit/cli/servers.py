@@ -46,7 +46,7 @@ class Everybody:
     async def who(self, token: str) -> User | None:
         return User("ann") if token == TOKEN else None
 
-    async def may_read(self, user: User, namespace: str | None) -> bool:
+    async def may(self, user: User, verb: str, namespace: str | None) -> bool:
         return True
 
     async def namespace_uid(self, namespace: str) -> str | None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from seatrial import __version__
 from seatrial.archive.model.errors import ArchiveRuleError
 from seatrial.archive.server import api, verify
+from seatrial.archive.server.bundles.routes import people_routes, pods_routes
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import broken, error_answer, http_error, refused
 from seatrial.archive.server.pages.routes import page_routes
@@ -22,9 +23,9 @@ from seatrial.archive.server.uploads import upload_routes
 
 
 def upload_app(archive: Archive) -> Starlette:
-    """Writes only, each with the token of its set."""
+    """Sets come in, bundles go out, each with a token of its own."""
     return Starlette(
-        routes=[*upload_routes(archive), Route("/healthz", _healthy)],
+        routes=[*upload_routes(archive), *pods_routes(archive), Route("/healthz", _healthy)],
         exception_handlers={ArchiveRuleError: refused, HTTPException: http_error, Exception: broken},
     )
 
@@ -49,6 +50,7 @@ def read_app(archive: Archive) -> ASGIApp:
     app.include_router(api.router)
     app.include_router(verify.router())
     app.include_router(reports)
+    app.router.routes.extend(people_routes(archive))
     app.router.routes.extend(page_routes(archive.history, archive.store, archive.access.reader))
     return _Heads(app)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seatrial.archive.server.access.readers import Access
+from seatrial.archive.server.bundles.store import Bundles
 from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import Ingest
 from seatrial.archive.server.live.hub import Hub
@@ -20,6 +21,7 @@ class Archive:
     settings: Settings
     key: bytes
     store: Store
+    bundles: Bundles
     hub: Hub
     metrics: Metrics
     history: History

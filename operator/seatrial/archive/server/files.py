@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.sets.store import Store
+from seatrial.archive.server.storage import Entry
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -40,9 +42,14 @@ async def file_response(store: Store, key: SetKey, path: str, request: Request) 
         InvalidError, NotFoundError: see `Store.file`.
     """
     entry = await asyncio.to_thread(store.file, key, path)
+    return entry_response(entry, store.content, request)
+
+
+def entry_response(entry: Entry, content: Callable[[Entry, int, int], Iterator[bytes]], request: Request) -> Response:
+    """The stored file, or the part of it that the request's Range asks for; `content` reads it from, to before."""
     etag = f'"{hashlib.sha256(entry.version.encode()).hexdigest()[:32]}"'
-    name = PurePosixPath(path).name
-    shown = shown_as(path)
+    name = PurePosixPath(entry.name).name
+    shown = shown_as(name)
     headers = {
         **HEADERS,
         "ETag": etag,
@@ -63,7 +70,7 @@ async def file_response(store: Store, key: SetKey, path: str, request: Request) 
     media_type = shown or "application/octet-stream"
     if request.scope.get("head"):
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(store.content(entry, start, end), status, headers, media_type)
+    return StreamingResponse(content(entry, start, end), status, headers, media_type)
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

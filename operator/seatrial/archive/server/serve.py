@@ -17,6 +17,7 @@ from seatrial import tokens
 from seatrial.archive.server.access.kubernetes import Kubernetes, Reviewer
 from seatrial.archive.server.access.readers import Access
 from seatrial.archive.server.app import read_app, upload_app
+from seatrial.archive.server.bundles.store import Bundles
 from seatrial.archive.server.connections import Guard, guarded_by
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.history.database import database_url
@@ -73,7 +74,8 @@ async def running(
     )
     metrics = Metrics(store, hub)
     ingest = Ingest(store, history, metrics.history_pending.set)
-    archive = Archive(settings, key, store, hub, metrics, history, ingest, access)
+    bundles = Bundles(store, settings.max_bundle_bytes)
+    archive = Archive(settings, key, store, bundles, hub, metrics, history, ingest, access)
     limits = Limits(settings.keep_seconds, settings.keep_bytes)
     retention = Retention(store, history, limits, metrics, lambda: ingest.settled)
     removing: asyncio.Task[None] | None = None

@@ -78,6 +78,7 @@ class Settings(Variables):
     keep_bytes: Size = 0
     """The oldest runs go while all take more; 0: no limit."""
     max_file_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_MAX_FILE", ge=1)] = 2 * 2**30
+    max_bundle_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_MAX_BUNDLE", ge=1)] = 64 * 2**20
     max_manifest_bytes: int = MANIFEST.size
     max_live_bytes: int = 4 * 2**20
     idle_seconds: float = 20.0
@@ -97,7 +98,7 @@ class Settings(Variables):
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Settings from SEATRIAL_ARCHIVE_DIR and SEATRIAL_KEY_FILE (required), and SEATRIAL_ARCHIVE_BUCKET,
         ..._DATABASE, ..._HOST, ..._UPLOAD_PORT, ..._READ_PORT, ..._KEEP (such as 720h), ..._KEEP_BYTES, ..._MAX_FILE
-        (such as 2Gi) and ..._TRUST_LOOPBACK (true or false).
+        (such as 2Gi), ..._MAX_BUNDLE and ..._TRUST_LOOPBACK (true or false).
 
         Raises:
             ValueError: one is missing or can't be understood.

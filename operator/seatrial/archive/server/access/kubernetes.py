@@ -37,8 +37,8 @@ class Reviewer(Protocol):
             UnavailableError: it can't be asked now.
         """
 
-    async def may_read(self, user: User, namespace: str | None) -> bool:
-        """Whether the user may read the runs of a namespace; None: of all namespaces.
+    async def may(self, user: User, verb: str, namespace: str | None) -> bool:
+        """Whether the user may do this (`get`, `create`) with the runs of a namespace; None: of all namespaces.
 
         Raises:
             UnavailableError: it can't be asked now.
@@ -71,7 +71,7 @@ class Kubernetes:
             return None
         return User(user["username"], user.get("uid") or "", tuple(user.get("groups") or ()), user.get("extra") or {})
 
-    async def may_read(self, user: User, namespace: str | None) -> bool:
+    async def may(self, user: User, verb: str, namespace: str | None) -> bool:
         """See Reviewer."""
         asked = {
             "user": user.name,
@@ -81,7 +81,7 @@ class Kubernetes:
             "resourceAttributes": {
                 "group": GROUP,
                 "resource": PLURAL,
-                "verb": "get",
+                "verb": verb,
                 **({"namespace": namespace} if namespace else {}),
             },
         }

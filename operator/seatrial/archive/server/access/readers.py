@@ -1,8 +1,9 @@
 """Who may read what.
 
 A reader is known by a bearer token (TokenReview), and may read the results of a namespace if they may read its
-IntegrationRuns (SubjectAccessReview). The operator shows its own token. Who comes over the loopback interface has
-forwarded a port to this pod; they may read everything, unless the settings say otherwise.
+IntegrationRuns (SubjectAccessReview); its bundles are for those who may create IntegrationRuns there. The operator
+shows its own token. Who comes over the loopback interface has forwarded a port to this pod; they may do everything,
+unless the settings say otherwise.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class Reader(Protocol):
     async def uids(self, namespaces: Iterable[str]) -> frozenset[str] | None:
         """The uids that these namespaces have now; None: they may see the runs of predecessors as well."""
 
+    async def may_create(self, namespace: str) -> bool:
+        """Whether they may create runs in this namespace."""
+
 
 class Access:
     """Finds the reader of each request."""
@@ -69,7 +73,7 @@ class Access:
         self._reviewer = reviewer
         self._users: Cached[str, User | None] = Cached(clock, recheck_seconds)
         self._uids: Cached[str, str | None] = Cached(clock, recheck_seconds)
-        self._rights: Cached[tuple[str, str | None], bool] = Cached(clock, recheck_seconds)
+        self._rights: Cached[tuple[str, str, str | None], bool] = Cached(clock, recheck_seconds)
 
     async def reader(self, request: Request) -> Reader:
         """Who makes this request.
@@ -96,13 +100,17 @@ class Access:
             raise UnauthorizedError("the API server does not know this token", "it may have expired: get a new one")
         return _Authenticated(self, identity, user)
 
-    async def may_read(self, identity: str, user: User, namespace: str | None) -> bool:
-        """Whether this user may read the runs of a namespace; None: of all."""
-        return await self._rights.get((identity, namespace), lambda: self._reviewer.may_read(user, namespace))
+    async def may(self, identity: str, user: User, verb: str, namespace: str | None) -> bool:
+        """Whether this user may do this with the runs of a namespace; None: of all."""
+        return await self._rights.get((identity, verb, namespace), lambda: self._reviewer.may(user, verb, namespace))
 
     async def namespace_uid(self, namespace: str) -> str | None:
         """The namespace's uid now; empty: it does not exist; None: unknown."""
         return await self._uids.get(namespace, lambda: self._reviewer.namespace_uid(namespace))
+
+    async def current_uid(self, namespace: str) -> str | None:
+        """Like `namespace_uid`, asked for now: what is written must not end in a predecessor's place."""
+        return await self._reviewer.namespace_uid(namespace)
 
     async def close(self) -> None:
         """Closes connections."""
@@ -123,6 +131,10 @@ class Everything:
     async def uids(self, namespaces: Iterable[str]) -> frozenset[str] | None:
         """All."""
         return None
+
+    async def may_create(self, namespace: str) -> bool:
+        """Always."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -151,8 +163,11 @@ class _Authenticated:
         answers = await asyncio.gather(*(self._may(namespace) for namespace in asked))
         return frozenset(namespace for namespace, may in zip(asked, answers, strict=True) if may)
 
+    async def may_create(self, namespace: str) -> bool:
+        return await self.access.may(self.identity, self.user, "create", namespace)
+
     async def _may(self, namespace: str | None) -> bool:
-        return await self.access.may_read(self.identity, self.user, namespace)
+        return await self.access.may(self.identity, self.user, "get", namespace)
 
 
 def _bearer(request: Request) -> str | None:

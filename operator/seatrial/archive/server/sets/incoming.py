@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from seatrial.archive.model.errors import TooLargeError
+from seatrial.archive.model.errors import TooLargeError, WrongDigestError
 from seatrial.archive.server.storage.folder import full_volume_reported
+from seatrial.archive.server.threads import in_thread
+
+# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of
+# thread hops.
+_BATCH_BYTES = 128 * 1024
 
 
 class Incoming:
     """One body on its way to the storage, under a name that nobody asks for."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, setting: str = "") -> None:
+        """Makes no file yet; `setting`: the one that bounds its bytes."""
         self.path = path
         self.size = 0
         self._max_bytes = max_bytes
+        self._setting = setting
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
 
@@ -30,7 +40,7 @@ class Incoming:
         if self.size > self._max_bytes:
             raise TooLargeError(
                 f"the file is larger than {self._max_bytes} bytes",
-                "make it smaller, or raise SEATRIAL_ARCHIVE_MAX_FILE",
+                f"make it smaller, or raise {self._setting}",
             )
         self._hash.update(data)
         with full_volume_reported():
@@ -53,3 +63,40 @@ class Incoming:
         if self._file is not None:
             self._file.close()
             self.path.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def received(
+    folder: Path, chunks: AsyncIterator[bytes], sha256: str, what: str, max_bytes: int, setting: str
+) -> AsyncIterator[Incoming]:
+    """A body that came whole, for as long as the context is open; whoever wants to keep it moves it away.
+
+    Args:
+        folder: where it lies meanwhile.
+        chunks: the body.
+        sha256: its digest as it was announced (hex).
+        what: it is, for messages.
+        max_bytes: that it may have.
+        setting: the one that bounds them.
+
+    Raises:
+        TooLargeError, WrongDigestError: it is larger, or has another digest.
+        VolumeFullError: no space is left.
+    """
+    incoming = Incoming(folder / secrets.token_hex(16), max_bytes, setting)
+    try:
+        batch = bytearray()
+        async for chunk in chunks:
+            batch += chunk
+            if len(batch) >= _BATCH_BYTES:
+                await in_thread(incoming.write, batch)
+                batch = bytearray()
+        found = await in_thread(incoming.finish, batch)
+        if found != sha256:
+            raise WrongDigestError(
+                f"{what}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
+                "the file changed while it was sent, or the transfer was damaged; send it again",
+            )
+        yield incoming
+    finally:
+        await in_thread(incoming.discard)

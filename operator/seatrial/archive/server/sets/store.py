@@ -26,21 +26,17 @@ from seatrial.archive.model.errors import (
     InvalidError,
     NotFoundError,
     UnavailableError,
-    WrongDigestError,
 )
 from seatrial.archive.model.keys import SetKey, check_path, check_uid, is_uid, set_key
 from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_object, parse_vital
 from seatrial.archive.server.sets.digests import Digests, sha256_of
-from seatrial.archive.server.sets.incoming import Incoming
+from seatrial.archive.server.sets.incoming import Incoming, received
 from seatrial.archive.server.sets.layout import file_path, files_folder, manifest_path
 from seatrial.archive.server.sets.results import CompleteSet, Sealed, Stored
 from seatrial.archive.server.storage import Entry, Storage
-from seatrial.archive.server.threads import in_pool, in_thread
+from seatrial.archive.server.threads import in_pool
 from seatrial_protocol.manifest import Manifest
 
-# What is held of one upload before it goes to disk: bounds memory (200 uploads at once: 25 MiB) and the number of
-# thread hops.
-_BATCH_BYTES = 128 * 1024
 # Files on their way to the storage at once: bounds memory, each may be held whole, and what a slow bucket can take of
 # other work.
 _TRANSFERS = 4
@@ -53,7 +49,7 @@ class Store:
     def __init__(self, folder: Path, storage: Storage, max_file_bytes: int) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
-        self._storage = storage
+        self.storage = storage
         self._max_file_bytes = max_file_bytes
         self._locks: WeakValueDictionary[SetKey, asyncio.Lock] = WeakValueDictionary()
         self._transfers = ThreadPoolExecutor(_TRANSFERS, thread_name_prefix="transfer")
@@ -79,7 +75,7 @@ class Store:
         leftovers = list(self._incoming.iterdir())
         for leftover in leftovers:
             leftover.unlink()
-        return len(leftovers) + self._storage.open()
+        return len(leftovers) + self.storage.open()
 
     def close(self) -> None:
         """Gives the folder free."""
@@ -100,36 +96,37 @@ class Store:
             UnavailableError: the bucket doesn't answer.
         """
         check_path(path)
-        incoming = Incoming(self._incoming / secrets.token_hex(16), self._max_file_bytes)
-        try:
-            batch = bytearray()
-            async for chunk in chunks:
-                batch += chunk
-                if len(batch) >= _BATCH_BYTES:
-                    await in_thread(incoming.write, batch)
-                    batch = bytearray()
-            found = await in_thread(incoming.finish, batch)
-            if found != sha256:
-                raise WrongDigestError(
-                    f"{path} of {key}: {incoming.size} bytes arrived with SHA-256 {found}, announced was {sha256}",
-                    "the file changed while it was sent, or the transfer was damaged; send it again",
-                )
-            async with self._lock(key):
-                return await in_pool(self._transfers, self._place_file, key, path, incoming, sha256)
-        finally:
-            await in_thread(incoming.discard)
+        what, setting = f"{path} of {key}", "SEATRIAL_ARCHIVE_MAX_FILE"
+        receiving = received(self._incoming, chunks, sha256, what, self._max_file_bytes, setting)
+        async with receiving as incoming, self._lock(key):
+            return await in_pool(self._transfers, self._place_file, key, path, incoming, sha256)
+
+    async def put_blob(
+        self, name: str, what: str, chunks: AsyncIterator[bytes], sha256: str, max_bytes: int, setting: str
+    ) -> Stored:
+        """Stores bytes under a name that follows from their digest, or finds that they are stored already.
+
+        Raises:
+            TooLargeError: they are more than `max_bytes`, which `setting` sets.
+            WrongDigestError: they haven't the digest `sha256` (hex).
+            VolumeFullError: no space is left.
+            UnavailableError: the bucket doesn't answer.
+        """
+        async with received(self._incoming, chunks, sha256, what, max_bytes, setting) as incoming:
+            created = await in_pool(self._transfers, self.storage.add, name, incoming.path) is not None
+            return Stored(created, incoming.size)
 
     def _place_file(self, key: SetKey, path: str, incoming: Incoming, sha256: str) -> Stored:
         name = file_path(key, path)
         sealed = self.is_sealed(key)
         try:
-            version = None if sealed else self._storage.add(name, incoming.path)
+            version = None if sealed else self.storage.add(name, incoming.path)
         except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
             raise ConflictError(f"{path} of {key} can't be both a file and a folder", "use another name") from error
         if version is not None:
             self._digests.remember(name, version, sha256)
             return Stored(created=True, size=incoming.size)
-        present = self._storage.find(name)
+        present = self.storage.find(name)
         if present is not None and self._digests.of(present) == sha256:
             return Stored(created=False, size=incoming.size)
         if present is not None:
@@ -160,7 +157,7 @@ class Store:
         incoming = Incoming(self._incoming / secrets.token_hex(16), len(body))
         try:
             incoming.finish(body)
-            created = self._storage.add(manifest_path(key), incoming.path) is not None
+            created = self.storage.add(manifest_path(key), incoming.path) is not None
         finally:
             incoming.discard()
         if not created and self.manifest(key) != body:
@@ -168,7 +165,7 @@ class Store:
         return Sealed(created, CompleteSet(key, digest_of(body), summary, self._sealed_at(key)))
 
     def _check_files(self, key: SetKey, manifest: Manifest) -> None:
-        stored = {entry.name: entry for entry in self._storage.entries(files_folder(key))}
+        stored = {entry.name: entry for entry in self.storage.entries(files_folder(key))}
         problems = []
         for file in manifest.files:
             entry = stored.get(file_path(key, file.path))
@@ -187,18 +184,18 @@ class Store:
 
     def is_sealed(self, key: SetKey) -> bool:
         """Whether the set's manifest is stored."""
-        return self._storage.find(manifest_path(key)) is not None
+        return self.storage.find(manifest_path(key)) is not None
 
     def uids(self) -> list[str]:
         """The uids of all runs that anything is kept of; on a volume the newest first."""
-        return [name for name in self._storage.folders("runs") if is_uid(name)]
+        return [name for name in self.storage.folders("runs") if is_uid(name)]
 
     def sets(self, uid: str) -> list[SetKey]:
         """All sets of the run that anything is kept of: by attempt, the shards by number and then the evidence."""
         run = f"runs/{check_uid(uid)}"
         keys = []
-        for attempt in self._storage.folders(run):
-            for part in self._storage.folders(f"{run}/{attempt}"):
+        for attempt in self.storage.folders(run):
+            for part in self.storage.folders(f"{run}/{attempt}"):
                 with suppress(InvalidError):  # not ours
                     keys.append(set_key(uid, attempt, part))
         return sorted(keys, key=lambda key: (key.attempt, key.shard is None, key.shard or 0))
@@ -233,10 +230,10 @@ class Store:
         Raises:
             NotFoundError: the set is not complete.
         """
-        entry = self._storage.find(manifest_path(key))
+        entry = self.storage.find(manifest_path(key))
         if entry is None:
             raise NotFoundError(f"{key} has no manifest", "its upload has not ended, or never began")
-        return b"".join(self._storage.chunks(entry.name, 0, entry.size))
+        return b"".join(self.storage.chunks(entry.name, 0, entry.size))
 
     def file(self, key: SetKey, path: str) -> Entry:
         """What is known of this file.
@@ -245,7 +242,7 @@ class Store:
             InvalidError: the name can't be the name of a file.
             NotFoundError: there is no such file.
         """
-        found = self._storage.find(file_path(key, check_path(path)))
+        found = self.storage.find(file_path(key, check_path(path)))
         if found is None:
             raise NotFoundError(f"{key} has no file {path}", "the manifest lists the files")
         return found
@@ -261,7 +258,7 @@ class Store:
 
     def content(self, entry: Entry, start: int, end: int) -> Iterator[bytes]:
         """Like `chunks`, of a file that was found."""
-        return self._storage.chunks(entry.name, start, end)
+        return self.storage.chunks(entry.name, start, end)
 
     def read(self, key: SetKey, path: str) -> bytes:
         """The bytes of a file that is small enough to hold.
@@ -283,12 +280,12 @@ class Store:
             return [error.error]
         problems = []
         for file in manifest.files:
-            entry = self._storage.find(file_path(key, file.path))
+            entry = self.storage.find(file_path(key, file.path))
             if entry is None:
                 problems.append(f"{file.path} is missing")
             elif entry.size != file.size:
                 problems.append(f"{file.path} has {entry.size} bytes, not {file.size}")
-            elif sha256_of(self._storage, entry) != file.sha256:
+            elif sha256_of(self.storage, entry) != file.sha256:
                 problems.append(f"{file.path} has other bytes")
         return problems
 
@@ -304,7 +301,7 @@ class Store:
     def usage(self, uid: str) -> tuple[int, float]:
         """Bytes of all files of a run, and the last one's time in unix seconds; 0 and 0 without files."""
         size, newest = 0, 0.0
-        for entry in self._storage.entries(f"runs/{check_uid(uid)}"):
+        for entry in self.storage.entries(f"runs/{check_uid(uid)}"):
             size, newest = size + entry.size, max(newest, entry.modified)
         return size, newest
 
@@ -314,12 +311,12 @@ class Store:
         The manifests go first, all of them: what is only half removed is not taken for complete.
         """
         manifests = [manifest_path(key) for key in self.sets(uid) if self.is_sealed(key)]
-        names = manifests or [entry.name for entry in islice(self._storage.entries(f"runs/{uid}"), limit)]
-        self._storage.remove(names)
+        names = manifests or [entry.name for entry in islice(self.storage.entries(f"runs/{uid}"), limit)]
+        self.storage.remove(names)
         return len(names)
 
     def _sealed_at(self, key: SetKey) -> float:
-        entry = self._storage.find(manifest_path(key))
+        entry = self.storage.find(manifest_path(key))
         if entry is None:
             raise NotFoundError(f"{key} has no manifest", "it was removed a moment ago")
         return entry.modified

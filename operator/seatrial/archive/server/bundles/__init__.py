@@ -1,0 +1,1 @@
+"""Bundles: trees of files that runs are started with, addressed by their digest."""
