@@ -79,7 +79,7 @@ async def show(
     session: Session, target: Target, out: Out, name: str, folder: Path | None = None, form: Format | None = None
 ) -> Exit:
     """Prints what is known of a run, by its name or uid; with a folder also downloads its files into it."""
-    run, archived, missing = await _known(session, name)
+    run, archived, missing = await known_run(session, name)
     if missing is None and (archived := await _with_evidence(session, run, archived)) is None and form is not None:
         raise CliError(f"the archive knows nothing of run {name}", code=Exit.INFRASTRUCTURE)
     if form is not None:
@@ -117,7 +117,7 @@ async def show(
     return Exit.PASSED
 
 
-async def _known(session: Session, name: str) -> tuple[Run, Report | None, ArchiveError | None]:
+async def known_run(session: Session, name: str) -> tuple[Run, Report | None, ArchiveError | None]:
     """The run, what the archive has of it, and why the archive does not answer.
 
     The cluster knows a run until its record expires, the archive for longer; by a uid only the archive is asked.

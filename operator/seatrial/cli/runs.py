@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from enum import StrEnum
 
-import yaml
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +18,7 @@ from seatrial.cli.connect import Session, Target
 from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.invocation import command_line
 from seatrial.cli.output import VERDICT_STYLE, Out
+from seatrial.cli.output_format import OutputFormat, print_object
 from seatrial.cli.run import Run
 from seatrial.cli.terminal import one_line
 from seatrial.kube.client import Cluster
@@ -30,15 +28,6 @@ from seatrial.kube.kinds import RUN, Object
 _SILENCE_SECONDS = 30.0
 _WIDE = ("duration", "namespace", "message")
 """Fields of the status in the columns that only the wide table has."""
-
-
-class Output(StrEnum):
-    """What `get -o` prints."""
-
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
-    WIDE = "wide"
 
 
 async def find(session: Session, name: str) -> Run:
@@ -86,18 +75,18 @@ async def wait_until_gone(cluster: Cluster, name: str, namespace: str, uid: str)
 
 
 async def get(
-    session: Session, target: Target, out: Out, name: str | None, everywhere: bool, output: Output | None = None
+    session: Session, target: Target, out: Out, name: str | None, everywhere: bool, output: OutputFormat | None = None
 ) -> Exit:
     """Shows one run, or a table of all; or prints them as `output` says."""
     if name:
         bodies = [await find_object(session, name)]
     else:
         bodies = await session.cluster.list(RUN, None if everywhere else session.namespace)
-    if output in (Output.JSON, Output.YAML):
+    if output in (OutputFormat.JSON, OutputFormat.YAML):
         _print_objects(out, bodies, output, one=name is not None)
         return Exit.PASSED
     runs = [Run.of(body) for body in bodies]
-    if output is Output.NAME:
+    if output is OutputFormat.NAME:
         for run in runs:
             out.line(f"{KIND.lower()}.{GROUP}/{run.name}")
         return Exit.PASSED
@@ -107,19 +96,16 @@ async def get(
     if not runs:
         out.line("no runs" if everywhere else f"no runs in namespace {session.namespace}")
         return Exit.PASSED
-    if output is Output.WIDE:
+    if output is OutputFormat.WIDE:
         out.unlimited()
-    out.console.print(table(runs, datetime.now(UTC), everywhere=everywhere, wide=output is Output.WIDE))
+    out.console.print(table(runs, datetime.now(UTC), everywhere=everywhere, wide=output is OutputFormat.WIDE))
     return Exit.PASSED
 
 
-def _print_objects(out: Out, bodies: Sequence[Object], output: Output, *, one: bool) -> None:
+def _print_objects(out: Out, bodies: Sequence[Object], output: OutputFormat, *, one: bool) -> None:
     items = [{"apiVersion": API_VERSION, "kind": KIND, **body} for body in bodies]
     printed: Object = items[0] if one else {"apiVersion": "v1", "kind": "List", "items": items}
-    if output is Output.JSON:
-        out.console.file.write(json.dumps(printed, indent=2) + "\n")
-    else:
-        out.console.file.write(yaml.safe_dump(printed, sort_keys=False))
+    print_object(out, printed, output)
 
 
 def table(runs: Sequence[Run], now: datetime, *, everywhere: bool, wide: bool = False) -> Table:

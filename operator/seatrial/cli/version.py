@@ -6,7 +6,6 @@ import asyncio
 
 from seatrial.api.names import GROUP
 from seatrial.cli.connect import SYSTEM_NAMESPACE, Session
-from seatrial.cli.output import Out
 from seatrial.cli.terminal import one_line
 from seatrial.kube.errors import ClusterError, ForbiddenError, NotFoundError
 from seatrial.kube.kinds import DEPLOYMENT
@@ -15,15 +14,14 @@ OPERATOR = "seatrial-operator"
 PATIENCE_SECONDS = 5.0
 
 
-async def show(session: Session, out: Out) -> None:
-    """Prints what the cluster says, or why it doesn't."""
+async def installed(session: Session) -> dict[str, str]:
+    """What is installed in the cluster, or why that is not known: of the operator, and of the API."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             operator, api = await asyncio.gather(_operator(session), _api(session))
     except TimeoutError:
         operator = api = "the cluster gave no answer"
-    out.line(f"operator  {operator}")
-    out.line(f"api       {api}")
+    return {"operator": operator, "api": api}
 
 
 async def _operator(session: Session) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import TypeAdapter
 
 from seatrial.archive.model.report import Hint
@@ -50,6 +52,46 @@ def test_coverage_is_reported_and_fetched(seatrial: Command, servers: Servers, t
     assert "attempt-1/shard-0/junit.xml" in seatrial.out  # not crowded out by the many files of HTML
     assert seatrial("results", "pr-1", "-o", str(tmp_path / "r")) == 0
     assert 'filename="a.py"' in (tmp_path / "r" / "coverage.xml").read_text()
+
+
+@pytest.fixture
+def mixed(servers: Servers) -> Servers:
+    """Two of three tests went wrong."""
+    events = [
+        *whole("tests/test_a.py::test_one", "passed"), *whole("tests/test_a.py::test_two[a b]", "failed"),
+        *whole("tests/test_b.py::test_three", "failed"), finish(1),
+    ]  # fmt: skip
+    counts = {"total": 3, "passed": 1, "failed": 2}
+    servers.keep({"events.jsonl": lines(events)}, tests=counts, verdict="Failed", reason="TestsFailed")
+    return servers
+
+
+def test_results_for_programs(seatrial: Command, mixed: Servers) -> None:
+    for form, load in (("json", json.loads), ("yaml", yaml.safe_load)):
+        assert seatrial("results", "pr-1", "-o", form) == 0
+        assert (load(seatrial.out)["run"]["name"], load(seatrial.out)["failedTotal"]) == ("pr-1", 2)
+
+
+def test_names_of_the_tests_that_went_wrong(seatrial: Command, mixed: Servers) -> None:
+    assert seatrial("results", UID, "-o", "name") == 0
+    assert sorted(seatrial.out.splitlines()) == ["tests/test_a.py::test_two[a b]", "tests/test_b.py::test_three"]
+
+
+def test_a_table_of_all_tests(seatrial: Command, mixed: Servers) -> None:
+    assert seatrial("results", "pr-1", "-o", "wide") == 0
+    head, *rows = seatrial.out.splitlines()
+    assert head.split() == ["OUTCOME", "TIME", "SHARD", "TEST", "MESSAGE"]
+    assert [row.split()[0] for row in rows] == ["failed", "failed", "passed"]
+    assert "tests/test_b.py::test_three" in seatrial.out
+
+
+@pytest.mark.parametrize("form", ["json", "name"])
+def test_nothing_for_programs_without_the_archive(seatrial: Command, servers: Servers, form: str) -> None:
+    servers.run(phase="Failed", verdict="Failed", reason="TestsFailed")
+    servers.close_archive()
+    assert seatrial("results", "pr-1", "-o", form) == 3
+    assert "the archive knows nothing of run pr-1" in seatrial.err
+    assert seatrial.out == ""
 
 
 def test_many_files_are_not_all_listed(seatrial: Command, servers: Servers) -> None:

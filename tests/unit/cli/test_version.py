@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,16 @@ def test_version(seatrial: Command, servers: Servers) -> None:
     })  # fmt: skip
     assert seatrial("version") == 0
     assert seatrial.out.splitlines() == ["seatrial  0.1.0", "operator  0.1.0", "api       seatrial.dev/v1alpha1"]
+
+
+def test_version_for_programs(seatrial: Command, servers: Servers) -> None:
+    assert seatrial("version", "-o", "json") == 0
+    assert json.loads(seatrial.out) == {
+        "seatrial": "0.1.0", "operator": "not installed in seatrial-system", "api": "seatrial.dev/v1alpha1",
+    }  # fmt: skip
+    assert seatrial("version", "--client", "-o", "yaml") == 0
+    assert seatrial.out == "seatrial: 0.1.0\n"
+    assert seatrial("version", "-o", "wide") == 4
 
 
 def test_version_of_a_cluster_without_seatrial(seatrial: Command, servers: Servers) -> None:

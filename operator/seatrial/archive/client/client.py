@@ -36,6 +36,7 @@ from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
 from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_object
 from seatrial.archive.model.report import Report
+from seatrial.archive.model.tests import TestPage, TestRow
 from seatrial.retry import Backoff
 from seatrial_protocol import limits
 from seatrial_protocol.manifest import Manifest, ManifestFile
@@ -45,6 +46,8 @@ _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _PAUSES = (0.1, 5.0)
 """Seconds before a stream is opened again: the first and the longest."""
 _STREAM_TIMEOUT = httpx.Timeout(25.0, connect=5.0)
+_PAGE = 1_000
+"""Tests that are asked for at once."""
 _VERIFY_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # it is silent while it reads a set
 
 T = TypeVar("T")
@@ -121,6 +124,26 @@ class ArchiveClient:
             return None if body is None else TypeAdapter(Report).validate_json(body)
         except ValidationError as error:
             raise ArchiveUnavailableError(f"what answered is not the archive: {excerpt(body or b'')}") from error
+
+    async def tests(self, uid: str, outcome: str | None = None) -> AsyncGenerator[TestRow, None]:
+        """The tests of the last attempt that has results, those that went wrong first.
+
+        Args:
+            uid: of the run.
+            outcome: only tests with this one; `bad`: all that went wrong.
+        """
+        query: dict[str, str | int] = {"limit": _PAGE, **({"outcome": outcome} if outcome else {})}
+        while True:
+            body = await self._bytes(f"{run_url(uid)}/tests?{httpx.QueryParams(query)}")
+            try:
+                page = TypeAdapter(TestPage).validate_json(body)
+            except ValidationError as error:
+                raise ArchiveUnavailableError(f"what answered is not the archive: {excerpt(body)}") from error
+            for test in page.tests:
+                yield test
+            if not page.next_cursor:
+                return
+            query["cursor"] = page.next_cursor
 
     async def report_as(self, uid: str, name: str) -> AsyncGenerator[bytes, None]:
         """A run as junit.xml, junit.xml?strict=true, ctrf.json, summary.md, report.json or coverage.xml, in chunks."""

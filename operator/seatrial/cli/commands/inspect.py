@@ -51,7 +51,14 @@ def results(
         typer.Argument(metavar="RUN", help="Name or uid of the run, also of a deleted one.", show_default=False),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Download all files into this folder.")
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR|json|yaml|name|wide",
+            help="Download all files into this folder. json, yaml: the report for programs; name: node ids of the "
+            "tests that went wrong; wide: all tests.",
+        ),
     ] = None,
     format_: Annotated[
         str | None,
@@ -68,14 +75,19 @@ def results(
     """Show the results of a run, and download them."""
     target = target_of(context, namespace, kube_context, kubeconfig)
     if format_ and output:
-        raise CliError("--format prints one report, --output fetches all", hint="give one of them")
+        raise CliError("--format and --output can't be combined", hint="give one of them")
 
     async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.output_format import OutputFormat
         from seatrial.cli.results import Format, show
+        from seatrial.cli.results_output import print_results
 
         if format_ not in (None, *Format):
             raise CliError(f"--format {format_} is not one of {', '.join(Format)}")
-        return await show(session, target, out, run, output, Format(format_) if format_ else None)
+        if output in tuple(OutputFormat):
+            return await print_results(session, out, run, OutputFormat(output))
+        folder = Path(output) if output else None
+        return await show(session, target, out, run, folder, Format(format_) if format_ else None)
 
     connected(target, work)
 

@@ -14,7 +14,7 @@ from seatrial.cli.commands.options import (
     RunArgument,
     target_of,
 )
-from seatrial.cli.errors import CliError, Exit
+from seatrial.cli.errors import Exit
 
 if TYPE_CHECKING:
     from seatrial.cli.connect import Session
@@ -39,12 +39,10 @@ def get(
     target = target_of(context, namespace, kube_context, kubeconfig)
 
     async def work(session: Session, out: Out) -> Exit:
-        from seatrial.cli.runs import Output
+        from seatrial.cli.output_format import output_format
         from seatrial.cli.runs import get as show
 
-        if output not in (None, *Output):
-            raise CliError(f"--output {output} is not one of {', '.join(Output)}")
-        return await show(session, target, out, run, everywhere, Output(output) if output else None)
+        return await show(session, target, out, run, everywhere, output_format(output))
 
     connected(target, work)
 

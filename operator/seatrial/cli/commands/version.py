@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,30 +18,54 @@ from seatrial.cli.commands.options import (
 from seatrial.cli.errors import CliError, Exit
 
 if TYPE_CHECKING:
-    from seatrial.cli.connect import Session
+    from seatrial.cli.connect import Session, Target
     from seatrial.cli.output import Out
 
 
 def version(
     context: typer.Context,
     client: Annotated[bool, typer.Option("--client", help="Only of this command.")] = False,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="json|yaml", help="Output format, for programs.")
+    ] = None,
     kube_context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
     """Show the versions of this command and of what is installed in the cluster."""
-    typer.echo(f"seatrial  {__version__}")
-    if client:
-        return
+    if output not in (None, "json", "yaml"):
+        raise CliError(f"--output {output} is not one of json, yaml")
+    found = {"seatrial": __version__}
+    if output is None:
+        _print(found)
+    if not client:
+        more = _of_the_cluster(target_of(context, None, kube_context, kubeconfig))
+        found |= more
+        if output is None:
+            _print(more)
+    if output is not None:
+        from seatrial.cli.output import Out
+        from seatrial.cli.output_format import OutputFormat, print_object
+
+        print_object(Out(), found, OutputFormat(output))
+
+
+def _print(versions: Mapping[str, str]) -> None:
+    for what, version in versions.items():
+        typer.echo(f"{what:<8}  {version}")
     sys.stdout.flush()
-    target = target_of(context, None, kube_context, kubeconfig)
+
+
+def _of_the_cluster(target: Target) -> dict[str, str]:
+    found: dict[str, str] = {}
 
     async def work(session: Session, out: Out) -> Exit:
-        from seatrial.cli.version import show
+        from seatrial.cli.version import installed
 
-        await show(session, out)
+        found.update(await installed(session))
         return Exit.PASSED
 
     try:
         connected(target, work)
     except CliError as error:
-        typer.echo(f"cluster   {error}")
+        return {"cluster": str(error)}
+    return found
