@@ -149,7 +149,7 @@ READS: dict[str, Read] = {
     "uid-with-null": Read("/v1/runs/{uid}%00"),
     "uid-with-line-end": Read("/v1/runs/{uid}%0a"),
     "uid-with-slash": Read("/v1/runs/{uid}/"),
-    "uid-behind-two-slashes": Read("//v1//runs//{uid}"),
+    "uid-behind-two-slashes": Read("/v1//runs//{uid}"),
     "uid-by-wildcard": Read("/v1/runs/%25"),
     "uid-by-prefix": Read("/v1/runs/{prefix}%25"),
     "uid-by-sql": Read("/v1/runs/x'%20OR%20'1'='1"),

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from seatrial.archive.client.errors import ArchiveRefusedError
-from seatrial.cli.connect import Session, Target, connect
 from seatrial.cli.open import relaying
-from seatrial.kube.client import Cluster
-from seatrial.kube.kinds import NAMESPACE, SERVICE_ACCOUNT
-from tests.e2e.conftest import Bench, eventually, kubectl
+from seatrial.kube.kinds import NAMESPACE
+from tests.e2e.conftest import Bench, eventually
+from tests.e2e.tenants import account, as_
 
 pytestmark = pytest.mark.cluster
-
-
-async def account(cluster: Cluster, namespace: str, role: str | None) -> str:
-    """Makes a ServiceAccount, which has this ClusterRole in its namespace alone; gives a token of it."""
-    metadata = {"name": "reader", "namespace": namespace}
-    await cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    if role:
-        await kubectl("-n", namespace, "create", "rolebinding", "reader", f"--clusterrole={role}",
-                      f"--serviceaccount={namespace}:reader")  # fmt: skip
-    path = SERVICE_ACCOUNT.path(namespace, "reader", "token")
-    answer = await cluster.request(
-        "POST", path, "token", body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    )
-    return str(answer["status"]["token"])
-
-
-@asynccontextmanager
-async def as_(token: str, namespace: str, folder: Path) -> AsyncIterator[Session]:
-    """The command of somebody with this token."""
-    config = json.loads(await kubectl("config", "view", "--minify", "--flatten", "--raw", "-o", "json"))
-    config["users"][0]["user"] = {"token": token}
-    config["contexts"][0]["context"]["namespace"] = namespace
-    path = folder / f"{namespace}.kubeconfig"
-    path.write_text(json.dumps(config))
-    async with connect(Target(kubeconfig=str(path))) as session:
-        yield session
 
 
 @pytest.fixture
@@ -97,7 +68,7 @@ async def test_one_namespace_cannot_read_anothers_results(bench: Bench, neighbou
 
 
 async def test_who_has_no_right_on_runs_sees_none_and_a_stranger_is_not_let_in(bench: Bench, tmp_path: Path) -> None:
-    token = await account(bench.cluster, bench.namespace, None)
+    token = await account(bench.cluster, bench.namespace)
     async with (
         as_(token, bench.namespace, tmp_path) as session,
         relaying(session.transport, 0) as address,
