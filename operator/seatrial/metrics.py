@@ -130,6 +130,14 @@ class Metrics:
             "Runs whose evidence was wanted and could not be archived before the environment was deleted.",
             registry=registry,
         )
+        self.stalls = Histogram(
+            "seatrial_loop_stall_seconds",
+            "How late the operator's event loop came to what was due, looked at every 20 ms; the parts for which it worked "
+            "itself (work) and waited for the processor, another thread or a call that blocks (wait).",
+            ["part"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=registry,
+        )
         self.ready = Gauge(
             "seatrial_ready", "1 when the operator knows all that there is and works on runs.", registry=registry
         )
@@ -142,6 +150,11 @@ class Metrics:
         self.requests.labels(verb, resource, str(code)).inc()
         if verb in WRITES and (uid := current_run.get()):
             self._writes[uid] = self._writes.get(uid, 0) + 1
+
+    def stalled(self, work: float, wait: float) -> None:
+        """Takes how late the event loop came once, in seconds of work and of waiting."""
+        self.stalls.labels("work").observe(work)
+        self.stalls.labels("wait").observe(wait)
 
     def verdict(self, status: IntegrationRunStatus) -> None:
         """Counts a run that has just got its verdict."""

@@ -37,8 +37,10 @@ FAILS = {
 }
 PASSES = {"test_it.py": "def test_it(): pass\n"}
 LONG = {"test_it.py": "import time\ndef test_long(): time.sleep(3600)\n"}
-_RECORD: dict[str, Any] = {"exitCode": 0, "signal": None, "timedOut": False, "oomKilled": False, "startedAt": 99.0, "endedAt": 1e9,
-           "error": None, "lost": []}  # fmt: skip
+_RECORD: dict[str, Any] = {
+    "exitCode": 0, "signal": None, "timedOut": False, "oomKilled": False, "startedAt": 99.0, "endedAt": 1e9,
+    "error": None, "lost": [],
+}  # fmt: skip
 _FORGING = "import json, os, signal, time\n\ndef test_it():\n"
 _EVENTS = """
     with open('/results/events.jsonl', 'a') as file:

@@ -21,6 +21,7 @@ import kopf
 from seatrial.api import labels
 from seatrial.api.names import GROUP, PLURAL, VERSION
 from seatrial.archive.client.client import ArchiveClient
+from seatrial.controller import stalls
 from seatrial.controller.housekeeping import Housekeeper
 from seatrial.controller.one_pass import RunPass
 from seatrial.controller.work_queue import WorkQueue
@@ -140,6 +141,9 @@ class Application:
                 continue
             for uid in uids:
                 self.wake(uid)
+
+    async def _measure_stalls(self) -> None:
+        await stalls.measure(self.metrics.stalled)
 
     async def _look_around(self) -> None:
         while True:
