@@ -132,8 +132,8 @@ class Metrics:
         )
         self.stalls = Histogram(
             "seatrial_loop_stall_seconds",
-            "How late the operator's event loop came to what was due, looked at every 20 ms; the parts for which it worked "
-            "itself (work) and waited for the processor, another thread or a call that blocks (wait).",
+            "How late the operator's event loop came to what was due, looked at every 20 ms, by part: "
+            "work (its own), wait (for the processor, another thread or a call that blocks).",
             ["part"],
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=registry,
