@@ -2,28 +2,24 @@
 
 Both sides of a pod's border use it: the collector for what it uploads, the operator for what it reads. The time it
 takes is linear in the data, and does not depend on how many masks there are or how they overlap (Aho and Corasick,
-1975).
+1975). Where no sign of a mask is, which is nearly everywhere, the search does not look.
 """
 
 from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Union
 
 from seatrial_protocol import limits
 from seatrial_protocol.decode import ProtocolError, load
+from seatrial_protocol.signs import Signs, Span
 
 MASK = b"***"
 """What takes the place of a secret."""
-Span = tuple[int, int]
-"""Where something begins and ends."""
-
-_BLOCK = 4096
-"""Bytes that are looked through at once for a sign of a mask."""
-_MOST_SIGNS = 500
-"""Beyond, looking for each sign takes longer than the search itself."""
+_UNKNOWN = 0xFFFF_FFFF
+"""In place of a length: nobody has been at this state yet."""
 
 
 def parse(data: Union[bytes, str]) -> tuple[str, ...]:
@@ -48,87 +44,89 @@ class Finder:
 
     A tree of all masks, byte by byte. A state is a place in it: the longest beginning of any mask with which the data
     end at this point. Where the next byte does not continue it, the state falls back to the next shorter beginning.
-    States with a single edge, which most are, keep it in an array: ten bytes a state.
+    The masks in order, one after the other, are the tree: most states have a single edge, to the state after them. Ten
+    bytes a state, and what a state falls back to is found out when the data first lead there.
     """
 
     def __init__(self, masks: Iterable[bytes] = ()) -> None:
         ordered = sorted(set(masks) - {b""})
         self.longest = max(map(len, ordered), default=0)
         """Bytes of the longest mask."""
-        self._only = array("h", [-1])
+        self._signs = Signs(ordered)
+        self._only = array("h")
         """The byte that leads from a state to the one after it; -1: none does."""
         self._others: dict[int, int] = {}
         """Further edges: state * 256 + byte to state."""
-        self._ending = array("I", [0])
-        """The length of the longest mask that ends at a state; 0: none does."""
-        self._shorter = array("I", [0])
-        """The state to fall back to."""
+        self._parents: dict[int, int] = {}
+        """Where these edges come from."""
+        self._lengths: dict[int, int] = {}
+        """Of the mask that ends at a state."""
         self._add(ordered)
-        self._link()
+        self._ending = array("I", [_UNKNOWN]) * len(self._only)
+        """The length of the longest mask that ends at a state; 0: none does."""
+        self._ending[0] = 0
+        self._shorter = array("I", [0]) * len(self._only)
+        """The state to fall back to."""
         self._first = [self._next(0, byte) for byte in range(256)]
-        self._signs = [mask for mask in ordered if self._holds_no_other(mask)]
 
     def _add(self, ordered: Sequence[bytes]) -> None:
         """Grows the tree. In this order each mask shares its beginning with the one before, if with any."""
-        path, previous = [0], b""
+        path: list[tuple[int, int]] = []  # of the mask before: from which byte on it has states, and their place
+        previous = b""
         for mask in ordered:
-            shared = 0
-            while shared < len(previous) and mask[shared] == previous[shared]:
-                shared += 1
-            del path[shared + 1 :]
-            for byte in mask[shared:]:
-                new = len(self._only)
-                if path[-1] == new - 1:
-                    self._only[-1] = byte
-                else:
-                    self._others[path[-1] << 8 | byte] = new
-                self._only.append(-1)
-                self._ending.append(0)
-                path.append(new)
-            self._ending[path[-1]] = len(mask)
+            shared, start = _shared(previous, mask), len(self._only)
+            while path and path[-1][0] >= shared:
+                path.pop()
+            if previous:
+                parent = path[-1][1] + shared if path else 0
+                self._others[parent << 8 | mask[shared]] = start + shared + 1
+                self._parents[start + shared + 1] = parent
+            path.append((shared, start))
+            self._only.extend(mask)
+            self._only.append(-1)
+            self._lengths[start + len(mask)] = len(mask)
             previous = mask
-
-    def _link(self) -> None:
-        """Finds where each state falls back to, level by level: it is on a level above."""
-        edges: dict[int, list[tuple[int, int]]] = {}
-        for edge, target in self._others.items():
-            edges.setdefault(edge >> 8, []).append((edge & 0xFF, target))
-        self._shorter = array("I", bytes(self._shorter.itemsize * len(self._only)))
-        level = [0]
-        while level:
-            below = []
-            for state in level:
-                onward = edges.get(state, [])
-                if self._only[state] >= 0:
-                    onward = [*onward, (self._only[state], state + 1)]
-                for byte, target in onward:
-                    below.append(target)
-                    fallback = self._shorter[state]
-                    shorter = self._next(fallback, byte) if state else 0
-                    while fallback and not shorter:
-                        fallback = self._shorter[fallback]
-                        shorter = self._next(fallback, byte)
-                    self._shorter[target] = shorter
-                    self._ending[target] = self._ending[target] or self._ending[shorter]
-            level = below
+        if not ordered:
+            self._only.append(-1)
 
     def _next(self, state: int, byte: int) -> int:
         """Where a byte leads; 0: nowhere."""
         return state + 1 if self._only[state] == byte else self._others.get(state << 8 | byte, 0)
 
-    def _holds_no_other(self, mask: bytes) -> bool:
-        """Whether no other mask is within this one: where none of these is, no mask is."""
-        state = 0
-        for byte in mask[:-1]:
-            state = self._next(state, byte)
-            if self._ending[state]:
-                return False
-        return not self._ending[self._shorter[self._next(state, mask[-1])]]
+    def _link(self, to: int) -> int:
+        """Finds where a state falls back to, before it those on which that depends; the length that ends there."""
+        waiting = [to]
+        while waiting:
+            state = waiting[-1]
+            parent = self._parents.get(state, state - 1)
+            if self._ending[parent] == _UNKNOWN:
+                waiting.append(parent)
+                continue
+            shorter = self._shorter[state] or self._fall_back(parent, state)
+            self._shorter[state] = shorter
+            if self._ending[shorter] == _UNKNOWN:
+                waiting.append(shorter)
+                continue
+            self._ending[state] = self._lengths.get(state) or self._ending[shorter]
+            waiting.pop()
+        return self._ending[to]
+
+    def _fall_back(self, parent: int, state: int) -> int:
+        """The longest beginning of a mask with which this state's beginning ends."""
+        if not parent:
+            return 0
+        byte = self._only[state - 1]  # a mask stands there in whole, also what it shares with the one before
+        shorter = self._shorter[parent]
+        found = self._next(shorter, byte)
+        while shorter and not found:
+            shorter = self._shorter[shorter]
+            found = self._next(shorter, byte)
+        return found
 
     def spans(self, data: bytes) -> list[Span]:
         """Where masks are, in order; masks that overlap are one span."""
         found: list[Span] = []
-        for start, end in self._regions(data):
+        for start, end in self._signs.regions(data):
             self._search(data, start, end, found)
         return found
 
@@ -136,22 +134,6 @@ class Finder:
         """The data with `***` in the place of each span."""
         spans = self.spans(data)
         return replaced(data, spans) if spans else data
-
-    def _regions(self, data: bytes) -> Iterator[Span]:
-        """The parts of the data in which masks can be: those around signs."""
-        if not self._signs or len(self._signs) > _MOST_SIGNS:
-            yield 0, len(data) if self._signs else 0
-            return
-        beyond = max(map(len, self._signs)) - 1
-        begin = end = 0
-        for position in range(0, len(data), _BLOCK):
-            block = data[position : position + _BLOCK + beyond]
-            if any(sign in block for sign in self._signs):
-                if position - self.longest > end:
-                    yield begin, end
-                    begin = position - self.longest
-                end = min(position + _BLOCK + beyond + self.longest, len(data))
-        yield begin, end
 
     def _search(self, data: bytes, start: int, end: int, found: list[Span]) -> None:
         only, others, ending, shorter, first = self._only, self._others, self._ending, self._shorter, self._first
@@ -170,11 +152,23 @@ class Finder:
                         break
                     following = state + 1 if only[state] == byte else others.get(state << 8 | byte, 0)
                 state = following
-            if ending[state]:
+            if ending[state] and (ending[state] != _UNKNOWN or self._link(state)):
                 begin = position - ending[state]
                 while found and found[-1][1] > begin:
                     begin = min(begin, found.pop()[0])
                 found.append((begin, position))
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many bytes at the beginning of both are the same."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def replaced(data: bytes, spans: Iterable[Span]) -> bytes:

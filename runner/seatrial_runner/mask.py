@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Optional
 
 from seatrial_protocol import limits, masks
-from seatrial_protocol.masks import MASK, Finder, Span
+from seatrial_protocol.masks import MASK, Finder
+from seatrial_protocol.signs import Span
 from seatrial_runner.upload import CHUNK, Source
 
 BINARY_SIGN = b"\0"

@@ -10,7 +10,7 @@ from seatrial_protocol.masks import MASK, Finder
 
 
 class Masker:
-    """Puts `***` in the place of secrets. To make one takes up to a second, for as many secrets as are allowed.
+    """Puts `***` in the place of secrets. To make one takes up to 50 ms, for as many secrets as are allowed.
 
     Args:
         masks: the secrets, in all their `forms`.
