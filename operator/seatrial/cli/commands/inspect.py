@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seatrial.cli.commands import complete
 from seatrial.cli.commands.connected import connected
 from seatrial.cli.commands.options import (
     ContextOption,
@@ -26,7 +27,12 @@ def logs(
     context: typer.Context,
     run: RunArgument,
     component: Annotated[
-        str, typer.Argument(metavar="[COMPONENT]", help="tests, a service, migrations or an app.")
+        str,
+        typer.Argument(
+            metavar="[COMPONENT]",
+            help="tests, a service, migrations or an app.",
+            autocompletion=complete.components,
+        ),
     ] = "tests",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the log ends.")] = False,
     namespace: NamespaceOption = None,
@@ -48,7 +54,12 @@ def results(
     context: typer.Context,
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="Name or uid of the run, also of a deleted one.", show_default=False),
+        typer.Argument(
+            metavar="RUN",
+            help="Name or uid of the run, also of a deleted one.",
+            show_default=False,
+            autocompletion=complete.runs,
+        ),
     ],
     output: Annotated[
         str | None,
@@ -96,7 +107,12 @@ def open_(
     context: typer.Context,
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="Name of the run; the list of all without it.", show_default=False),
+        typer.Argument(
+            metavar="[RUN]",
+            help="Name of the run; the list of all without it.",
+            show_default=False,
+            autocompletion=complete.runs,
+        ),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print where it is.")] = True,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of this machine; 0: any free one.")] = 0,

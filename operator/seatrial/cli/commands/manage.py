@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seatrial.cli.commands import complete
 from seatrial.cli.commands.connected import connected
 from seatrial.cli.commands.options import (
     ContextOption,
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 def get(
     context: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Name of the run; all without it.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="Name of the run; all without it.",
+            show_default=False,
+            autocompletion=complete.runs,
+        ),
     ] = None,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")] = False,
     output: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seatrial.cli.commands import complete
 from seatrial.cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 NamespaceOption = Annotated[str | None, typer.Option("--namespace", "-n", metavar="NS", help="Namespace of the run.")]
 ContextOption = Annotated[str | None, typer.Option("--context", metavar="NAME", help="Context of the kubeconfig.")]
 KubeconfigOption = Annotated[str | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig to use.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.", show_default=False)]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Name of the run.", show_default=False, autocompletion=complete.runs)
+]
 FollowTests = Annotated[bool, typer.Option("--follow", "-f", help="Wait, and show the outcome of each test.")]
 TimeoutOption = Annotated[
     str | None,
