@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -31,7 +32,7 @@ from seatrial.archive.client.errors import (
 )
 from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLost, parse_feed
 from seatrial.archive.client.live import LiveEvent, server_sent
-from seatrial.archive.client.urls import file_url, run_url, set_url
+from seatrial.archive.client.urls import bundle_url, file_url, run_url, set_url
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
 from seatrial.archive.model.manifest import digest_of, parse_manifest, parse_object
@@ -48,6 +49,7 @@ _PAUSES = (0.1, 5.0)
 _STREAM_TIMEOUT = httpx.Timeout(25.0, connect=5.0)
 _PAGE = 1_000
 """Tests that are asked for at once."""
+_UPLOAD_TIMEOUT = httpx.Timeout(60.0, connect=5.0, read=300.0)  # it is silent while it stores what came
 _VERIFY_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # it is silent while it reads a set
 
 T = TypeVar("T")
@@ -239,6 +241,59 @@ class ArchiveClient:
                 yield found
         raise ArchiveUnavailableError("the archive ended before everything was verified; see its log")
 
+    async def has_bundle(self, namespace: str, sha256: str) -> bool:
+        """Whether the namespace has the bundle with this digest (64 hex digits); that counts as a use of it.
+
+        Raises:
+            ArchiveRefusedError: you may not create runs in this namespace, too.
+        """
+        first_byte = {"Range": "bytes=0-0"}  # HEAD would not show who refuses: the archive, or a proxy in between
+        return await _found(self._bytes(bundle_url(namespace, sha256), first_byte)) is not None
+
+    async def put_bundle(
+        self,
+        namespace: str,
+        sha256: str,
+        path: Path,
+        progress: Callable[[int], object] = lambda sent: None,
+        patience_seconds: float = 30.0,
+    ) -> None:
+        """Uploads the file as the namespace's bundle with this digest; one that is there already stays.
+
+        Args:
+            namespace: whose it will be.
+            sha256: of the file's bytes, in hex.
+            path: of the file.
+            progress: receives how many bytes have been sent; starts anew when the upload does.
+            patience_seconds: so long an upload that breaks is begun again.
+
+        Raises:
+            ArchiveRefusedError: it is too large, or you may not create runs in this namespace, too.
+            OSError: the file can't be read.
+        """
+        backoff = Backoff(*_PAUSES)
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + patience_seconds
+        while True:
+            try:
+                if not await self.has_bundle(namespace, sha256):  # refused here, it is refused before it is sent
+                    await self._put(bundle_url(namespace, sha256), path, progress)
+                return
+            except ArchiveUnavailableError:
+                if loop.time() > give_up:
+                    raise
+            await backoff.wait()
+
+    async def _put(self, url: str, path: Path, progress: Callable[[int], object]) -> None:
+        with path.open("rb") as file:
+            length = {"Content-Length": str(os.fstat(file.fileno()).st_size)}
+            with unavailable():
+                response = await self._client.put(
+                    url, content=_pieces(file, progress), headers=length, timeout=_UPLOAD_TIMEOUT
+                )
+        if not response.is_success:
+            raise refusal(response.status_code, response.content)
+
     async def feed(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything that the operator acts upon, of all runs, for as long as it is read.
 
@@ -297,9 +352,9 @@ class ArchiveClient:
                     raise
             await backoff.wait()
 
-    async def _bytes(self, url: str) -> bytes:
+    async def _bytes(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         with unavailable():
-            response = await self._client.get(url)
+            response = await self._client.get(url, headers=headers)
         if response.is_success:
             return response.content
         raise refusal(response.status_code, response.content)
@@ -321,6 +376,14 @@ class ArchiveClient:
                 if not response.is_success:
                     raise refusal(response.status_code, await response.aread())
                 yield response
+
+
+async def _pieces(file: BinaryIO, progress: Callable[[int], object]) -> AsyncIterator[bytes]:
+    sent = 0
+    while piece := await asyncio.to_thread(file.read, 256 * 1024):
+        yield piece
+        sent += len(piece)
+        progress(sent)
 
 
 async def _found(asked: Awaitable[T]) -> T | None:

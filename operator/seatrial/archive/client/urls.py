@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from seatrial.archive.model.bundles import bundle_path
 from seatrial.archive.model.keys import EVIDENCE
+
+
+def bundle_url(namespace: str, sha256: str) -> str:
+    """Of a bundle of a namespace.
+
+    Raises:
+        InvalidError: it can't be one.
+    """
+    return f"v1/{bundle_path(namespace, sha256)}"
 
 
 def run_url(uid: str) -> str:

@@ -93,7 +93,6 @@ class Body:
 def receiving(
     archive: Archive,
     kind: str,
-    limit: int,
     admit: Callable[[Archive, Request], Awaitable[K]],
     handler: Callable[[Archive, Request, K, Body], Awaitable[tuple[str, Response]]],
 ) -> Callable[[Request], Awaitable[Response]]:
@@ -102,7 +101,6 @@ def receiving(
     Args:
         archive: what it works with.
         kind: of the upload, for the metrics.
-        limit: bytes of a refused body that are read of a sender who was admitted.
         admit: finds what the request is for; raises an ArchiveRuleError unless its sender may send that.
         handler: takes the body; returns what became of it, for the metrics, and the answer.
     """
@@ -114,7 +112,7 @@ def receiving(
         rest = _DISCARDED_BYTES
         try:
             key = await admit(archive, request)
-            rest = limit
+            rest = archive.settings.max_file_bytes
             outcome, response = await handler(archive, request, key, body)
             return response
         except ArchiveRuleError as error:

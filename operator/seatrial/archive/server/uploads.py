@@ -57,7 +57,7 @@ UploadHandler = Callable[[Archive, Request, SetKey, Body], Awaitable[tuple[str, 
 
 
 def _taking(archive: Archive, kind: str, handler: UploadHandler) -> Callable[[Request], Awaitable[Response]]:
-    return receiving(archive, kind, archive.settings.max_file_bytes, _admit, handler)
+    return receiving(archive, kind, _admit, handler)
 
 
 async def _admit(archive: Archive, request: Request) -> SetKey:

@@ -25,7 +25,7 @@ def people_routes(archive: Archive) -> list[BaseRoute]:
     async def get(request: Request) -> Response:
         return await _answer(archive, request, await _admit(archive, request))
 
-    put = receiving(archive, "bundle", archive.settings.max_bundle_bytes, _admit, _put)
+    put = receiving(archive, "bundle", _admit, _put)
     return [Route(_PATH, get, methods=["GET"]), Route(_PATH, put, methods=["PUT"])]
 
 
