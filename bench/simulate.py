@@ -161,9 +161,11 @@ async def operator(kube: Kube, archive: str, folder: Path) -> AsyncIterator[asyn
     }  # fmt: skip
     (folder / "kubeconfig").write_text(json.dumps(config))
     (folder / "key").write_text("k" * 32)
+    (folder / "environments").write_text("e" * 32)
     env = os.environ | {
         "KUBECONFIG": str(folder / "kubeconfig"),
         "SEATRIAL_KEY_FILE": str(folder / "key"),
+        "SEATRIAL_ENVIRONMENT_KEY_FILE": str(folder / "environments"),
         "SEATRIAL_ARCHIVE_READ_URL": archive,
         "SEATRIAL_ARCHIVE_UPLOAD_URL": archive,
         "SEATRIAL_METRICS_PORT": str(free_port()),

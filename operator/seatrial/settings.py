@@ -106,6 +106,19 @@ def _registries(file: Path | None) -> Path | None:
     return file
 
 
+def _keys(env: Mapping[str, str]) -> dict[str, bytes]:
+    """Both keys.
+
+    Raises:
+        ValueError: one can't be read, or they are the same.
+    """
+    key = read_key(Path(env.get("SEATRIAL_KEY_FILE", "/var/run/seatrial/key")))
+    of_environments = read_key(Path(env.get("SEATRIAL_ENVIRONMENT_KEY_FILE", "/var/run/seatrial/environments")))
+    if of_environments == key:
+        raise ValueError("the archive's key and the environments' are the same: the archive could derive passwords")
+    return {"key": key, "environment_key": of_environments}
+
+
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -114,7 +127,9 @@ class Settings(Variables):
 
     operator_namespace: Annotated[str, Field(validation_alias="SEATRIAL_NAMESPACE")] = "seatrial-system"
     key: bytes = b""
-    """Credentials and upload tokens are derived from it (see `seatrial.tokens`). Read from SEATRIAL_KEY_FILE."""
+    """The archive's too: tokens are derived from it (see `seatrial.tokens`). Read from SEATRIAL_KEY_FILE."""
+    environment_key: bytes = b""
+    """The operator's alone, for credentials and signatures. Read from SEATRIAL_ENVIRONMENT_KEY_FILE."""
     images: Images = Images()
     budget: Budget = Budget()
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -162,7 +177,7 @@ class Settings(Variables):
         archive = f"http://{env.get('SEATRIAL_ARCHIVE_SERVICE', 'seatrial-archive')}.{namespace}.svc"
         defaults = {"SEATRIAL_ARCHIVE_UPLOAD_URL": f"{archive}:8080", "SEATRIAL_ARCHIVE_READ_URL": f"{archive}:8081"}
         try:
-            key = read_key(Path(env.get("SEATRIAL_KEY_FILE", "/var/run/seatrial/key")))
-            return read(cls, {**defaults, **env}, images=read(Images, env), budget=read(Budget, env), key=key)
+            keys = _keys(env)
+            return read(cls, {**defaults, **env}, images=read(Images, env), budget=read(Budget, env), **keys)
         except ValueError as error:
             raise SystemExit(f"seatrial: {error}") from error

@@ -1,7 +1,8 @@
-"""All secrets that Seatrial hands out are derived here, from one key. Nothing is stored; each pass derives the same.
+"""All secrets that Seatrial hands out are derived here, from two keys. Nothing is stored; each pass derives the same.
 
-The operator derives tokens and credentials for the environments; the archive derives the same tokens to check them.
-Each derivation has its own prefix, so no value of one kind can ever equal a value of another kind.
+With the archive's key the operator derives tokens, and the archive the same ones to check them. With the environments'
+key the operator derives credentials of services and signs namespaces; the archive does not have it. Each derivation has
+its own prefix, so no value of one kind can ever equal a value of another kind.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ def feed_token(key: bytes) -> str:
 
 
 def password(key: bytes, scope_id: str, name: str) -> str:
-    """The credential called `name` of one attempt (`Scope.id`): 32 characters of a-z and 0-9, which need no quoting."""
+    """The credential called `name` of one attempt (`Scope.id`): 32 characters of a-z and 0-9, which need no quoting.
+
+    `key`: that of the environments.
+    """
     number = int.from_bytes(_derive(key, f"password/{scope_id}/{name}"), "big")
     characters = []
     for _ in range(PASSWORD_LENGTH):
@@ -65,7 +69,10 @@ def password(key: bytes, scope_id: str, name: str) -> str:
 
 
 def namespace_signature(key: bytes, scope_id: str, name: str) -> str:
-    """What the operator writes on the namespace called `name` of one attempt (`Scope.id`), and nobody else can."""
+    """What the operator writes on the namespace called `name` of one attempt (`Scope.id`), and nobody else can.
+
+    `key`: that of the environments.
+    """
     return _derive(key, f"namespace/{scope_id}/{name}").hex()
 
 

@@ -14,7 +14,7 @@ from seatrial import tokens
 from seatrial.archive.model.manifest import digest_of
 from seatrial.evidence.archive import EvidenceArchive
 
-KEY = b"k" * 32
+KEY, ENVIRONMENT_KEY = b"k" * 32, b"e" * 32
 _SET = re.compile(r"/v1/runs/(?P<uid>[^/]+)/attempts/(?P<attempt>\d+)/evidence/(?P<what>manifest|files/(?P<path>.+))")
 
 

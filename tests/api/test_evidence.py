@@ -14,7 +14,7 @@ import pytest
 from seatrial.api.times import parse_time
 from seatrial.environment import secrets
 from seatrial.settings import Settings
-from tests.api.evidence import KEY
+from tests.api.evidence import ENVIRONMENT_KEY, KEY
 from tests.api.world import World, living
 from tests.unit import builders
 
@@ -42,7 +42,9 @@ async def test_a_failed_run_leaves_all_of_it_without_a_secret(world: World) -> N
     world.hold_tests = True
     uid = await world.apply(env=env)
     run = await world.until(lambda: (found := world.run()) and found.status.phase == "Starting" and found, "started")
-    known = secrets.derived(run.scope, run.spec, Settings(key=KEY)) | secrets.own(run.spec)
+    known = secrets.derived(run.scope, run.spec, Settings(key=KEY, environment_key=ENVIRONMENT_KEY)) | secrets.own(
+        run.spec
+    )
     assert len(known) > 3
     world.kube.logs |= {
         "tests": "\n".join([*(f"using {value}" for value in sorted(known)), "KeyError: 'S3_BUCKET'"]),

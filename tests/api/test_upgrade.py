@@ -19,7 +19,7 @@ from seatrial.api.status import IntegrationRunStatus
 from seatrial.facts.attempt import AttemptFacts
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import InvalidError, NotFoundError
-from seatrial.kube.kinds import CUSTOM_RESOURCE_DEFINITION, RUN
+from seatrial.kube.kinds import CUSTOM_RESOURCE_DEFINITION, RUN, SECRET
 from seatrial.lifecycle.plan import plan
 from tests.api.apiserver import ApiServer, find_program, serving, until
 from tests.unit import builders as b
@@ -91,10 +91,18 @@ async def test_a_run_under_way_is_judged_cancelled_and_deleted_after_the_upgrade
 
         refused = await asyncio.to_thread(helm, "upgrade", "seatrial", str(CHART), "--set", "crds.enabled=true")
         assert "invalid ownership metadata" in refused.stderr
-        taken = await asyncio.to_thread(
-            helm, "upgrade", "seatrial", str(CHART), "--set", "crds.enabled=true", "--take-ownership"
-        )
-        assert taken.returncode == 0, taken.stderr
+        await admin.patch(SECRET, "seatrial-key", NAMESPACE, {"data": {"environments": None}})  # as 0.1.0 had it
+        key = await keys(admin)
+        for _ in range(2):
+            taken = await asyncio.to_thread(
+                helm, "upgrade", "seatrial", str(CHART), "--set", "crds.enabled=true", "--take-ownership"
+            )
+            assert taken.returncode == 0, taken.stderr
+            both = await keys(admin)
+            assert both["key"] == key["key"], "tokens of runs under way are good"
+            assert both == {**both, **key}
+            assert both["environments"] != both["key"]
+            key = both
         await until(lambda: takes_new_fields(admin), "this version")
 
         run, status = await judged(admin, "under-way", b.facts(b.tests_pod(), result=b.summary("failed")))
@@ -109,6 +117,10 @@ async def test_a_run_under_way_is_judged_cancelled_and_deleted_after_the_upgrade
         kept = await asyncio.to_thread(helm, "uninstall", "seatrial")
         assert NAME in kept.stdout + kept.stderr
         assert await admin.get(CUSTOM_RESOURCE_DEFINITION, NAME)
+
+
+async def keys(admin: Cluster) -> dict[str, str]:
+    return dict((await admin.get(SECRET, "seatrial-key", NAMESPACE))["data"])
 
 
 async def create(admin: Cluster, name: str, status: dict[str, Any]) -> None:

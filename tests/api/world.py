@@ -26,7 +26,7 @@ from seatrial.kube.client import Cluster
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 from seatrial.tokens import namespace_signature
-from tests.api.evidence import KEY, Kept
+from tests.api.evidence import ENVIRONMENT_KEY, KEY, Kept
 from tests.api.kube import Kube, serving
 from tests.unit import builders
 
@@ -88,7 +88,7 @@ class World:
         self._operator = asyncio.create_task(self._run(self._stop))
 
     async def _run(self, stop: asyncio.Event) -> None:
-        settings = Settings(key=KEY, sweep_seconds=0.5, orphan_margin_seconds=0.0)
+        settings = Settings(key=KEY, environment_key=ENVIRONMENT_KEY, sweep_seconds=0.5, orphan_margin_seconds=0.0)
         metrics = Metrics()
         connecting = Cluster.connect(observer=metrics.request, agent="seatrial-operator")
         async with await connecting as cluster, self.kept.client() as evidence:
@@ -181,7 +181,7 @@ class World:
         return run is not None and run.status.timeline.cleaned_up is not None
 
 
-def orphan(name: str, uid: str = "gone", key: bytes = KEY) -> dict[str, Any]:
+def orphan(name: str, uid: str = "gone", key: bytes = ENVIRONMENT_KEY) -> dict[str, Any]:
     """An environment whose run is gone, signed with a key."""
     labels = {
         "app.kubernetes.io/managed-by": "seatrial", "seatrial.dev/run-uid": uid, "seatrial.dev/attempt": "1",

@@ -17,8 +17,19 @@ def key(tmp_path: Path) -> Path:
     return file
 
 
+def keys(key: Path) -> dict[str, str]:
+    (of_environments := key.with_name("environments")).write_text("e" * 64)
+    return {"SEATRIAL_KEY_FILE": str(key), "SEATRIAL_ENVIRONMENT_KEY_FILE": str(of_environments)}
+
+
 def read(key: Path, **more: str) -> Settings:
-    return Settings.from_env({"SEATRIAL_KEY_FILE": str(key), **more})
+    return Settings.from_env(keys(key) | more)
+
+
+def test_both_keys_are_read_and_differ(key: Path) -> None:
+    assert (read(key).key, read(key).environment_key) == (b"k" * 64, b"e" * 64)
+    with pytest.raises(SystemExit, match="the archive could derive passwords"):
+        read(key, SEATRIAL_ENVIRONMENT_KEY_FILE=str(key))
 
 
 def test_another_dns(key: Path) -> None:
@@ -61,11 +72,12 @@ def test_registries_that_are_none(key: Path, tmp_path: Path, content: str | None
         ("BUDGET_LIFETIME", "long", "SEATRIAL_BUDGET_LIFETIME='long' 'long' is not a duration"),
         ("LOG_LEVEL", "x" * 200, f"SEATRIAL_LOG_LEVEL='{'x' * 99}…' must be one of"),
         ("KEY_FILE", "/nowhere", "the key file /nowhere can't be read"),
+        ("ENVIRONMENT_KEY_FILE", "/nowhere", "the key file /nowhere can't be read"),
     ],
 )
 def test_a_wrong_value_ends_the_operator_with_a_sentence(key: Path, variable: str, value: str, message: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        Settings.from_env({"SEATRIAL_KEY_FILE": str(key), f"SEATRIAL_{variable}": value})
+        read(key, **{f"SEATRIAL_{variable}": value})
     assert str(ended.value).startswith(f"seatrial: {message}")
 
 

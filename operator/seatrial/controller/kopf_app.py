@@ -58,7 +58,7 @@ class Application:
         settings: Settings,
         metrics: Metrics,
     ) -> None:
-        self.cache = FactsCache(settings.archive_patience, partial(is_signed, settings.key))
+        self.cache = FactsCache(settings.archive_patience, partial(is_signed, settings.environment_key))
         self.settings, self.metrics, self._archive = settings, metrics, archive
         self.run_pass = RunPass(cluster, archive, self.cache, settings, metrics, evidence)
         self.housekeeper = Housekeeper(cluster, self.cache, settings, metrics, lambda: datetime.now(UTC))

@@ -50,7 +50,8 @@ class SetAside:
     """Runs that make the operator fail, by uid. A restart forgets them, so a repaired operator tries them again."""
 
     def __init__(self, cluster: Cluster, settings: Settings, metrics: Metrics, clock: Callable[[], datetime]) -> None:
-        self._cluster, self._key, self._metrics, self._clock = cluster, settings.key, metrics, clock
+        self._cluster, self._metrics, self._clock = cluster, metrics, clock
+        self._key = settings.environment_key
         self._failures: dict[str, _Failures] = {}
 
     def failed(self, body: Object, error: Exception) -> float:

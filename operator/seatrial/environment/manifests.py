@@ -79,7 +79,7 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         access.service_account(scope, inputs.registry),
         credentials.pull_secret(scope, inputs.registry) if inputs.registry else None,
         credentials.secret(
-            scope, settings.key, derived, code.token(scope, settings.key, spec.code) if spec.code else None
+            scope, settings.environment_key, derived, code.token(scope, settings.key, spec.code) if spec.code else None
         ),
         credentials.upload_secret(scope, settings.key, tests.SHARDS, secrets.masks(scope, spec, settings)),
         *_config_maps(scope, spec, inputs),
@@ -98,7 +98,7 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
         tests.workload(scope, spec, settings, backings),
     )
     return Environment(
-        namespace=namespace.namespace(scope, inputs.now, spec.retention.max_lifetime, settings.key),
+        namespace=namespace.namespace(scope, inputs.now, spec.retention.max_lifetime, settings.environment_key),
         role_binding=access.role_binding(scope, settings),
         foundation=tuple(manifest for manifest in foundation if manifest),
         leading=tuple(manifest for manifest in leading if manifest),

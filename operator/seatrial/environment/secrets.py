@@ -19,7 +19,7 @@ def derived(scope: Scope, spec: IntegrationRunSpec, settings: Settings) -> set[s
     """The credentials that are derived for the services of an attempt, and for its bundle."""
     bundle = {code.token(scope, settings.key, spec.code)} if spec.code else set()
     return bundle | {
-        credential.value(scope, settings.key)
+        credential.value(scope, settings.environment_key)
         for backing in services.backings(spec.services, settings).values()
         for credential in backing.credentials
         if credential.fixed is None  # it stands in the spec, and may be a word such as `postgres`

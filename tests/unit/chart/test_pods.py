@@ -33,6 +33,14 @@ def test_every_pod_passes_pod_security_restricted_with_a_read_only_root(render: 
             assert container["resources"]["limits"]["memory"], name
 
 
+def files(folder: Path) -> dict[str, str]:
+    """Where the operator finds the keys: elsewhere than in its pod."""
+    return {
+        "SEATRIAL_KEY_FILE": str(folder / "key"),
+        "SEATRIAL_ENVIRONMENT_KEY_FILE": str(folder / "environments"),
+    }
+
+
 def test_the_operator_gets_the_values_of_the_chart(render: Render, tmp_path: Path) -> None:
     objects = render(
         "images.registry=mirror.example/x",
@@ -44,9 +52,9 @@ def test_the_operator_gets_the_values_of_the_chart(render: Render, tmp_path: Pat
     )
     (container,) = objects.pods()["seatrial-operator"]["containers"]
     env = {e["name"]: e["value"] for e in container["env"]}
-    key = tmp_path / "key"
-    key.write_bytes(base64.b64decode(objects.get("Secret", "seatrial-key")["data"]["key"]))
-    known = Settings.from_env({**env, "SEATRIAL_KEY_FILE": str(key)})
+    for name, value in objects.get("Secret", "seatrial-key")["data"].items():
+        (tmp_path / name).write_bytes(base64.b64decode(value))
+    known = Settings.from_env(env | files(tmp_path))
 
     assert container["image"] == "mirror.example/x/seatrial/operator:0.1.0"
     assert container["imagePullPolicy"] == "Never"
@@ -73,10 +81,22 @@ def test_the_operator_gets_the_values_of_the_chart(render: Render, tmp_path: Pat
 
 
 def test_with_default_values_the_operator_has_its_own_defaults(render: Render, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text("k" * 64)
+    (tmp_path / "key").write_text("k" * 64)
+    (tmp_path / "environments").write_text("e" * 64)
     env = {e["name"]: e["value"] for e in render().pods()["seatrial-operator"]["containers"][0]["env"]}
-    assert Settings.from_env({**env, "SEATRIAL_KEY_FILE": str(key)}) == Settings(key=b"k" * 64)
+    assert Settings.from_env(env | files(tmp_path)) == Settings(key=b"k" * 64, environment_key=b"e" * 64)
+
+
+def test_the_archive_has_no_key_of_the_environments(render: Render) -> None:
+    pods = render().pods()
+    held = {
+        name: [item["key"] for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", ())]
+        for name, pod in pods.items()
+        if "volumes" in pod
+    }
+    assert held.pop("seatrial-operator") == ["key", "environments"]
+    assert held.pop("seatrial-archive") == ["key"]
+    assert not any(held.values())
 
 
 def test_the_operator_gets_the_registries_secret_as_a_file(render: Render) -> None:

@@ -37,11 +37,11 @@ def make(spec: str, name: str = "a-run") -> IntegrationRun:
 
 
 def settings_of(case: str) -> Settings:
-    return Settings(key=KEY, tools="Copy" if case in ("copy", "code-copied") else "ImageVolume")
+    return Settings(key=KEY, environment_key=KEY, tools="Copy" if case in ("copy", "code-copied") else "ImageVolume")
 
 
 def render(run: IntegrationRun, settings: Settings | None = None) -> Environment:
-    return environment(run, settings or Settings(key=KEY), Inputs(CONFIG_MAPS, NOW))
+    return environment(run, settings or Settings(key=KEY, environment_key=KEY), Inputs(CONFIG_MAPS, NOW))
 
 
 def case(name: str) -> Environment:

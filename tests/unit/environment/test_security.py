@@ -145,6 +145,22 @@ def test_a_namespace_is_known_by_its_signature(changes: dict[str, Any]) -> None:
     assert not is_signed(b"x" * 32, SIGNED)
 
 
+def test_what_the_archive_has_gives_no_credential_and_no_signature() -> None:
+    def made(key: bytes, environment_key: bytes) -> tuple[Any, Any, Any]:
+        result = render(load("full"), Settings(key=key, environment_key=environment_key))
+        secrets = [find(result, "Secret", name)["data"] for name in ("seatrial-credentials", "seatrial-upload")]
+        return result.namespace["metadata"]["annotations"]["seatrial.dev/signature"], *secrets
+
+    signature, credentials, upload = made(b"a" * 32, b"e" * 32)
+    other_archive = made(b"b" * 32, b"e" * 32)
+    assert other_archive[:2] == (signature, credentials)
+    assert other_archive[2]["shard-0"] != upload["shard-0"]
+    other_environments = made(b"a" * 32, b"f" * 32)
+    assert other_environments[0] != signature
+    assert all(other_environments[1][name] != value for name, value in credentials.items())
+    assert other_environments[2]["shard-0"] == upload["shard-0"]
+
+
 def test_lease_is_counted_from_now() -> None:
     annotations = case("full").namespace["metadata"]["annotations"]  # maxLifetime: 3h
     assert annotations["seatrial.dev/expires-at"] == "2026-01-02T06:04:05Z"
