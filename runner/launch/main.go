@@ -31,7 +31,8 @@ const usage = `launch starts a command when what it needs answers.
   launch run [flags] -- COMMAND ARG...   wait, then run the command
   launch wait [flags]                    wait, then exit 0
   launch copy SOURCE TARGET              copy the files of a folder into another
-  launch workdir SOURCE TARGET           make a writable copy of an image's folder in an empty one
+  launch workdir [--optional] SOURCE TARGET
+                                         make a writable copy of an image's folder, if it has one, in an empty one
   launch bundle [flags] URL DIGEST TARGET
                                          fetch a bundle and lay it over a folder
   launch version
@@ -45,6 +46,7 @@ Flags of run and wait:
   --timeout 300s          for all of them together, from the start of this process
   --gates FILE            append each event of the waiting as a line of JSON
   --termination-log FILE  where one line for people goes when the launcher gives up (/dev/termination-log)
+  --workdir SOURCE:TARGET make a writable copy of an image's folder in an empty one first; repeatable
   --bundle URL            fetch a .tar.gz while waiting, with the token in $SEATRIAL_BUNDLE_TOKEN
   --bundle-digest sha256:HEX    of its bytes
   --bundle-target FOLDER        what it is laid over
@@ -59,7 +61,6 @@ Flags of run:
   --beacon :7070          when the command has succeeded, stay and answer HTTP 200 on this address
   --prepend-env K=V       put V and a colon before the present value of K; repeatable
   --copy SOURCE:TARGET    copy the files of a folder first; repeatable
-  --workdir SOURCE:TARGET make a writable copy of an image's folder in an empty one first; repeatable
   --chdir FOLDER          where to run the command
   --forward PORT=HOST:PORT  reach HOST:PORT on 127.0.0.1 and ::1 while the command runs; repeatable
   --python                run the first of python and python3 on PATH with the arguments
@@ -88,11 +89,7 @@ func launch(args []string, started time.Time) int {
 		}
 		return run(options, started)
 	case "copy", "workdir":
-		if len(args) != 3 {
-			return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("%[1]s takes two folders: launch %[1]s SOURCE TARGET", args[0])}, defaultTerminationLog)
-		}
-		copies := map[string]func(source, target string) error{"copy": copyFolder, "workdir": func(source, target string) error { return copyWorkdir(source, target, true) }}
-		if err := copies[args[0]](args[1], args[2]); err != nil {
+		if err := copyCommand(args[0], args[1:]); err != nil {
 			return giveUp(asFailure(err), defaultTerminationLog)
 		}
 		return 0
@@ -115,6 +112,23 @@ func launch(args []string, started time.Time) int {
 		return 0
 	}
 	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy, workdir, bundle or version", args[0])}, defaultTerminationLog)
+}
+
+// copyCommand does `launch copy` and `launch workdir`.
+func copyCommand(command string, folders []string) error {
+	optional := command == "workdir" && len(folders) > 0 && folders[0] == "--optional"
+	if optional {
+		folders = folders[1:]
+	}
+	switch {
+	case len(folders) != 2:
+		return failure{exitUsage, codeUsage, fmt.Sprintf("%[1]s takes two folders: launch %[1]s SOURCE TARGET", command)}
+	case command == "copy":
+		return copyFolder(folders[0], folders[1])
+	case optional && isAbsent(folders[0]):
+		return nil
+	}
+	return copyWorkdir(folders[0], folders[1], true)
 }
 
 // logf writes a line of the launcher's own to stderr, which the command shares.

@@ -156,10 +156,8 @@ func prepare(o *options, journal *journal, started time.Time) error {
 		os.Unsetenv(bundleToken)
 		coming = o.bundle.fetch(started.Add(o.timeout))
 	}
-	for _, workdir := range o.workdirs {
-		if err := copyWorkdir(workdir.left, workdir.right, false); err != nil {
-			return err
-		}
+	if err := copyWorkdirs(o); err != nil {
+		return err
 	}
 	if coming != nil {
 		if err := coming.lay(o.workdirs, journal, started); err != nil {

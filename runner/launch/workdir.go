@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 )
 
 // workdirCopiers is how many files are copied at once: more than the processors, since each waits for the file system.
@@ -17,6 +19,7 @@ var linkedFolders = map[string]bool{"node_modules": true}
 
 // copyWorkdir makes a folder of an image writable: target, an empty volume where the image has the folder, becomes a copy of source.
 // Symbolic links stay links, times stay as they are, and everything can be written by us. What is mounted inside target stays as it is.
+// What an earlier container of the pod has left in target is replaced, file by file.
 // Virtual environments become links to source, unless they are copied as well, where source is not seen later.
 func copyWorkdir(source, target string, whole bool) error {
 	info, err := os.Stat(source)
@@ -29,15 +32,34 @@ func copyWorkdir(source, target string, whole bool) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s of the image is not a folder: check workingDir", target)
 	}
-	if err := (&workdirCopy{source: source, target: target, whole: whole}).run(); err != nil {
+	if err := (&workdirCopy{source: source, target: target, whole: whole, mounted: mountPoints()}).run(); err != nil {
 		return fmt.Errorf("can't copy %s of the image to a writable volume: %w", target, err)
 	}
 	return nil
 }
 
+// copyWorkdirs makes the copies that --workdir asks for. An image need not have the folder that a bundle is laid over.
+func copyWorkdirs(o *options) error {
+	for _, workdir := range o.workdirs {
+		if o.bundle != nil && o.bundle.target == workdir.right && isAbsent(workdir.left) {
+			continue
+		}
+		if err := copyWorkdir(workdir.left, workdir.right, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isAbsent(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 type workdirCopy struct {
 	source, target string
 	whole          bool
+	mounted        map[string]bool
 	folders        []string // relative, in the order of the walk: parents first
 	mutex          sync.Mutex
 	failed         error
@@ -87,14 +109,12 @@ func (c *workdirCopy) visit(relative string, entry fs.DirEntry, files chan<- str
 	case relative == ".":
 		return nil
 	case entry.IsDir() && !c.whole && isLinked(from, entry.Name()):
-		if err := os.Symlink(from, to); err != nil {
+		if err := linkAnew(from, to); err != nil {
 			return err
 		}
 		return fs.SkipDir
 	case entry.IsDir():
-		if err := os.Mkdir(to, 0o755); errors.Is(err, fs.ErrExist) {
-			return fs.SkipDir // the volume was empty, so something is mounted there
-		} else if err != nil {
+		if err := c.folder(to); err != nil {
 			return err
 		}
 		c.folders = append(c.folders, relative)
@@ -106,9 +126,58 @@ func (c *workdirCopy) visit(relative string, entry fs.DirEntry, files chan<- str
 		if err != nil {
 			return err
 		}
-		return os.Symlink(leads, to)
+		return linkAnew(leads, to)
 	}
 	return nil // sockets, devices and the like are not for us
+}
+
+// folder makes a folder, or takes the one that an earlier container has left. What is mounted, and what the container runtime has made
+// above a mount, belongs to others.
+func (c *workdirCopy) folder(to string) error {
+	err := os.Mkdir(to, 0o755)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(to)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return errors.Join(os.Remove(to), os.Mkdir(to, 0o755))
+	case c.mounted[to] || !isOurs(info):
+		return fs.SkipDir
+	}
+	return nil
+}
+
+func isOurs(info fs.FileInfo) bool {
+	status, known := info.Sys().(*syscall.Stat_t)
+	return known && int(status.Uid) == os.Geteuid()
+}
+
+// linkAnew makes a symbolic link in place of whatever is there.
+func linkAnew(leads, to string) error {
+	err := os.Symlink(leads, to)
+	if errors.Is(err, fs.ErrExist) {
+		err = errors.Join(os.RemoveAll(to), os.Symlink(leads, to))
+	}
+	return err
+}
+
+// mountPoints are the folders at which something is mounted in this container.
+func mountPoints() map[string]bool {
+	points := map[string]bool{}
+	content, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return points // outside Linux containers nothing is mounted for us
+	}
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	for line := range strings.Lines(string(content)) {
+		if fields := strings.Fields(line); len(fields) > 4 {
+			points[unescape.Replace(fields[4])] = true
+		}
+	}
+	return points
 }
 
 func isLinked(folder, name string) bool {
@@ -124,6 +193,11 @@ func (c *workdirCopy) file(relative string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
 		return err
+	}
+	if there, err := os.Lstat(to); err == nil && there.IsDir() {
+		if err := os.RemoveAll(to); err != nil {
+			return err
+		}
 	}
 	if err := copyFile(from, to, info.Mode().Perm()|0o200); err != nil {
 		if errors.Is(err, fs.ErrPermission) { // only root may read it in the image, too

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,8 @@ func TestWorkdirLeavesWhatIsMountedInside(t *testing.T) {
 	write(t, filepath.Join(image, ".venv", "pyvenv.cfg"), "home", 0o644)
 	write(t, filepath.Join(volume, "data", "shared.txt"), "", 0o644)
 
-	if err := copyWorkdir(image, volume, true); err != nil {
+	mounted := map[string]bool{filepath.Join(volume, "data"): true}
+	if err := (&workdirCopy{source: image, target: volume, whole: true, mounted: mounted}).run(); err != nil {
 		t.Fatal(err)
 	}
 
@@ -74,6 +76,60 @@ func TestWorkdirLeavesWhatIsMountedInside(t *testing.T) {
 	}
 	if content := read(t, filepath.Join(volume, ".venv", "pyvenv.cfg")); content != "home" {
 		t.Errorf("pyvenv.cfg: %q", content)
+	}
+}
+
+func TestWorkdirOfAContainerThatIsStartedAgain(t *testing.T) {
+	image, volume := filepath.Join(t.TempDir(), "app"), t.TempDir()
+	write(t, filepath.Join(image, "pkg", "a.py"), "of the image", 0o644)
+	write(t, filepath.Join(image, ".venv", "pyvenv.cfg"), "home", 0o644)
+	for link, leads := range map[string]string{"link": "pkg/a.py", "to-folder": "pkg"} {
+		if err := os.Symlink(leads, filepath.Join(image, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := copyWorkdir(image, volume, false); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(volume, "pkg", "a.py"), "changed", 0o644)
+	write(t, filepath.Join(volume, "pkg", "written.txt"), "by the app", 0o644)
+	if err := errors.Join(os.Remove(filepath.Join(volume, "link")), os.Mkdir(filepath.Join(volume, "link"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := copyWorkdir(image, volume, false); err != nil {
+		t.Fatal(err)
+	}
+	for name, expected := range map[string]string{"pkg/a.py": "of the image", "pkg/written.txt": "by the app", "link": "of the image", ".venv/pyvenv.cfg": "home"} {
+		if content := read(t, filepath.Join(volume, name)); content != expected {
+			t.Errorf("%s: %q", name, content)
+		}
+	}
+}
+
+func TestMountPointsAreKnown(t *testing.T) {
+	points := mountPoints()
+	if !points["/"] || !points["/proc"] || points[t.TempDir()] {
+		t.Errorf("%v", points)
+	}
+}
+
+func TestBundleOverAFolderThatTheImageDoesNotHave(t *testing.T) {
+	absent, target := filepath.Join(t.TempDir(), "app"), t.TempDir()
+	o := &options{bundle: &bundle{target: target}}
+	o.workdirs = []pair{{absent, target}}
+	if err := copyWorkdirs(o); err != nil {
+		t.Error(err)
+	}
+	o.bundle.target = "/elsewhere"
+	if err := copyWorkdirs(o); err == nil || !strings.Contains(err.Error(), "check workingDir") {
+		t.Error(err)
+	}
+	if status := launch([]string{"workdir", "--optional", absent, target}, time.Now()); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if status := launch([]string{"workdir", absent, target}, time.Now()); status != exitIO {
+		t.Errorf("status %d", status)
 	}
 }
 
