@@ -45,6 +45,8 @@ class Outcome:
     TIMEOUT = "timeout"
     GATE_TIMEOUT = "gate-timeout"
     NO_PYTEST = "no-pytest"
+    NOT_STARTED = "not-started"
+    """The launcher could not start it; ``code`` says why."""
     NO_EXIT_RECORD = "no-exit-record"
     """The launcher was killed too."""
     INCONSISTENT = "inconsistent"
@@ -165,6 +167,8 @@ class Summary(Contract):
     not_ready: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
     lost: tuple[Unready, ...] = items(Unready, limits.PARTS, default=())
     """What no longer answered when the process had ended badly."""
+    code: Optional[str] = string(limits.CODE, default=None, omit=True)
+    """Why the tests' process never started: one of ``termination.Code``."""
     error: Optional[str] = string(_SENTENCES, default=None)
     """How it ended, for people; None if the numbers say it all."""
     running: Optional[str] = string(_LINE, default=None)

@@ -108,9 +108,11 @@ class Found:
 
 
 def find(
-    base: str, globs: Sequence[str], limit: int, omitted: Omitted, since_ns: Optional[int] = None
+    base: str, globs: Sequence[str], limit: int, omitted: Omitted, since_ns: Optional[int] = None, below: str = ""
 ) -> Iterator[Found]:
     """The regular files below ``base`` that a glob matches, in the order of their names, ``limit`` bytes in total.
+
+    ``below`` is a folder in ``base``, from which paths count; like all in it, it is never reached through a link.
 
     With ``since_ns`` also those that were written since then (nanoseconds of the epoch), on the volume of ``base``
     itself, without what tools keep for themselves; they come after those that a glob matches.
@@ -125,7 +127,11 @@ def find(
             patterns.append(pattern(glob))
         except ValueError as error:
             omitted.add(glob, str(error))
-    root = os.path.realpath(base)
+    volume = os.path.realpath(base)
+    root = os.path.join(volume, below) if below else volume
+    if os.path.realpath(root) != root:
+        omitted.add(archived_name(below), "the working directory is a symbolic link")
+        return
     total = files = 0
     paths = sorted(_walk(root, omitted))
     asked_for = [path for path in paths if any(each.fullmatch(path) for each in patterns)]
@@ -142,7 +148,7 @@ def find(
         if os.path.isdir(real):  # a link to a folder, the files of which stand under their own names
             continue
         try:
-            fd = _open_below(root, os.path.relpath(real, root))
+            fd = _open_below(volume, os.path.relpath(real, volume))
         except OSError as error:
             omitted.add(name, f"can't be read: {error.strerror}")
             continue

@@ -117,7 +117,8 @@ class Collector:
         self._omitted = Omitted()
         self._send_found(settings.results, (COVERAGE,))
         # junit.xml, htmlcov, screenshots and whatever else the tests wrote need not be asked for
-        self._send_found(settings.artifacts_folder, settings.artifacts, "artifacts/", self._tests_started_ns())
+        started, below = self._tests_started_ns(), settings.artifacts_below
+        self._send_found(settings.artifacts_folder, settings.artifacts, "artifacts/", started, below)
         run = RunIdentity(settings.uid, settings.run, settings.namespace)
         omitted = self._omitted.in_summary()
         summary = summarize(follower.facts, run, settings.attempt, settings.shard, omitted)
@@ -145,9 +146,14 @@ class Collector:
             self._send(name, Source(tail.fd, tail.size, tail.sha256))
 
     def _send_found(
-        self, folder: str, globs: tuple[str, ...], prefix: str = "", since_ns: Optional[int] = None
+        self,
+        folder: str,
+        globs: tuple[str, ...],
+        prefix: str = "",
+        since_ns: Optional[int] = None,
+        below: str = "",
     ) -> None:
-        for found in find(folder, globs, self._settings.artifacts_limit, self._omitted, since_ns):
+        for found in find(folder, globs, self._settings.artifacts_limit, self._omitted, since_ns, below):
             try:
                 self._send_masked(found, prefix)
             except RefusedError as error:

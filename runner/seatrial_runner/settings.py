@@ -35,6 +35,8 @@ class Settings:
     artifacts_limit: int = ARTIFACTS_LIMIT
     results: str = "/results"
     artifacts_folder: str = "/artifacts"
+    artifacts_below: str = ""
+    """The tests' working directory in that folder."""
     termination_log: str = "/dev/termination-log"
     own: str = field(default_factory=tempfile.gettempdir)
     """A folder that no other container sees and that outlives the process."""
@@ -86,6 +88,7 @@ class Settings:
             artifacts_limit=number("SEATRIAL_ARTIFACTS_LIMIT", ARTIFACTS_LIMIT),
             results=env.get("SEATRIAL_RESULTS") or cls.results,
             artifacts_folder=env.get("SEATRIAL_ARTIFACTS_DIR") or cls.artifacts_folder,
+            artifacts_below=env.get("SEATRIAL_ARTIFACTS_BELOW", ""),
             termination_log=env.get("SEATRIAL_TERMINATION_LOG") or cls.termination_log,
             own=env.get("SEATRIAL_OWN_DIR") or tempfile.gettempdir(),
         )

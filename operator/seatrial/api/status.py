@@ -72,6 +72,8 @@ class Reason(StrEnum):
     ADMISSION_DENIED = "AdmissionDenied"
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_FAILED = "ImagePullFailed"
+    BUNDLE_MISSING = "BundleMissing"
+    BUNDLE_BROKEN = "BundleBroken"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
     IMAGE_WITHOUT_PYTEST = "ImageWithoutPytest"
     SERVICE_NOT_READY = "ServiceNotReady"

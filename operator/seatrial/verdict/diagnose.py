@@ -45,7 +45,7 @@ def diagnose(run: IntegrationRun, facts: AttemptFacts, now: datetime, started: d
             patient=now < started + REGISTRY_PATIENCE,
             expected=expected_pods(run, facts, started, now),
         )
-        or _tests_over(facts, now, started)
+        or _tests_over(run, facts, now, started)
         or _time_over(run, facts, now, started)
     )
 
@@ -68,12 +68,12 @@ def _environment_over(run: IntegrationRun, facts: AttemptFacts, now: datetime, s
     return None
 
 
-def _tests_over(facts: AttemptFacts, now: datetime, started: datetime) -> Diagnosis | None:
+def _tests_over(run: IntegrationRun, facts: AttemptFacts, now: datetime, started: datetime) -> Diagnosis | None:
     shard = facts.shard
     late = shard.gates_open is not None and now >= started + APPEARANCE
     if shard.pod is None and not shard.pod_gone and not late:
         return None
-    return without_result(facts, patient=now < archive_patience_ends(facts, now))
+    return without_result(run, facts, patient=now < archive_patience_ends(facts, now))
 
 
 def _time_over(run: IntegrationRun, facts: AttemptFacts, now: datetime, started: datetime) -> Diagnosis | None:

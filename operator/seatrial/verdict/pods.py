@@ -20,6 +20,7 @@ from seatrial.verdict.diagnosis import (
     resources_field,
 )
 from seatrial.verdict.excerpt import last_line
+from seatrial.verdict.launcher import never_started
 from seatrial_protocol.termination import Code
 from seatrial_protocol.text import shorten
 
@@ -120,6 +121,8 @@ def _migration_failed(run: IntegrationRun, pod: Pod, *, needed: bool) -> Diagnos
             continue
         if _gates_timed_out(end):
             return errored(Reason.SERVICE_NOT_READY, f"migration {container.name} could not begin: {end.message}")
+        if found := never_started(run, f"migration {container.name}", end.code, end.message):
+            return found
         if end.reason == "OOMKilled":
             return errored(
                 Reason.OUT_OF_MEMORY,
@@ -147,6 +150,8 @@ def _app_failed(run: IntegrationRun, pod: Pod, *, patient: bool = True) -> Diagn
             continue
         if _gates_timed_out(end):
             return errored(Reason.SERVICE_NOT_READY, f"app {pod.component} could not begin: {end.message}")
+        if found := never_started(run, f"app {pod.component}", end.code, end.message):
+            return found
         if container.waiting == "CrashLoopBackOff" or (not patient and container.name == pod.component):
             if end.reason == "OOMKilled":
                 return errored(

@@ -14,6 +14,7 @@ from seatrial.facts.attempt import AttemptFacts, ShardFacts, Termination
 from seatrial.facts.result import Result
 from seatrial.verdict.diagnosis import REFUSED_PODS, Diagnosis, errored, failed, how_it_ended, log_command
 from seatrial.verdict.excerpt import last_line
+from seatrial.verdict.launcher import CHECK_ARCHIVE, never_started
 from seatrial.verdict.pods import disrupted, in_order, service_ended, why_missing, without_node
 from seatrial_protocol.exit_record import Unready
 from seatrial_protocol.summary import Counts, Outcome, Summary
@@ -32,10 +33,11 @@ def _words_of(end: Termination) -> str:
     return end.message if end.code else last_line(end.message)
 
 
-def without_result(facts: AttemptFacts, *, patient: bool = False) -> Diagnosis | None:
+def without_result(run: IntegrationRun, facts: AttemptFacts, *, patient: bool = False) -> Diagnosis | None:
     """The tests' pod has ended, or is gone, and the archive has no result of it; None while one can still come.
 
     Args:
+        run: the run.
         facts: the attempt's pods.
         patient: the archive can't be asked, but is given more time: the collector may well have delivered.
     """
@@ -47,12 +49,14 @@ def without_result(facts: AttemptFacts, *, patient: bool = False) -> Diagnosis |
         return None
     if patient and (end is None or end.exit_code == 0):
         return None
+    tests_end = shard.tests.terminated if shard.tests else None
+    if tests_end is not None and (found := never_started(run, "tests", tests_end.code, tests_end.message)):
+        return found
     words = _words_of(end) if end else ""
     if shard.archive_error or archive_unavailable(shard):
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,
-            f"the results could not be stored: {shard.archive_error or words}; "
-            "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again",
+            f"the results could not be stored: {shard.archive_error or words}; {CHECK_ARCHIVE} and start the run again",
         )
     if shard.pod is None and shard.gates_open is None:
         return errored(Reason.ENVIRONMENT_LOST, "the tests' pod was deleted before the first test; start the run again")
@@ -373,6 +377,8 @@ def _from_outcome(run: IntegrationRun, facts: AttemptFacts, summary: Summary) ->
             return _no_tests(run, summary)
         case Outcome.USAGE_ERROR:
             return _usage(summary.output_tail)
+        case Outcome.NOT_STARTED if found := never_started(run, "tests", summary.code, summary.error or ""):
+            return found
         case Outcome.NO_PYTEST:
             return errored(
                 Reason.IMAGE_WITHOUT_PYTEST,

@@ -7,7 +7,10 @@ from typing import Optional
 
 from seatrial_protocol.exit_record import ExitRecord, Unready
 from seatrial_protocol.summary import Outcome
+from seatrial_protocol.termination import Code
 from seatrial_runner.report.facts import Facts
+
+_WITHOUT_PYTHON = (None, Code.PROGRAM_NOT_FOUND, Code.PROGRAM_NOT_EXECUTABLE)
 
 
 def classify(facts: Facts) -> tuple[str, Optional[str]]:
@@ -26,7 +29,7 @@ def classify(facts: Facts) -> tuple[str, Optional[str]]:
         return Outcome.TIMEOUT, _over_time(facts)
     if facts.session is None:
         if error is not None:
-            return Outcome.NO_PYTEST, error
+            return Outcome.NO_PYTEST if record.code in _WITHOUT_PYTHON else Outcome.NOT_STARTED, error
         if "No module named pytest" in facts.output_tail:
             return Outcome.NO_PYTEST, "the Python of the image has no pytest"
     if facts.finish is None:

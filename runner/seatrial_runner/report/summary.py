@@ -41,6 +41,7 @@ def summarize(
         gate_timeout=record.gate_timeout,
         not_ready=record.not_ready or facts.not_ready,
         lost=record.lost,
+        code=None if facts.session is not None else record.code,
         error=None if error is None else error[:_SENTENCE],
         # With xdist several may be running; a session that was finished leaves none.
         running=facts.running[0][:ID] if facts.running else None,

@@ -189,6 +189,29 @@ def test_what_the_tests_wrote_is_collected_unasked(pod: Pod, archive: FakeArchiv
     assert [path for path in archive.files if path.startswith("artifacts/")] == ["artifacts/reports/junit.xml"]
 
 
+def test_the_working_directory_may_be_a_folder_of_the_volume(pod: Pod, archive: FakeArchive) -> None:
+    (pod.artifacts / "tests" / "logs").mkdir(parents=True)
+    (pod.artifacts / "tests" / "logs" / "app.log").write_bytes(b"log")
+    (pod.artifacts / "tests" / "report.html").write_bytes(b"<html>")
+    (pod.artifacts / "tests" / "up.txt").symlink_to("../of-the-project.txt")
+    (pod.artifacts / "of-the-project.txt").write_bytes(b"x")
+    pod.env |= {"SEATRIAL_ARTIFACTS": '["logs", "up.txt"]', "SEATRIAL_ARTIFACTS_BELOW": "tests"}
+    pod.finished()
+    assert pod.collect()[0] == 0
+    found = [path for path in archive.files if path.startswith("artifacts/")]
+    assert found == ["artifacts/logs/app.log", "artifacts/report.html"]
+
+
+def test_a_working_directory_that_became_a_link_is_not_followed(pod: Pod, archive: FakeArchive) -> None:
+    (pod.artifacts / "tests").symlink_to(pod.env["SEATRIAL_TOKEN_DIR"])
+    pod.env |= {"SEATRIAL_ARTIFACTS": '["**"]', "SEATRIAL_ARTIFACTS_BELOW": "tests"}
+    pod.finished()
+    assert pod.collect()[0] == 0
+    assert not [path for path in archive.files if path.startswith("artifacts/")]
+    (omitted,) = archive.summary["artifactsOmitted"]["examples"]
+    assert omitted == {"path": "tests", "reason": "the working directory is a symbolic link"}
+
+
 def test_coverage_arrives_with_the_results(pod: Pod, archive: FakeArchive) -> None:
     folder = pod.results / "coverage"
     (folder / "html").mkdir(parents=True)

@@ -126,6 +126,10 @@ CASES: dict[str, tuple[Facts, str, str | None]] = {
         "gate-timeout", "minio (refused)"),
     "no Python": (
         facts([], record(None, error="executable not found: python")), "no-pytest", "executable not found: python"),
+    "no bundle": (
+        facts([], record(None, error="the archive has no bundle") | {"code": "bundle-missing"}),
+        "not-started", "no bundle",
+    ),
     "no pytest": (facts([], record(1), "/usr/bin/python: No module named pytest\n"), "no-pytest", "has no pytest"),
     "a test says the same": (facts(RUNNING, record(1), "No module named pytest"), "died", "status 1 while"),
     # not even the launcher ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +18,22 @@ from tests.unit import builders as b
 SPEC: dict[str, Any] = {
     "services": {"postgres": {}, "minio": {}},
     "apps": {"api": {"image": "i", "port": 80}},
+    "code": {"digest": f"sha256:{'0' * 64}", "mountPath": "/app"},
     "tests": {"image": "i", "markers": "p0"},
 }
 POSTGRES, API = b.pod("postgres", "service", ready=True), b.pod("api", "app")
 PULL = 'rpc error: failed to pull "x:1": x:1: not found'
 REFUSED = {"name": "postgres", "error": "connection refused"}
+NO_BUNDLE = (
+    f"the archive has no bundle sha256:{'0' * 64} for namespace team-a (never uploaded there, or not used for long); "
+    "`seatrial run FILE` with code.local uploads it"
+)
+CHECK = "check the archive (kubectl get pods -l app.kubernetes.io/component=archive -A) and start the run again"
+
+
+def launcher(code: str, message: str = "m") -> str:
+    """What a launcher leaves when it gives up."""
+    return json.dumps({"code": code, "message": message}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,33 @@ PODS = {
         "MigrationFailed",
         'migration schema failed (exit 75: try again later); `seatrial logs orders migrations` has all '
         'of it: run it by hand against an empty database',
+    ),
+    "migration's bundle missing": Case(
+        b.facts(POSTGRES, b.pod("migrations", "migrations", b.ended("schema", 74, launcher("bundle-missing")))),
+        "BundleMissing", f"migration schema could not start: {NO_BUNDLE}",
+    ),
+    "app's bundle missing": Case(
+        b.facts(POSTGRES, b.pod("api", "app", b.running("api", restarts=1, previous=b.termination(74, launcher("bundle-missing"))))),
+        "BundleMissing", f"app api could not start: {NO_BUNDLE}",
+    ),
+    "app's bundle missing, in the init container before its entry point": Case(
+        b.facts(POSTGRES, b.pod("api", "app", b.ended("seatrial-wait", 74, launcher("bundle-missing")))),
+        "BundleMissing", f"app api could not start: {NO_BUNDLE}",
+    ),
+    "app's bundle broken": Case(
+        b.facts(POSTGRES, b.pod("api", "app", b.ended("api", 74, launcher("bundle-broken", "the bundle sha256:00 can't be used: 'x' leads out of it")))),
+        "BundleBroken",
+        "app api could not start: the bundle sha256:00 can't be used: 'x' leads out of it; have the command pack and "
+        "upload it: `seatrial run FILE` with code.local",
+    ),
+    "the archive away from an app's bundle": Case(
+        b.facts(POSTGRES, b.pod("api", "app", b.ended("api", 75, launcher("archive-unavailable", "no answer for 300s")))),
+        "ArchiveUnavailable", f"app api could not fetch the bundle of spec.code: no answer for 300s; {CHECK}",
+    ),
+    "port of a forward taken": Case(
+        b.facts(POSTGRES, b.pod("api", "app", b.ended("api", 74, launcher("forward-port-taken", "port 80 is taken")))),
+        "ContainerConfigError",
+        "app api could not start: port 80 is taken; check spec.forwards: give that port another number",
     ),
     "app's gate": Case(
         b.facts(b.pod("api", "app", b.waiting("api", "", previous=b.termination(75, '{"code":"gates-timed-out","message":"not ready after 300s: minio (refused)"}')))),
@@ -253,6 +292,12 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         'ended before all tests had run: x; see output.log for what stopped it; `seatrial results '
         'orders -o DIR` downloads the log',
     ),
+    "no bundle": (b.summary("not-started", code="bundle-missing", error="m"), "Errored", "BundleMissing", f"tests could not start: {NO_BUNDLE}"),
+    "no working directory": (
+        b.summary("not-started", code="set-up-failed", error="the image has no folder /app: check workingDir"),
+        "Errored", "ContainerConfigError",
+        "tests could not start: the image has no folder /app: check workingDir; check its workingDir and mounts, and what it may write",
+    ),
     "no pytest": (b.summary("no-pytest", outputTail="No module named pytest"), "Errored", "ImageWithoutPytest",
         "image i can't run pytest (No module named pytest); it needs Python 3.9 and pytest 7, or newer"),
     "time": (b.summary("timeout", running="t.py::test_c"), "Errored", "TestTimeout",
@@ -295,7 +340,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "unknown outcome": (b.summary("something new"), "Errored", "ResultsMissing",
         "the result in the archive can't be read (summary: outcome: 'something new' is none of passed, "
         'failed, no-tests, collection-error, usage-error, internal-error, interrupted, died, timeout, '
-        'gate-timeout, no-pytest, no-exit-record, inconsistent): something else than the collector '
+        'gate-timeout, no-pytest, not-started, no-exit-record, inconsistent): something else than the collector '
         "wrote it, or the runner's image and the operator are of different versions; start the run again"),
 }  # fmt: skip
 
@@ -394,7 +439,7 @@ MISSING = {
 
 @pytest.mark.parametrize(("seen", "reason", "message"), MISSING.values(), ids=MISSING.keys())
 def test_a_result_that_does_not_come(seen: AttemptFacts, reason: str | None, message: str) -> None:
-    whole(without_result(seen), reason, message)
+    whole(without_result(b.run(SPEC), seen), reason, message)
 
 
 def test_the_words_of_the_collector_are_reported_without_their_wrapping() -> None:
@@ -403,7 +448,9 @@ def test_the_words_of_the_collector_are_reported_without_their_wrapping() -> Non
             b.ended("collector", 1, '{"code":"results-refused","message":"the archive refused the results: too large"}')
         )
     )
-    assert_cause(without_result(seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",))
+    assert_cause(
+        without_result(b.run(SPEC), seen), "ResultsMissing", ("(exit 1: the archive refused the results: too large)",)
+    )
 
 
 PULLED = (

@@ -20,6 +20,7 @@ from tests.unit.verdict.record import CASES, FIXTURES
 RECORDED = sorted(FIXTURES.glob("*.json"))
 NOT_RECORDED = {
     Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED,  # before there is anything to look at
+    Reason.BUNDLE_MISSING, Reason.BUNDLE_BROKEN,  # test_diagnose.py
     Reason.RESULTS_MISSING,  # the collector is broken for it
     Reason.RESULTS_INCONSISTENT,  # tests/unit/runner/test_forged.py
     Reason.NAMESPACE_STUCK,  # no verdict
