@@ -26,22 +26,23 @@ const (
 
 // download reads a file of the archive. A connection that breaks is opened once more, for the rest, until the context is done.
 type download struct {
-	ctx     context.Context
-	client  *http.Client
-	url     string
-	token   string
-	body    io.ReadCloser
-	stalled *time.Timer
-	offset  int64
-	total   int64 // -1 until it is known
-	connect time.Duration
-	pause   time.Duration
-	last    error // why the last attempt failed
-	began   time.Time
+	ctx      context.Context
+	client   *http.Client
+	url      string
+	token    string
+	body     io.ReadCloser
+	stalled  *time.Timer
+	offset   int64
+	total    int64 // -1 until it is known
+	connect  time.Duration
+	patience time.Duration // with a connection that sends nothing
+	pause    time.Duration
+	last     error // why the last attempt failed
+	began    time.Time
 }
 
 func newDownload(ctx context.Context, url, token string) *download {
-	d := &download{ctx: ctx, url: url, token: token, total: -1, connect: firstConnectTimeout, pause: firstPause, began: time.Now()}
+	d := &download{ctx: ctx, url: url, token: token, total: -1, connect: firstConnectTimeout, patience: stalledAfter, pause: firstPause, began: time.Now()}
 	d.client = &http.Client{
 		// No proxy of the command's environment, and bytes as they are stored.
 		Transport: &http.Transport{DialContext: d.dial, DisableCompression: true, ResponseHeaderTimeout: stalledAfter},
@@ -69,7 +70,7 @@ func (d *download) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		d.stalled.Reset(stalledAfter)
+		d.stalled.Reset(d.patience)
 		n, err := d.body.Read(p)
 		d.stalled.Stop()
 		if n > 0 {
@@ -154,7 +155,7 @@ func (d *download) ask() error {
 		cancel()
 		return err
 	}
-	d.body, d.stalled = response.Body, time.AfterFunc(stalledAfter, cancel)
+	d.body, d.stalled = response.Body, time.AfterFunc(d.patience, cancel)
 	return nil
 }
 

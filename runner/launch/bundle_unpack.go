@@ -14,15 +14,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 )
 
 const (
-	unpackWriters = 4         // small files are written by so many at once
-	smallFile     = 256 << 10 // bytes up to which a file is held in memory
-	longestPath   = 4000
-	longestName   = 255
+	longestPath      = 4000 // bytes
+	longestName      = 255
+	unpackBufferSize = 64 << 10
+	lockFileLimit    = 16 << 20
 )
 
 // brokenError is what is wrong with a bundle itself.
@@ -30,75 +29,59 @@ type brokenError struct{ text string }
 
 func (e brokenError) Error() string { return e.text }
 
+func tooLarge(limit int64) error { return broken("it is larger than %s unpacked", sizeText(limit)) }
+
 func broken(format string, args ...any) error { return brokenError{fmt.Sprintf(format, args...)} }
 
 // unpacker lays one bundle over a folder. It never writes through a symbolic link, and never outside the folder.
+// One file is written after the other: to write several at once has not been faster, since unzipping takes as long.
 type unpacker struct {
-	bundle  *bundle
-	images  []pair
-	root    *os.Root
+	bundle *bundle
+	images []pair
+	root   *os.Root
+	umask  fs.FileMode
+	done   unpacked
+
 	names   map[string]byte // of the bundle: its entries by type
 	folders map[string]bool // that are real folders for sure
-	links   []string        // to check at the end
-	size    int64
+	links   []string        // to follow at the end
+	buffer  []byte
 
-	jobs    chan smallEntry
-	writers sync.WaitGroup
-	mutex   sync.Mutex
-	failed  error
-	locks   []string
-}
-
-type smallEntry struct {
-	name    string
-	mode    fs.FileMode
-	content []byte
+	parent     *os.Root // of the last entry
+	parentName string
 }
 
 // unpack reads a .tar.gz and lays it over the bundle's target, which is made if it is missing.
-func unpack(source io.Reader, b *bundle, images []pair) (done unpacked, err error) {
+func unpack(source io.Reader, b *bundle, images []pair) (unpacked, error) {
 	if err := os.MkdirAll(b.target, 0o755); err != nil {
-		return done, err
+		return unpacked{}, err
 	}
 	root, err := os.OpenRoot(b.target)
 	if err != nil {
-		return done, err
+		return unpacked{}, err
 	}
 	defer root.Close()
+	umask := syscall.Umask(0)
+	syscall.Umask(umask)
 	u := &unpacker{
-		bundle: b, images: images, root: root,
-		names: map[string]byte{}, folders: map[string]bool{".": true}, jobs: make(chan smallEntry, 2*unpackWriters),
+		bundle: b, images: images, root: root, umask: fs.FileMode(umask),
+		names: map[string]byte{}, folders: map[string]bool{".": true}, buffer: make([]byte, unpackBufferSize),
 	}
-	for range unpackWriters {
-		u.writers.Go(func() {
-			for entry := range u.jobs {
-				u.fail(u.file(entry.name, entry.mode, bytes.NewReader(entry.content)))
-			}
-		})
+	defer u.leave()
+	if err := u.read(source); err != nil {
+		return u.done, err
 	}
-	err = u.read(source)
-	close(u.jobs)
-	u.writers.Wait()
-	if err = errors.Join(err, u.failed); err == nil {
-		err = u.checkLinks()
-	}
-	slices.Sort(u.locks)
-	for _, kind := range u.names {
-		if kind == tar.TypeReg {
-			done.files++
-		}
-	}
-	done.size, done.lockFiles = u.size, u.locks
-	return done, err
+	slices.Sort(u.done.lockFiles)
+	return u.done, u.checkLinks()
 }
 
 // read reads the archive to its end.
 func (u *unpacker) read(source io.Reader) error {
-	unzipped, err := gzip.NewReader(bufio.NewReaderSize(source, 64<<10))
+	unzipped, err := gzip.NewReader(bufio.NewReaderSize(source, unpackBufferSize))
 	if err != nil {
 		return broken("not a .tar.gz: %v", err)
 	}
-	limited := &limitedReader{unzipped, u.bundle.unpackedLimit}
+	limited := &limitedReader{unzipped, u.bundle.unpackedLimit, u.bundle.unpackedLimit}
 	archive := tar.NewReader(limited)
 	for entries := 0; ; entries++ {
 		header, err := archive.Next()
@@ -112,9 +95,6 @@ func (u *unpacker) read(source io.Reader) error {
 			return broken("it has more than %d entries", u.bundle.entriesLimit)
 		}
 		if err := u.entry(header, archive); err != nil {
-			return err
-		}
-		if err := u.failure(); err != nil {
 			return err
 		}
 	}
@@ -132,12 +112,13 @@ func asBroken(err error) error {
 type limitedReader struct {
 	source io.Reader
 	left   int64
+	limit  int64
 }
 
 func (l *limitedReader) Read(p []byte) (int, error) {
 	n, err := l.source.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, broken("unpacked it is larger than the limit")
+		return 0, tooLarge(l.limit)
 	}
 	return n, err
 }
@@ -151,8 +132,11 @@ func (u *unpacker) entry(header *tar.Header, content io.Reader) error {
 		return err
 	}
 	kind := header.Typeflag
-	if name == "." && kind == tar.TypeDir {
-		return nil
+	if name == "." {
+		if kind == tar.TypeDir {
+			return nil
+		}
+		return broken("its root is no folder")
 	}
 	if before, twice := u.names[name]; twice && (kind != tar.TypeDir || before != tar.TypeDir) {
 		return broken("%q is in it twice", name)
@@ -198,43 +182,90 @@ func (u *unpacker) regular(name string, mode fs.FileMode, header *tar.Header, co
 			return broken("%q is a sparse file", name)
 		}
 	}
-	if u.size += header.Size; u.size > u.bundle.unpackedLimit {
-		return broken("unpacked it is larger than the limit")
+	if u.done.size += header.Size; u.done.size > u.bundle.unpackedLimit {
+		return tooLarge(u.bundle.unpackedLimit)
 	}
-	if err := u.folder(path.Dir(name)); err != nil {
+	u.done.files++
+	parent, err := u.enter(path.Dir(name))
+	if err != nil {
 		return err
 	}
-	if header.Size > smallFile {
-		return u.file(name, mode, content)
+	base := path.Base(name)
+	if isLockFile(base) && header.Size <= lockFileLimit {
+		data, err := io.ReadAll(content)
+		if err != nil {
+			return asBroken(err)
+		}
+		if differs(parent, base, data) {
+			u.done.lockFiles = append(u.done.lockFiles, name)
+		}
+		content = bytes.NewReader(data)
 	}
-	data := make([]byte, header.Size)
-	if _, err := io.ReadFull(content, data); err != nil {
-		return asBroken(err)
-	}
-	u.jobs <- smallEntry{name, mode, data}
-	return nil
+	return u.write(parent, base, mode, content)
 }
 
-// file writes one file in place of whatever is there.
-func (u *unpacker) file(name string, mode fs.FileMode, content io.Reader) (err error) {
-	if data, small := content.(*bytes.Reader); small && isLockFile(name) {
-		u.compareLock(name, data)
-	}
-	file, err := u.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+// write makes a file in place of whatever is there.
+func (u *unpacker) write(parent *os.Root, base string, mode fs.FileMode, content io.Reader) (err error) {
+	file, err := parent.OpenFile(base, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if errors.Is(err, fs.ErrExist) {
-		if err := u.root.RemoveAll(name); err != nil {
+		if err := parent.RemoveAll(base); err != nil {
 			return err
 		}
-		file, err = u.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+		file, err = parent.OpenFile(base, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := io.Copy(file, content); err != nil {
+	if err := u.copy(file, content); err != nil {
 		return err
 	}
-	return file.Chmod(mode) // whatever the umask is
+	if mode&u.umask != 0 {
+		return file.Chmod(mode)
+	}
+	return nil
+}
+
+// copy separates what is wrong with the bundle from what is wrong with the disk.
+func (u *unpacker) copy(file *os.File, content io.Reader) error {
+	for {
+		n, readErr := content.Read(u.buffer)
+		if n > 0 {
+			if _, err := file.Write(u.buffer[:n]); err != nil {
+				return err
+			}
+		}
+		if readErr == io.EOF {
+			return nil
+		}
+		if readErr != nil {
+			return asBroken(readErr)
+		}
+	}
+}
+
+// enter opens the folder that an entry lies in. Entries of one folder usually follow each other.
+func (u *unpacker) enter(name string) (*os.Root, error) {
+	if u.parent != nil && u.parentName == name {
+		return u.parent, nil
+	}
+	if err := u.folder(name); err != nil {
+		return nil, err
+	}
+	u.leave()
+	parent, err := u.root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	u.parent, u.parentName = parent, name
+	return parent, nil
+}
+
+func (u *unpacker) leave() {
+	if u.parent != nil {
+		u.parent.Close()
+		u.parent = nil
+	}
 }
 
 // folder makes a folder and those above it, in place of files and links that are there.
@@ -318,21 +349,21 @@ func (u *unpacker) link(name, leads string) error {
 			return broken("the link %q leads out of it, to %.300q", name, leads)
 		}
 	}
-	if leads == "" || path.IsAbs(leads) || len(leads) > longestPath {
+	if leads == "" || path.IsAbs(leads) || len(leads) > longestPath || strings.ContainsRune(leads, 0) {
 		return broken("the link %q leads out of it, to %.300q", name, leads)
 	}
 	if inner { // through other links it may lead elsewhere than it seems
 		u.links = append(u.links, name)
 	}
-	if err := u.folder(path.Dir(name)); err != nil {
+	parent, err := u.enter(path.Dir(name))
+	if err != nil {
 		return err
 	}
-	err := u.root.Symlink(leads, name)
-	if errors.Is(err, fs.ErrExist) {
-		if err := u.root.RemoveAll(name); err != nil {
-			return err
+	base := path.Base(name)
+	if err = parent.Symlink(leads, base); errors.Is(err, fs.ErrExist) {
+		if err = parent.RemoveAll(base); err == nil {
+			err = parent.Symlink(leads, base)
 		}
-		err = u.root.Symlink(leads, name)
 	}
 	return err
 }
@@ -349,46 +380,21 @@ func (u *unpacker) checkLinks() error {
 }
 
 // isLockFile reports whether a file pins what a Python image should have.
-func isLockFile(name string) bool {
-	switch base := path.Base(name); base {
+func isLockFile(base string) bool {
+	switch base {
 	case "uv.lock", "poetry.lock", "pdm.lock":
 		return true
-	default:
-		return strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt")
 	}
+	return strings.HasPrefix(base, "requirements") && strings.HasSuffix(base, ".txt")
 }
 
-// compareLock notes a lock file that differs from the one that the image has there.
-func (u *unpacker) compareLock(name string, ours *bytes.Reader) {
-	file, err := u.root.Open(name)
+// differs reports whether the image has another file of this name.
+func differs(parent *os.Root, base string, content []byte) bool {
+	file, err := parent.Open(base)
 	if err != nil {
-		return
+		return false
 	}
 	defer file.Close()
-	content := make([]byte, ours.Len())
-	_, _ = ours.Read(content)
-	_, _ = ours.Seek(0, io.SeekStart)
 	theirs, err := io.ReadAll(io.LimitReader(file, int64(len(content))+1))
-	if err == nil && !bytes.Equal(theirs, content) {
-		u.mutex.Lock()
-		defer u.mutex.Unlock()
-		u.locks = append(u.locks, name)
-	}
-}
-
-func (u *unpacker) fail(err error) {
-	if err == nil {
-		return
-	}
-	u.mutex.Lock()
-	defer u.mutex.Unlock()
-	if u.failed == nil {
-		u.failed = err
-	}
-}
-
-func (u *unpacker) failure() error {
-	u.mutex.Lock()
-	defer u.mutex.Unlock()
-	return u.failed
+	return err == nil && !bytes.Equal(theirs, content)
 }
