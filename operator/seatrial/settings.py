@@ -142,9 +142,11 @@ class Settings(Variables):
     cluster_role: str = "seatrial-environment"
     """The one ClusterRole that the operator binds for itself inside an environment."""
     service_account: str = "seatrial-operator"
-    archive_upload_url: str = "http://seatrial-archive.seatrial-system.svc:8080"
-    """As collectors reach it."""
-    archive_read_url: str = "http://seatrial-archive.seatrial-system.svc:8081"
+    archive_upload_url: str = "http://seatrial-archive.seatrial-system:8080"
+    """As collectors reach it. The host has two words: a resolver completes it to this Service, and to one of the
+    asking pod's own namespace before; with a third word (`.svc`) it would ask for one in a namespace `svc` before.
+    """
+    archive_read_url: str = "http://seatrial-archive.seatrial-system:8081"
     """As the operator reaches it."""
     metrics_port: Port = 8082
     health_port: Port = 8083
@@ -174,7 +176,7 @@ class Settings(Variables):
         """
         env = os.environ if env is None else env
         namespace = env.get("SEATRIAL_NAMESPACE", "seatrial-system")
-        archive = f"http://{env.get('SEATRIAL_ARCHIVE_SERVICE', 'seatrial-archive')}.{namespace}.svc"
+        archive = f"http://{env.get('SEATRIAL_ARCHIVE_SERVICE', 'seatrial-archive')}.{namespace}"
         defaults = {"SEATRIAL_ARCHIVE_UPLOAD_URL": f"{archive}:8080", "SEATRIAL_ARCHIVE_READ_URL": f"{archive}:8081"}
         try:
             keys = _keys(env)

@@ -90,4 +90,25 @@ def test_addresses_of_the_archive_follow_from_names(key: Path) -> None:
     known = read(
         key, SEATRIAL_NAMESPACE="ops", SEATRIAL_ARCHIVE_SERVICE="store", SEATRIAL_ARCHIVE_READ_URL="http://a:1"
     )
-    assert (known.archive_upload_url, known.archive_read_url) == ("http://store.ops.svc:8080", "http://a:1")
+    assert (known.archive_upload_url, known.archive_read_url) == ("http://store.ops:8080", "http://a:1")
+
+
+def asked_before(host: str, namespace: str) -> list[str]:
+    """The namespaces whose owner could answer for this name before the one that is meant, in a pod of a namespace."""
+    zone, found = "svc.cluster.local", []
+    for search in (f"{namespace}.{zone}", zone, "cluster.local"):  # in this order, as a kubelet writes it
+        words = f"{host}.{search}".removesuffix(f".{zone}").split(".")
+        if (words[0], words[1:]) == ("store", ["ops"]):
+            return found
+        if len(words) in (2, 3):  # SERVICE.NAMESPACE, or HOSTNAME.SERVICE.NAMESPACE
+            found.append(words[-1])
+    return found
+
+
+def test_nobody_else_can_answer_for_the_archive(key: Path) -> None:
+    known = read(key, SEATRIAL_NAMESPACE="ops", SEATRIAL_ARCHIVE_SERVICE="store")
+    for url in (known.archive_upload_url, known.archive_read_url):
+        host = url.removeprefix("http://").partition(":")[0]
+        for namespace in ("ops", "st-orders-abc23"):
+            assert set(asked_before(host, namespace)) <= {namespace}
+    assert asked_before("store.ops.svc", "ops") == ["svc"], "what would be asked with a third word"

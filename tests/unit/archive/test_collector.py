@@ -101,6 +101,29 @@ async def test_the_collector_brings_a_run_to_the_archive(server: Server, tmp_pat
         assert (await client.download(UID, 1, 0, artifact, tmp_path)).read_text() == "an artifact"
 
 
+async def test_no_word_of_the_token_is_where_the_tests_could_read_it(server: Server, tmp_path: Path) -> None:
+    results, _, environment = pod(server, tmp_path)
+    token = tokens.upload_token(KEY, UID, 1, 0).encode()
+
+    def seen() -> list[Path]:
+        places = (path for name in ("results", "artifacts", "own") for path in (tmp_path / name).rglob("*"))
+        return [path for path in places if path.is_file() and token in path.read_bytes()]
+
+    async with server.client() as client, aclosing(client.feed()) as feed, asyncio.timeout(300):
+        assert await anext(feed) == FeedConnected()
+        collector = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "seatrial_runner.collect", env=environment, stderr=asyncio.subprocess.PIPE
+        )
+        lines(results / "gates.jsonl", {"event": "open", "seconds": 1.2})
+        assert isinstance(await anext(feed), FeedLive)  # it has used the token
+        assert not seen()
+        end(results)
+        assert isinstance(await anext(feed), FeedResult)
+        _, printed = await collector.communicate()
+    assert not seen()
+    assert token not in printed + (tmp_path / "termination").read_bytes()
+
+
 async def test_coverage_goes_from_pytest_to_the_archive(server: Server, tmp_path: Path) -> None:
     results, _, environment = pod(server, tmp_path)
     suite = tmp_path / "suite"

@@ -74,8 +74,8 @@ def test_the_operator_gets_the_values_of_the_chart(render: Render, tmp_path: Pat
     )
     assert known.cluster_role == "seatrial-environment"
     assert known.service_account == "seatrial-operator"
-    assert known.archive_upload_url == f"http://seatrial-archive.{NAMESPACE}.svc:8080"
-    assert known.archive_read_url == f"http://seatrial-archive.{NAMESPACE}.svc:8081"
+    assert known.archive_upload_url == f"http://seatrial-archive.{NAMESPACE}:8080"
+    assert known.archive_read_url == f"http://seatrial-archive.{NAMESPACE}:8081"
     ports = {p["name"]: p["containerPort"] for p in container["ports"]}
     assert ports == {"metrics": known.metrics_port, "health": known.health_port}
 

@@ -192,6 +192,20 @@ def test_only_the_collector_has_the_upload_token(made: Any) -> None:
     assert set(secrets(result)["seatrial-upload"]) - {"masks"} == {"shard-0"}
 
 
+@every_environment
+def test_containers_of_a_pod_share_nothing_by_which_one_reads_anothers_token(made: Any) -> None:
+    """The tests run beside the collector: they share a network, in which nobody may listen to others, and folders."""
+    result = made()
+    for spec in map(pod_spec, result.workloads):
+        assert not {"shareProcessNamespace", "hostNetwork", "hostPID", "hostIPC"} & {k for k, v in spec.items() if v}
+    for where, container in all_containers(result):
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, where  # NET_RAW, SYS_PTRACE too
+        secret = [m for m in container.get("volumeMounts", ()) if m["name"] == "upload"]
+        assert all(mount["readOnly"] and mount["mountPath"] == "/var/run/seatrial/upload" for mount in secret)
+        said = json.dumps([container.get("command"), container.get("args"), container.get("env")])
+        assert not any(token in said for token in secrets(result)["seatrial-upload"].values()), where
+
+
 def test_credentials_differ_between_runs_services_and_purposes() -> None:
     values = [
         value
