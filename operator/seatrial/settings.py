@@ -26,6 +26,8 @@ class Images(Variables):
     runner: str = "seatrial/runner:0.1.0"
     tests: Annotated[str, Field(validation_alias="SEATRIAL_IMAGE_PYTEST")] = "seatrial/pytest:0.1.0"
     postgres: str = "seatrial/postgres:17-0.1.0"
+    postgres_versions: str = "seatrial/postgres-versions:0.1.0"
+    """Postgres in all versions but the default one."""
     minio: str = "seatrial/minio:0.1.0"
     temporal: str = "seatrial/temporal:0.1.0"
     redis: str = "seatrial/redis:0.1.0"

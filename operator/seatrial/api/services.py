@@ -29,10 +29,12 @@ WELL_KNOWN = tuple(t.value for t in ServiceType if t is not ServiceType.CUSTOM)
 SettingValue = Annotated[str, Field(max_length=1024, pattern=r"^[^\n\r\x00]*$")]
 SearchAttributeType = Literal["Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"]
 TYPES_OF_FIELDS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("postgres",): ("version", "databases", "extensions", "initSQL", "storage", "settings", "locale"),
-    ("minio",): ("buckets",),
-    ("temporal",): ("namespaces", "searchAttributes"),
-    ("custom",): ("image", "command", "args", "ports", "env", "ready", "writable", "after"),
+    ("postgres",): ("version", "databases", "extensions", "initSQL", "storage", "locale"),
+    ("minio",): ("buckets", "console"),
+    ("temporal",): ("namespaces", "searchAttributes", "ui"),
+    ("custom",): ("command", "args", "ports", "env", "ready", "writable", "after"),
+    ("postgres", "custom"): ("image",),
+    ("postgres", "redis"): ("settings",),
     ("postgres", "minio"): ("user",),
     ("postgres", "minio", "redis"): ("password",),
 }
@@ -76,6 +78,7 @@ class Service(Model):
         json_schema_extra=rules(
             *(_only_for(kinds, fields) for kinds, fields in TYPES_OF_FIELDS.items()),
             cel("!has(self.type) || self.type != 'custom' || has(self.image)", "type custom needs an image"),
+            cel("!has(self.image) || !has(self.version)", "image or version, not both: the image has its own version"),
             cel(
                 "!has(self.ready) || (has(self.ports) && self.ports.size() > 0)",
                 "ready needs at least one entry in ports",
@@ -86,19 +89,22 @@ class Service(Model):
     """What it is. May be left out for a service that is called like a type."""
     resources: Resources | None = None
     """What it asks for and may use at most. For postgres with `storage: Memory` the data count as memory."""
-    version: Literal["17"] | None = None
-    """Postgres: the major version. There is one."""
+    version: Literal["14", "15", "16", "17", "18"] | None = None
+    """Postgres: the major version, default 17, which alone has ICU and PostGIS."""
     databases: Annotated[tuple[DatabaseName, ...], Field(max_length=20, json_schema_extra=LIST_SET)] | None = None
     """Postgres: databases to create. The first is the one in `PGDATABASE`; without any it is `postgres`."""
     extensions: Annotated[tuple[Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9_-]+$")], ...],
                           Field(max_length=20, json_schema_extra=LIST_SET)] | None = None  # fmt: skip
-    """Postgres: extensions to create in every database. There are those of Debian's contrib package and pgvector."""
+    """Postgres: extensions to create in every database. There are those of PostgreSQL itself and `vector`; version 17
+    has `postgis`, `postgis_topology`, `postgis_tiger_geocoder` and `address_standardizer` too."""
     init_sql: Annotated[FileSource | None, Field(alias="initSQL")] = None
     """Postgres: its `*.sql` files run once, in the order of their names, in the first database."""
     storage: Literal["Memory", "Disk"] | None = None
     """Postgres: where the data are. `Memory` is the default and the faster one."""
     settings: Annotated[dict[str, SettingValue], Field(max_length=50)] | None = None
-    """Postgres: server settings by name, such as `wal_level: logical`. `ssl: "on"` works: a certificate is there."""
+    """Postgres: server settings by name, such as `wal_level: logical`. `ssl: "on"` works: a certificate is there.
+    Redis: lines of its configuration, such as `maxmemory-policy: allkeys-lru`. `cluster-enabled: "yes"` makes it a
+    cluster of one node."""
     locale: Annotated[str, Field(max_length=63, pattern=r"^(icu:)?[A-Za-z][A-Za-z0-9_.@-]*$")] | None = None
     """Postgres: the locale of its databases: `en_US.utf8` (the default, as in the official image), `C`, `C.UTF-8`, or
     `icu:` and an ICU locale such as `icu:de-DE`. Another one than the default takes half a second more."""
@@ -110,13 +116,20 @@ class Service(Model):
     for suites that insist on one. Without it one is made for the run and masked in all that is kept."""
     buckets: Annotated[tuple[BucketName, ...], Field(max_length=50, json_schema_extra=LIST_SET)] | None = None
     """MinIO: buckets to create. The first is the one in `S3_BUCKET`."""
+    console: bool | None = None
+    """MinIO: its console, on port 9001: `kubectl port-forward`."""
     namespaces: Annotated[tuple[Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...],
                           Field(max_length=20, json_schema_extra=LIST_SET)] | None = None  # fmt: skip
     """Temporal: namespaces to create. The first is the one in `TEMPORAL_NAMESPACE`; without any it is `default`."""
     search_attributes: Annotated[dict[str, SearchAttributeType], Field(max_length=40)] | None = None
     """Temporal: custom search attributes and their types."""
+    ui: bool | None = None
+    """Temporal: its pages, on port 8233: `kubectl port-forward`."""
     image: Image | None = None
-    """Custom: the image. It runs as uid 65532 with a read-only root; `/tmp` can be written."""
+    """Custom: the image. It runs as uid 65532 with a read-only root; `/tmp` can be written.
+    Postgres: an image of your own that is made like the official one (`postgres`, `pgvector/pgvector`,
+    `timescale/timescaledb`): its entry point reads `POSTGRES_USER`, `POSTGRES_PASSWORD`, `POSTGRES_DB`, `PGDATA` and
+    `/docker-entrypoint-initdb.d`. It runs `initdb` at each start, which takes a second or two."""
     command: Command | None = None
     """Custom: replaces the image's entry point."""
     args: Command | None = None

@@ -9,6 +9,7 @@ from datetime import datetime
 from seatrial.api import labels
 from seatrial.api.run import IntegrationRun, IntegrationRunSpec
 from seatrial.api.scope import Scope
+from seatrial.api.services import ServiceType
 from seatrial.environment import (
     access,
     app,
@@ -108,11 +109,11 @@ def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Envi
 
 def _config_maps(scope: Scope, spec: IntegrationRunSpec, inputs: Inputs) -> list[objects.Manifest]:
     """The environment's copies of the run's ConfigMaps."""
-    copies = [
-        objects.config_map(scope, postgres.init_config_map(name), name, inputs.config_maps[service.init_sql.config_map])
-        for name, service in sorted(spec.services.items())
-        if service.init_sql
-    ]
+    copies = []
+    for name, service in sorted(spec.services.items()):
+        given = inputs.config_maps[service.init_sql.config_map] if service.init_sql else {}
+        if service.type_under(name) is ServiceType.POSTGRES and (files := postgres.initial_sql(service, given)):
+            copies.append(objects.config_map(scope, postgres.init_config_map(name), name, files))
     if spec.tests.source:
         data = inputs.config_maps[spec.tests.source.config_map]
         copies.append(objects.config_map(scope, tests.SOURCE_CONFIG_MAP, labels.TESTS, data))

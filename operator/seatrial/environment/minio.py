@@ -9,6 +9,7 @@ from seatrial.environment.pod import TMP, Mount, tcp_probe
 from seatrial.settings import Settings
 
 PORT = 9000
+CONSOLE_PORT = 9001
 REGION = "us-east-1"
 """What MinIO takes itself to be in; S3 clients refuse to work without one."""
 
@@ -20,7 +21,7 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     url = f"http://{name}:{PORT}"
     return Backing(
         image=settings.images.services[ServiceType.MINIO],
-        ports={"s3": PORT},
+        ports={"s3": PORT, **({"console": CONSOLE_PORT} if service.console else {})},
         gate=f"s3://{name}:{PORT}",
         variables={
             f"{prefix}S3_ENDPOINT": url,
@@ -38,6 +39,7 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
             access.env("MINIO_ROOT_USER"),
             secret.env("MINIO_ROOT_PASSWORD"),
             {"name": "MINIO_BUCKETS", "value": " ".join(buckets)},
+            *([{"name": "MINIO_BROWSER", "value": "on"}] if service.console else []),
         ),
         readiness=tcp_probe(PORT),
         mounts=(TMP, Mount("data", "/data")),

@@ -11,13 +11,13 @@ from seatrial import amounts
 from seatrial.api.container import FileSource, Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
-from seatrial.api.services import ServiceType
 from seatrial.environment import (
     budget,
     custom,
     gates,
     places,
     resources,
+    typed_services,
     variables,
 )
 from seatrial.environment.problem import Problem
@@ -25,8 +25,6 @@ from seatrial.settings import Budget
 
 COPIED_CHARACTERS = 4 * 1024 * 1024
 """Of all ConfigMaps that are copied into one environment. One holds up to 1 MiB."""
-MINIO_KEY, MINIO_SECRET = 3, 8
-"""Characters that MinIO asks for at least."""
 OUR_NAMES = "seatrial-"
 """Containers of ours are called so."""
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -52,7 +50,7 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]], 
         *(() if wrong_quantities else variables.problems(run)),  # which needs the services with their quantities
         *places.problems(run),
         *_timeouts(run),
-        *_service_credentials(run),
+        *typed_services.problems(run.spec),
     )
 
 
@@ -210,18 +208,3 @@ def _timeouts(run: IntegrationRun) -> Iterator[Problem]:
     for path, given in (("spec.timeouts.environment", timeouts.environment), ("spec.timeouts.tests", timeouts.tests)):
         if given < second:
             yield Problem(path, f"{format_duration(given)} is no time to do anything in; give at least 1s")
-
-
-def _service_credentials(run: IntegrationRun) -> Iterator[Problem]:
-    for name, service in sorted(run.spec.services.items()):
-        path, kind = f"spec.services.{name}", service.type_under(name)
-        if kind is ServiceType.MINIO and service.user is not None and len(service.user) < MINIO_KEY:
-            yield Problem(f"{path}.user", f"MinIO takes no access key under {MINIO_KEY} characters; give a longer one")
-        if kind is ServiceType.MINIO and service.password is not None and len(service.password) < MINIO_SECRET:
-            yield Problem(
-                f"{path}.password", f"MinIO takes no secret key under {MINIO_SECRET} characters; give a longer one"
-            )
-        if kind is ServiceType.POSTGRES and service.password == "":
-            yield Problem(
-                f"{path}.password", "Postgres needs a password; give one, or leave it out for one made for the run"
-            )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from seatrial.api.services import Service, ServiceType
 from seatrial.environment.backing import Backing
 from seatrial.environment.credentials import Credential
+from seatrial.environment.expansion import literal
 from seatrial.environment.pod import tcp_probe
 from seatrial.settings import Settings
 
 PORT = 6379
+CLUSTER = "cluster-enabled"
 
 
 def backing(name: str, service: Service, prefix: str, settings: Settings) -> Backing:
     """The Redis called `name`; variables' names begin with `prefix`. With an empty `password` it asks for none."""
+    lines = configuration(name, service)
     password = None if service.password == "" else Credential(name, "password", service.password)
     return Backing(
         image=settings.images.services[ServiceType.REDIS],
@@ -20,6 +23,17 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
         gate=f"redis://{name}:{PORT}" + (f"?password-env={password.variable}" if password else ""),
         variables={f"{prefix}REDIS_URL": f"redis://{f':{password.reference}@' if password else ''}{name}:{PORT}/0"},
         credentials=(password,) if password else (),
-        env=(password.env("REDIS_PASSWORD") if password else {"name": "REDIS_OPEN", "value": "true"},),
+        env=(
+            password.env("REDIS_PASSWORD") if password else {"name": "REDIS_OPEN", "value": "true"},
+            *([{"name": "REDIS_SETTINGS", "value": literal(lines)}] if lines else []),
+        ),
         readiness=tcp_probe(PORT),
     )
+
+
+def configuration(name: str, service: Service) -> str:
+    """The lines of `settings` for Redis' configuration; empty if there are none."""
+    values = {key: value or '""' for key, value in (service.settings or {}).items()}
+    if values.get(CLUSTER) == "yes":  # so that clients are led to its name
+        values = {"cluster-announce-hostname": name, "cluster-preferred-endpoint-type": "hostname", **values}
+    return "\n".join(f"{key} {value}" for key, value in sorted(values.items()))

@@ -9,6 +9,7 @@ from seatrial.environment.pod import tcp_probe
 from seatrial.settings import Settings
 
 PORT = 7233
+UI_PORT = 8233
 DEFAULT_NAMESPACE = "default"
 """The development server always has it."""
 
@@ -17,7 +18,8 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     """The Temporal called `name`; variables' names begin with `prefix`."""
     namespaces = tuple(dict.fromkeys(service.namespaces or ())) or (DEFAULT_NAMESPACE,)
     address = f"{name}:{PORT}"
-    args = ["server", "start-dev", "--ip", "0.0.0.0", "--port", str(PORT), "--headless", "--log-level", "warn"]  # noqa: S104
+    args = ["server", "start-dev", "--ip", "0.0.0.0", "--port", str(PORT), "--log-level", "warn"]  # noqa: S104
+    args += ["--ui-ip", "0.0.0.0", "--ui-port", str(UI_PORT)] if service.ui else ["--headless"]  # noqa: S104
     for namespace in namespaces:
         if namespace != DEFAULT_NAMESPACE:
             args += ["--namespace", namespace]
@@ -26,7 +28,7 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     query = "&".join(f"namespace={namespace}" for namespace in namespaces)
     return Backing(
         image=settings.images.services[ServiceType.TEMPORAL],
-        ports={"grpc": PORT},
+        ports={"grpc": PORT, **({"ui": UI_PORT} if service.ui else {})},
         gate=f"temporal://{address}?{query}",
         variables={
             f"{prefix}TEMPORAL_ADDRESS": address,

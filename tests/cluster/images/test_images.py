@@ -140,7 +140,7 @@ def test_says_what_it_is_and_is_not_root(engine: str, name: str) -> None:
 def start_postgres(start: Callable[..., Container]) -> Callable[..., Container]:
     def start_postgres(files: Path | None = None, **env: str) -> Container:
         return start(
-            "postgres",
+            "postgres-versions" if "POSTGRES_VERSION" in env else "postgres",
             uid=POSTGRES,
             volumes=("/data", "/run/postgresql", "/tmp"),
             files=files,
@@ -195,6 +195,43 @@ def test_postgres_has_databases_extensions_and_data_at_the_first_login(
     assert login(postgres, "SHOW max_connections").stdout.strip() == "200"
     assert "password authentication failed" in login(postgres, "SELECT 1", password="wrong").stderr
     assert "Read-only file system" in postgres.exec("touch", "/etc/x").stderr
+
+
+@pytest.mark.parametrize("version", ["14", "15", "16", "18"])
+def test_postgres_in_another_version(start_postgres: Callable[..., Container], tmp_path: Path, version: str) -> None:
+    postgres = start_postgres(
+        write_sql(tmp_path / "sql", table="CREATE TABLE items AS SELECT 1 AS id;"),
+        POSTGRES_VERSION=version,
+        POSTGRES_DATABASES="app other",
+        POSTGRES_EXTENSIONS="uuid-ossp vector pgcrypto pg_trgm",
+        POSTGRES_SETTINGS="wal_level=logical\nssl=on",
+    )
+    eventually(lambda: logs_in(postgres), "login")
+    assert login(postgres, "SHOW server_version").stdout.startswith(f"{version}.")
+    assert login(postgres, "SELECT id FROM items", "app").stdout.strip() == "1"
+    assert login(postgres, "SELECT '[3,1]'::vector <-> '[0,1]'", "other").stdout.strip() == "3"
+    assert login(postgres, "SELECT uuid_generate_v4() IS NOT NULL", "other").stdout.strip() == "t"
+    names = "SELECT string_agg(n, ' ' ORDER BY n) FROM (VALUES ('Dora'), ('anna'), ('carl'), ('Bert')) v(n)"
+    assert login(postgres, names, "app").stdout.strip() == "anna Bert carl Dora"
+    summer = "SELECT timestamptz '2026-07-01 12:00+00' AT TIME ZONE 'Europe/Berlin'"
+    assert login(postgres, summer).stdout.strip() == "2026-07-01 14:00:00"
+    assert postgres.exec("pg_dump", "-s", "-h", "/run/postgresql", "-U", "postgres", "app").returncode == 0
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_postgres_in_another_version_has_another_locale(start_postgres: Callable[..., Container], locale: str) -> None:
+    postgres = start_postgres(POSTGRES_VERSION="14", POSTGRES_LOCALE=locale)
+    eventually(lambda: logs_in(postgres), "login")
+    shown = "SELECT datcollate FROM pg_database WHERE datname = 'postgres'"
+    assert login(postgres, shown).stdout.strip() == locale
+
+
+def test_postgres_has_postgis(start_postgres: Callable[..., Container]) -> None:
+    extensions = "postgis postgis_topology postgis_tiger_geocoder address_standardizer"
+    postgres = start_postgres(POSTGRES_DATABASES="app", POSTGRES_EXTENSIONS=extensions)
+    eventually(lambda: logs_in(postgres), "login")
+    point = "ST_Transform(ST_SetSRID(ST_MakePoint(13.4, 52.5), 4326), 25833)"
+    assert login(postgres, f"SELECT round(ST_X({point})), ST_SRID({point})", "app").stdout.strip() == "391391|25833"
 
 
 def test_postgres_orders_and_compares_as_the_official_image(start_postgres: Callable[..., Container]) -> None:
@@ -380,6 +417,18 @@ def test_redis_asks_for_no_password_where_none_is_wanted(start: Callable[..., Co
     redis = start("redis", REDIS_OPEN="true")
     eventually(lambda: "PONG" in redis.exec("redis-cli", "ping").stdout, "an answer")
     assert redis.exec("redis-cli", "config", "get", "protected-mode").stdout.split() == ["protected-mode", "no"]
+
+
+def test_redis_has_the_settings_that_are_asked_for(start: Callable[..., Container]) -> None:
+    redis = start("redis", REDIS_OPEN="true", REDIS_SETTINGS="maxmemory-policy allkeys-lru\ndatabases 20")
+    eventually(lambda: "PONG" in redis.exec("redis-cli", "-n", "19", "ping").stdout, "an answer")
+    assert redis.exec("redis-cli", "config", "get", "maxmemory-policy").stdout.split()[1] == "allkeys-lru"
+
+
+def test_redis_is_a_cluster_of_one_node_when_it_is_asked_to_be(start: Callable[..., Container]) -> None:
+    redis = start("redis", REDIS_OPEN="true", REDIS_SETTINGS="cluster-enabled yes")
+    eventually(lambda: "cluster_state:ok" in redis.exec("redis-cli", "cluster", "info").stdout, "all slots are served")
+    assert redis.exec("redis-cli", "set", "a", "1").stdout.strip() == "OK"
 
 
 def test_redis_needs_a_password(start: Callable[..., Container]) -> None:

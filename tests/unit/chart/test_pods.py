@@ -61,6 +61,7 @@ def test_the_operator_gets_the_values_of_the_chart(render: Render, tmp_path: Pat
     assert known.operator_namespace == NAMESPACE
     assert known.images.runner == "mirror.example/x/seatrial/runner:0.1.0"
     assert known.images.tests == "mirror.example/x/seatrial/pytest:0.1.0"
+    assert known.images.postgres_versions == "mirror.example/x/seatrial/postgres-versions:0.1.0"
     assert {str(image) for image in known.images.services.values()} == {
         f"mirror.example/x/seatrial/{name}"
         for name in ("postgres:17-0.1.0", "minio:0.1.0", "temporal:0.1.0", "redis:0.1.0")

@@ -396,6 +396,55 @@ def test_initial_sql_is_copied_into_the_environment() -> None:
     assert mounts["/initdb.d"] == {"name": "initdb", "mountPath": "/initdb.d", "readOnly": True}
 
 
+def test_each_version_of_postgres_has_its_image() -> None:
+    result = render(make("services: {postgres: {}, old: {type: postgres, version: '14'}}"))
+    assert container(result, "Pod", "postgres")["image"] == "seatrial/postgres:17-0.1.0"
+    old = container(result, "Pod", "old")
+    assert old["image"] == "seatrial/postgres-versions:0.1.0"
+    assert {"name": "POSTGRES_VERSION", "value": "14"} in old["env"]
+
+
+def test_an_own_image_of_postgres_gets_what_the_official_entry_point_asks_for() -> None:
+    fields = "image: pg:1, databases: [app, two], extensions: [vector], locale: C, settings: {jit: 'on'}"
+    result = render(make(f"services: {{postgres: {{{fields}, initSQL: {{configMapRef: {{name: seed-sql}}}}}}}}"))
+    postgres = container(result, "Pod", "postgres")
+    env = {each["name"]: each.get("value") for each in postgres["env"]}
+    wanted = {"POSTGRES_USER": "postgres", "POSTGRES_DB": "app", "PGDATA": "/data/cluster"}
+    assert env.items() >= (wanted | {"POSTGRES_INITDB_ARGS": "--locale=C"}).items()
+    assert "jit=on" in postgres["args"]
+    assert "fsync=off" in postgres["args"]
+    assert {"/data", "/var/run/postgresql", "/docker-entrypoint-initdb.d"} <= {
+        mount["mountPath"] for mount in postgres["volumeMounts"]
+    }
+    files = find(result, "ConfigMap", "init-postgres")["data"]
+    assert sorted(files) == ["0000-seatrial.sql", "10-tables.sql", "20-data.sql"]
+    extension = 'CREATE EXTENSION IF NOT EXISTS "vector" CASCADE;\n'
+    assert files["0000-seatrial.sql"] == 'CREATE DATABASE "two";\n' + "".join(
+        f'\\connect "{name}"\n{extension}' for name in ("postgres", "app", "two")
+    )
+
+
+def test_pages_of_services_are_there_when_they_are_asked_for() -> None:
+    result = render(make("services: {minio: {console: true}, temporal: {ui: true}}"))
+    ports = {name: find(result, "Service", name)["spec"]["ports"] for name in ("minio", "temporal")}
+    assert {port["name"]: port["port"] for port in ports["minio"]} == {"s3": 9000, "console": 9001}
+    assert {port["name"]: port["port"] for port in ports["temporal"]} == {"grpc": 7233, "ui": 8233}
+    assert {"name": "MINIO_BROWSER", "value": "on"} in container(result, "Pod", "minio")["env"]
+    args = container(result, "Pod", "temporal")["args"]
+    assert ("--headless" in args, args[args.index("--ui-port") + 1]) == (False, "8233")
+
+
+def test_a_cluster_of_redis_leads_clients_to_its_name() -> None:
+    result = render(make("services: {redis: {settings: {cluster-enabled: 'yes', save: ''}}}"))
+    env = {each["name"]: each.get("value") for each in container(result, "Pod", "redis")["env"]}
+    assert env["REDIS_SETTINGS"].splitlines() == [
+        "cluster-announce-hostname redis",
+        "cluster-enabled yes",
+        "cluster-preferred-endpoint-type hostname",
+        'save ""',
+    ]
+
+
 def test_temporal_starts_with_what_the_run_wants() -> None:
     args = container(case("full"), "Pod", "temporal")["args"]
     assert args[:2] == ["server", "start-dev"]
