@@ -21,6 +21,8 @@ SIGNATURE = PREFIX + "signature"
 STARTED_BY = PREFIX + "started-by"
 LINK = PREFIX + "link"
 """Annotations of a run: who started it, and where to read more about that. The `seatrial` command sets both."""
+RERUN_OF = PREFIX + "rerun-of"
+"""Annotation of a run: the name of the first run that it repeats. `seatrial rerun` sets it."""
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 ENVIRONMENT = "environment"

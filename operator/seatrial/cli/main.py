@@ -39,6 +39,7 @@ def _root(
 
 
 app.command()(start.run)
+app.command()(start.rerun)
 app.command()(start.wait)
 app.command()(bundle.bundle)
 app.command()(manage.get)

@@ -18,6 +18,7 @@ from seatrial.cli.errors import CliError, Exit
 from seatrial.cli.invocation import command_line
 from seatrial.cli.origin import origin, with_origin
 from seatrial.cli.output import Out
+from seatrial.cli.run_file import RunFile
 from seatrial.cli.selection import Selection, select
 from seatrial.cli.wait import WaitOptions, until_verdict
 
@@ -45,18 +46,25 @@ async def start(session: Session, target: Target, out: Out, options: StartOption
     run = select(file.run, options.selection)
     for assignment in options.assignments:
         run = set_value(run, assignment)
-    run = with_origin(run, origin(os.environ, _user(), platform.node() or "localhost"))
     file = run_file.placed(replace(file, run=run), options.name, target.namespace, session.cluster.default_namespace)
-    created, began = await create_run(session, target, out, file, options.replace)
+    return await start_run(session, target, out, file, options.waiting, may_replace=options.replace)
+
+
+async def start_run(
+    session: Session, target: Target, out: Out, file: RunFile, waiting: WaitOptions | None, *, may_replace: bool = False
+) -> Exit:
+    """Creates a run that has its name and namespace, says so, and waits for its verdict if asked to."""
+    file = replace(file, run=with_origin(file.run, origin(os.environ, _user(), platform.node() or "localhost")))
+    created, began = await create_run(session, target, out, file, may_replace)
     name, namespace = created.name, created.namespace
     out.line("run ", (name, "bold"), f" created in namespace {namespace}")
-    if options.waiting is None:
+    if waiting is None:
         out.hint([
             ("watch it", command_line(target, session, "wait", name, namespace=namespace)),
             ("its results", command_line(target, session, "results", name, namespace=namespace)),
         ])  # fmt: skip
         return Exit.PASSED
-    return await until_verdict(session, target, out, created, options.waiting, age=time.monotonic() - began)
+    return await until_verdict(session, target, out, created, waiting, age=time.monotonic() - began)
 
 
 def _default_file() -> str:

@@ -18,6 +18,7 @@ KubeconfigOption = Annotated[str | None, typer.Option("--kubeconfig", metavar="F
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Name of the run.", show_default=False, autocompletion=complete.runs)
 ]
+WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait for the verdict, showing what happens.")]
 FollowTests = Annotated[bool, typer.Option("--follow", "-f", help="Wait, and show the outcome of each test.")]
 TimeoutOption = Annotated[
     str | None,

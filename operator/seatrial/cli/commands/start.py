@@ -14,6 +14,7 @@ from seatrial.cli.commands.options import (
     NamespaceOption,
     RunArgument,
     TimeoutOption,
+    WaitOption,
     seconds_of,
     target_of,
 )
@@ -34,7 +35,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the verdict, showing what happens.")] = False,
+    wait: WaitOption = False,
     follow: FollowTests = False,
     only: Annotated[
         list[str] | None,
@@ -69,11 +70,7 @@ def run(
     ConfigMaps and other objects in the same file are applied first.
     """
     target = target_of(context, namespace, kube_context, kubeconfig)
-    limit = seconds_of(timeout)
-    if limit is not None and not (wait or follow):
-        raise CliError(
-            "--timeout limits waiting", hint="add --wait; how long the tests may take is spec.timeouts.tests"
-        )
+    limit = _limit_of(timeout, waits=wait or follow)
 
     async def work(session: Session, out: Out) -> Exit:
         from seatrial.cli.selection import Selection
@@ -85,6 +82,44 @@ def run(
         return await start(session, target, out, StartOptions(file, set_ or (), name, replace, waiting, selection))
 
     connected(target, work)
+
+
+def rerun(
+    context: typer.Context,
+    run: RunArgument,
+    failed: Annotated[bool, typer.Option("--failed", help="Only the tests that went wrong.")] = False,
+    wait: WaitOption = False,
+    follow: FollowTests = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the new run, instead of one made of the old one's.")
+    ] = None,
+    timeout: TimeoutOption = None,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Start a run anew, under another name: all of it, or the tests that went wrong."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+    limit = _limit_of(timeout, waits=wait or follow)
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.rerun import RerunOptions
+        from seatrial.cli.rerun import rerun as again
+        from seatrial.cli.wait import WaitOptions
+
+        waiting = WaitOptions(follow, limit) if wait or follow else None
+        return await again(session, target, out, RerunOptions(run, failed, name, waiting))
+
+    connected(target, work)
+
+
+def _limit_of(timeout: str | None, *, waits: bool) -> float | None:
+    limit = seconds_of(timeout)
+    if limit is not None and not waits:
+        raise CliError(
+            "--timeout limits waiting", hint="add --wait; how long the tests may take is spec.timeouts.tests"
+        )
+    return limit
 
 
 def wait(
