@@ -248,9 +248,10 @@ class Kube:
             return failure(503, "ServiceUnavailable", "no endpoints available for service")
         url = self.services[service] + request.raw_path.partition("/proxy")[2]
         headers = {k: v for k, v in request.headers.items() if k.lower() not in ("authorization", "host")}
+        body = request.content if request.can_read_body else None
         async with (
             aiohttp.ClientSession(auto_decompress=False) as client,
-            client.request(request.method, url, headers=headers) as answer,
+            client.request(request.method, url, headers=headers, data=body) as answer,
         ):
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in ("connection", "transfer-encoding")}
             response = web.StreamResponse(status=answer.status, headers=kept)

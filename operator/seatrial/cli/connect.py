@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from seatrial.archive.client.client import ArchiveClient
-from seatrial.archive.client.errors import ArchiveError, ArchiveRefusedError
+from seatrial.archive.client.errors import ArchiveClosedError, ArchiveError, ArchiveRefusedError
 from seatrial.cli.errors import CliError
 from seatrial.kube.client import Cluster
 from seatrial.kube.service import Service, ServiceTransport
@@ -71,7 +71,8 @@ async def connect(target: Target) -> AsyncIterator[Session]:
 
 def explain(error: ArchiveError) -> str:
     """What is wrong with the archive, and for a way that is closed, what opens it."""
-    if isinstance(error, ArchiveRefusedError) and error.status in (401, 403):
+    closed = isinstance(error, ArchiveClosedError)
+    if closed or (isinstance(error, ArchiveRefusedError) and error.status == httpx.codes.UNAUTHORIZED):
         return (
             f"you may not read the archive: {error}; with a token in the kubeconfig you need the Role {READER_ROLE} in "
             f"{SYSTEM_NAMESPACE}, with a client certificate the right to forward ports there"

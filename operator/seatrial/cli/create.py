@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 from seatrial.api.names import API_VERSION
 from seatrial.cli import problems
@@ -17,8 +18,23 @@ from seatrial.kube.errors import AlreadyExistsError, ClusterError, ForbiddenErro
 from seatrial.kube.kinds import RUN, Object
 
 
-async def create_run(session: Session, target: Target, out: Out, file: RunFile, may_replace: bool) -> tuple[Run, float]:
+async def create_run(
+    session: Session,
+    target: Target,
+    out: Out,
+    file: RunFile,
+    may_replace: bool,
+    upload: Callable[[], Awaitable[None]] | None = None,
+) -> tuple[Run, float]:
     """Applies what else is in the file, then creates the run; nothing is changed for a run that would be refused.
+
+    Args:
+        session: cluster and archive.
+        target: where the command works.
+        out: shows what is done.
+        file: the run, with its name and namespace, and what else is applied.
+        may_replace: whether to delete a run of this name first.
+        upload: brings the run's code into the archive.
 
     Returns:
         The run, and when it was asked for (monotonic seconds).
@@ -32,7 +48,7 @@ async def create_run(session: Session, target: Target, out: Out, file: RunFile, 
     for other in namespaces:
         await _apply(session, out, other, file)
     try:
-        if others:
+        if others or upload:
             await cluster.create(file.run, strict=True, dry_run=True)
     except AlreadyExistsError:
         if not may_replace:
@@ -41,6 +57,8 @@ async def create_run(session: Session, target: Target, out: Out, file: RunFile, 
         raise await _refused(session, file, error) from error
     except (NotFoundError, ForbiddenError) as error:
         raise _no_place(file, error) from error
+    if upload:
+        await upload()
     for other in others:
         await _apply(session, out, other, file)
     for last_try in (False, True):

@@ -16,7 +16,7 @@ from seatrial.cli.run import Run
 from seatrial.cli.run_file import Document, RunFile
 from seatrial.cli.runs import find_object
 from seatrial.cli.selection import Selection, select
-from seatrial.cli.start import start_run
+from seatrial.cli.start import start_again
 from seatrial.cli.wait import WaitOptions
 from seatrial.kube.kinds import Object
 
@@ -43,7 +43,7 @@ async def rerun(session: Session, target: Target, out: Out, options: RerunOption
         failed = await _failed(session, Run.of(old))
         again = select(again, Selection(paths_of(failed)))
         out.line((f"{len(failed)} of the tests of {options.run} went wrong; only they run", "dim"))
-    return await start_run(session, target, out, RunFile(f"run {options.run}", again), options.waiting)
+    return await start_again(session, target, out, RunFile(f"run {options.run}", again), options.waiting)
 
 
 async def _failed(session: Session, run: Run) -> list[str]:

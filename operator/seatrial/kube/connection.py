@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import urlencode
 
 import aiohttp
@@ -96,7 +96,8 @@ class Connection:
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109  (aiohttp's own, with its parts)
         checked: bool = True,
     ) -> aiohttp.ClientResponse:
-        """Sends a request and gives the answer unread, for streams; the caller closes it.
+        """Sends a request and gives the answer unread, for streams; the caller closes it. A body that is an
+        asynchronous iterator of bytes is sent as it comes, all others as JSON or as they are.
 
         Raises:
             ClusterError: of the kind that fits a status of 400 or more (unless it is not `checked`), or no answer.
@@ -112,13 +113,10 @@ class Connection:
         if auth:
             sent["authorization"] = auth["value"]
         try:
-            answer = await self._client.rest_client.request(
-                method, url, headers=sent, body=body, _request_timeout=timeout or aiohttp.ClientTimeout(30, connect=10)
-            )
+            response = await self._send(method, url, sent, body, timeout or aiohttp.ClientTimeout(30, connect=10))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnavailableError(f"the API server at {self._client.configuration.host} gave no answer: "
                                    f"{str(error) or type(error).__name__}") from error  # fmt: skip
-        response: aiohttp.ClientResponse = answer.response
         if checked and response.status >= 400:
             try:
                 text = await response.text(errors="replace")
@@ -126,6 +124,22 @@ class Connection:
                 text = ""
             raise error_of(response.status, text, method)
         return response
+
+    async def _send(
+        self, method: str, url: str, headers: dict[str, str], body: Any, limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        rest = self._client.rest_client
+        if not isinstance(body, AsyncIterable):
+            answer = await rest.request(method, url, headers=headers, body=body, _request_timeout=limits)
+            return cast(aiohttp.ClientResponse, answer.response)
+        # The official client sends whole bodies only; its connections are used without it.
+        if rest.pool_manager is None:
+            rest.pool_manager = rest._create_pool_manager()
+        name = self._client.configuration.tls_server_name
+        more = {"server_hostname": name} if name else {}
+        more |= {"proxy": rest.proxy, "proxy_headers": rest.proxy_headers} if rest.proxy else {}
+        sending = rest.pool_manager.request(method, url, headers=headers, data=body, timeout=limits, **more)
+        return cast(aiohttp.ClientResponse, await sending)
 
     async def request(self, method: str, path: str, resource: str, **options: Any) -> Object:
         """One request with a JSON answer.

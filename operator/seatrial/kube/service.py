@@ -21,7 +21,9 @@ from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError
 from seatrial.kube.kinds import POD
 
-_SENT = frozenset({"accept", "if-none-match", "if-range", "last-event-id", "range"})
+_SENT = frozenset({"accept", "content-length", "content-sha256", "if-none-match", "if-range", "last-event-id", "range"})
+_WITH_BODY = ("PATCH", "POST", "PUT")
+_BINARY = "application/octet-stream"
 _OF_THE_CONNECTION = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
 
 
@@ -69,7 +71,15 @@ class ServiceTransport(httpx.AsyncBaseTransport):
         service = self._service
         path = proxy_path(service.namespace, service.name, service.port_name) + request.url.raw_path.decode("ascii")
         headers, timeout = _wanted(request.headers) | {service.token_header: token}, _timeout(request)
-        answer = await self._cluster.open(request.method, path, headers=headers, timeout=timeout, checked=False)
+        answer = await self._cluster.open(
+            request.method,
+            path,
+            headers=headers,
+            timeout=timeout,
+            checked=False,
+            body=_body(request),
+            content_type=_BINARY,
+        )
         return _response(answer, request)
 
     async def aclose(self) -> None:
@@ -90,6 +100,13 @@ def content_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _wanted(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() in _SENT}
+
+
+def _body(request: httpx.Request) -> AsyncIterator[bytes] | None:
+    if request.method not in _WITH_BODY:
+        return None
+    assert isinstance(request.stream, httpx.AsyncByteStream)
+    return aiter(request.stream)
 
 
 def _timeout(request: httpx.Request) -> aiohttp.ClientTimeout:
@@ -126,7 +143,7 @@ class _Forwarded:
         self._error = None
         try:
             answer = await self._client.request(
-                request.method, url, headers=headers, timeout=timeout, allow_redirects=False
+                request.method, url, headers=headers, timeout=timeout, allow_redirects=False, data=_body(request)
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._error or httpx.ConnectError(str(error) or "no answer came in time") from error

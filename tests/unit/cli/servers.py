@@ -41,16 +41,19 @@ Step = Mapping[str, Any] | Callable[[Object], Awaitable[None]]
 
 
 class Everybody:
-    """Knows the token of the kubeconfig; whoever shows it may read all."""
+    """Knows the token of the kubeconfig; whoever shows it may read all, and create runs unless that is taken away."""
+
+    def __init__(self) -> None:
+        self.may_create = True
 
     async def who(self, token: str) -> User | None:
         return User("ann") if token == TOKEN else None
 
     async def may(self, user: User, verb: str, namespace: str | None) -> bool:
-        return True
+        return self.may_create or verb != "create"
 
     async def namespace_uid(self, namespace: str) -> str | None:
-        return None
+        return f"uid-of-{namespace}"
 
     async def close(self) -> None:
         pass
@@ -64,6 +67,7 @@ class Servers:
     archive: support.Server
     loop: asyncio.AbstractEventLoop
     kubeconfig: Path
+    everybody: Everybody
     asked: list[str] = field(default_factory=list)
     """Paths of the archive that the command asked for."""
     refusals: list[web.Response] = field(default_factory=list)
@@ -201,6 +205,12 @@ class Servers:
         found = self.do(upload())
         self.change({"status": {"results": {"digest": digest or found}}})
 
+    @property
+    def bundles(self) -> list[str]:
+        """Namespace and digest of all bundles in the archive."""
+        found = (self.archive.folder / "bundles").glob("*/*.tar.gz")
+        return sorted(f"{path.parent.name.removeprefix('uid-of-')} sha256:{path.name.split('.')[0]}" for path in found)
+
     # what happens meanwhile
 
     def play(self, *steps: Step, name: str = "pr-1", namespace: str = "default") -> None:
@@ -337,14 +347,14 @@ def in_a_thread(context: AbstractAsyncContextManager[T]) -> Iterator[T]:
 @asynccontextmanager
 async def living(folder: Path) -> AsyncIterator[Servers]:
     """Both servers, and a kubeconfig of a user with a token."""
-    key_file, kubeconfig = folder / "key", folder / "kubeconfig"
+    key_file, kubeconfig, everybody = folder / "key", folder / "kubeconfig", Everybody()
     key_file.write_bytes(KEY)
     settings = Settings(
         folder=folder / "archive", key_file=key_file, host="127.0.0.1", upload_port=0, read_port=0, stop_seconds=1
     )
     async with (
         serving() as kube,
-        running(settings, None, Everybody()) as ports,
+        running(settings, None, everybody) as ports,
         connected(ports.upload_port, ports.read_port, settings.folder) as archive,
     ):
         archive.archive = ports.archive
@@ -355,7 +365,7 @@ async def living(folder: Path) -> AsyncIterator[Servers]:
             "users": [{"name": "u", "user": {"token": TOKEN}}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "default"}}],
         }))  # fmt: skip
-        servers = Servers(kube, archive, asyncio.get_running_loop(), kubeconfig)
+        servers = Servers(kube, archive, asyncio.get_running_loop(), kubeconfig, everybody)
         try:
             yield servers
         finally:

@@ -21,6 +21,7 @@ from seatrial.kube.service import ServiceTransport
 from seatrial_protocol.manifest import ManifestFile
 
 PROXY = "/api/v1/namespaces/seatrial-system/services/seatrial-archive:read/proxy"
+HEX = "0f" * 32
 SHARD = f"{PROXY}/v1/runs/u1/attempts/1/shards/0"
 PODS = "/api/v1/namespaces/seatrial-system/pods"
 Serve = Callable[..., Awaitable[Target]]
@@ -183,6 +184,27 @@ async def test_a_port_is_forwarded_for_who_has_a_certificate(serve: Serve, tmp_p
             found = await session.archive.download("u1", 1, 0, right, tmp_path / folder)
             assert found.read_bytes() == body
     assert seen == [("localhost", None)] * 2  # the archive answers to everybody who can forward its port
+    await runner.cleanup()
+
+
+async def test_a_bundle_goes_through_a_forwarded_port(serve: Serve, tmp_path: Path) -> None:
+    body, came, sent = bytes(range(256)) * 4096, list[bytes](), list[int]()
+
+    async def put(request: web.Request) -> web.StreamResponse:
+        came.append(await request.read())
+        return web.json_response({}, status=201)
+
+    archive = web.Application(client_max_size=2 * len(body))
+    archive.router.add_get(f"/v1/namespaces/a/bundles/{HEX}", answer(404, {"error": "there is none", "hint": ""}))
+    archive.router.add_put(f"/v1/namespaces/a/bundles/{HEX}", put)
+    runner = web.AppRunner(archive)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    target = await serve({PODS: pods(), f"{PODS}/archive-1/portforward": forwarding(runner.addresses[0][1])}, user="{}")
+    (tmp_path / "bundle").write_bytes(body)
+    async with connect(target) as session:
+        await session.archive.put_bundle("a", HEX, tmp_path / "bundle", sent.append)
+    assert (came, sent[-1]) == ([body], len(body))
     await runner.cleanup()
 
 

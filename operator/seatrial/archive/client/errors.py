@@ -25,6 +25,10 @@ class ArchiveRefusedError(ArchiveError):
         self.status = status
 
 
+class ArchiveClosedError(ArchiveRefusedError):
+    """Somebody between us and the archive lets nothing through: the API server, or a proxy."""
+
+
 class ArchiveNotFoundError(ArchiveRefusedError):
     """The archive itself says that it has no such thing."""
 
@@ -52,7 +56,7 @@ def refusal(status: int, body: bytes) -> ArchiveError:
     if not isinstance(reported, str):
         problem = f"HTTP {status}: {excerpt(body)}"
         if status in (401, 403):
-            return ArchiveRefusedError(f"the way to the archive is closed: {problem}", status)
+            return ArchiveClosedError(f"the way to the archive is closed: {problem}", status)
         return ArchiveUnavailableError(f"the archive did not answer, something else did: {problem}")
     hint = answer.get("hint")
     message = f"{reported} ({hint})" if hint else reported

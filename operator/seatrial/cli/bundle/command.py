@@ -11,6 +11,7 @@ from seatrial.cli.bundle.pack import Bundle, pack
 from seatrial.cli.bundle.settings import limits
 from seatrial.cli.bundle.show import packing, show_left_out
 from seatrial.cli.output import Out
+from seatrial.cli.phrases import plural
 
 
 def bundle(out: Out, root: Path, target: Path | None) -> None:
@@ -22,8 +23,18 @@ def bundle(out: Out, root: Path, target: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="seatrial-") as scratch:
         packed = pack_folder(out, root, target or Path(scratch) / "bundle.tar.gz")
     if target:
-        out.errors.print(f"{target}: {packed.files} files, {size(packed.size)}", style="dim", soft_wrap=True)
+        note(out, f"{target}: {amount(packed)}")
     out.line(packed.digest)
+
+
+def amount(bundle: Bundle) -> str:
+    """How much it is: `3 files, 1.2 MiB`."""
+    return f"{plural(bundle.files, 'file')}, {size(bundle.size)}"
+
+
+def note(out: Out, text: str) -> None:
+    """Says something beside the digest, which is alone on standard output."""
+    out.errors.print(text, style="dim", soft_wrap=True)
 
 
 def pack_folder(out: Out, root: Path, target: Path) -> Bundle:

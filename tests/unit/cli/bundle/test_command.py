@@ -32,7 +32,7 @@ def test_the_archive_can_be_kept(alone: Command, tmp_path: Path) -> None:
     content = (tmp_path / "b.tar.gz").read_bytes()
     assert alone.out == f"sha256:{hashlib.sha256(content).hexdigest()}\n"
     assert members(tmp_path / "b.tar.gz") == {"a.py": "644 1"}
-    assert alone.err.startswith(f"{tmp_path}/b.tar.gz: 1 files, ")
+    assert alone.err.startswith(f"{tmp_path}/b.tar.gz: 1 file, ")
 
 
 def test_what_is_left_out_is_named(alone: Command, tmp_path: Path) -> None:
