@@ -96,7 +96,7 @@ class Application:
         """Begins to listen to the archive and to keep house; runs wait until the watches have listed everything."""
         self._tasks = [
             asyncio.create_task(self._keep(work), name=work.__name__)
-            for work in (self._follow_archive, self._look_around, self.record_sender.work)
+            for work in (self._follow_archive, self._look_around, self._measure_stalls, self.record_sender.work)
         ]
         self._listing = asyncio.create_task(self._await_listing())
 

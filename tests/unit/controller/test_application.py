@@ -109,3 +109,11 @@ async def test_a_late_result_of_one_attempt_does_not_judge_the_next() -> None:
     scope = app.cache.scope(b.UID)
     assert scope is not None
     assert (scope.attempt, app.cache.attempt(scope).shard.result) == (2, None)
+
+
+async def test_the_loop_is_measured_from_the_start() -> None:
+    def looked(app: Application) -> bool:
+        found = app.metrics.registry.get_sample_value("seatrial_loop_stall_seconds_count", {"part": "work"})
+        return bool(found)
+
+    await listening(until=looked)
