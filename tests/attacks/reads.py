@@ -180,18 +180,23 @@ def leaks(read: Read, victim: Victim, answer: httpx.Response) -> str:
         return f"{read.method} {asked}: {answer.status_code} with the victim's {victim.proof}: {answer.text[:500]}"
     if (read.works or read.exists) and "{uid}" in read.path and answer.status_code not in (401, 403, 404):
         return f"{read.method} {asked}: {answer.status_code}, not 404: {answer.text[:500]}"
-    if answer.status_code == httpx.codes.OK and "/v1/runs?" in asked and _total(answer):
-        return f"{read.method} {asked}: {_total(answer)} runs: {answer.text[:500]}"
+    if answer.status_code == httpx.codes.OK and "/v1/runs?" in asked and (foreign := _foreign(answer, victim)):
+        return f"{read.method} {asked}: runs of {', '.join(foreign)}: {answer.text[:500]}"
     if answer.status_code >= 500 and answer.status_code != httpx.codes.NOT_IMPLEMENTED:
         return f"{read.method} {asked}: {answer.status_code}, the archive failed: {answer.text[:500]}"
     return ""
 
 
-def _total(answer: httpx.Response) -> int:
+def _foreign(answer: httpx.Response, victim: Victim) -> list[str]:
+    """Of the runs in a list, the namespaces that are not the attacker's own."""
     try:
-        return int(json.loads(answer.text).get("total", 0))
-    except (ValueError, AttributeError):
-        return 0
+        found = json.loads(answer.text)
+        runs, total = found["runs"], int(found["total"])
+    except (ValueError, KeyError, TypeError):
+        return []
+    foreign = sorted({str(run["namespace"]) for run in runs} - {victim.own_namespace})
+    hidden = total > len(runs) and "cursor=" not in str(answer.request.url)
+    return foreign or ["somebody, by the total"] * hidden
 
 
 async def ask(client: httpx.AsyncClient, read: Read, victim: Victim, more: dict[str, str]) -> httpx.Response:
