@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"sync"
@@ -15,7 +14,6 @@ import (
 const (
 	forwardConnectTimeout = 5 * time.Second
 	forwardLogEvery       = 10 * time.Second
-	forwardAbortAfter     = time.Second // from an error of one direction to the end of the other
 )
 
 // forward is a port of this machine that reaches another address.
@@ -167,54 +165,70 @@ func (f *forwarder) drop(conn *net.TCPConn) {
 	conn.Close()
 }
 
-// join passes bytes both ways until both sides have said all they had to say. The end of one direction is passed on by itself.
-func join(a, b *net.TCPConn) {
-	var other sync.WaitGroup
-	other.Go(func() { pass(a, b) })
-	pass(b, a)
-	other.Wait()
-}
-
-// pass copies (the kernel does, by splice) and hands on how it ended.
-func pass(to, from *net.TCPConn) {
-	if _, err := io.Copy(to, from); err == nil {
-		_ = to.CloseWrite()
-		return
-	}
-	// A side that broke off must not look like one that ended. What the other has still to say is given a moment.
-	deadline := time.Now().Add(forwardAbortAfter)
-	for _, conn := range []*net.TCPConn{to, from} {
-		_ = conn.SetLinger(0)
-		_ = conn.SetDeadline(deadline)
-	}
-}
-
 // route is how connections to one address are made.
 type route struct {
-	forward forward
+	forward    forward
+	host, port string
 
 	mutex      sync.Mutex
+	addresses  []string
+	resolved   time.Time
 	complained time.Time
+	unsaid     int // failures since the last line in the log
 }
 
-func newRoute(f forward) *route { return &route{forward: f} }
+func newRoute(f forward) *route {
+	host, port, _ := net.SplitHostPort(f.address) // forwardFlag has checked it
+	return &route{forward: f, host: host, port: port}
+}
 
 func (r *route) dial(ctx context.Context) (*net.TCPConn, error) {
-	dialer := net.Dialer{Timeout: forwardConnectTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", r.forward.address)
+	addresses, err := r.resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return conn.(*net.TCPConn), nil
+	dialer := net.Dialer{Timeout: forwardConnectTimeout}
+	for _, address := range addresses {
+		var conn net.Conn
+		if conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(address, r.port)); err == nil {
+			return conn.(*net.TCPConn), nil
+		}
+	}
+	r.mutex.Lock()
+	r.resolved = time.Time{} // the address may be another one by now
+	r.mutex.Unlock()
+	return nil, err
+}
+
+// resolve asks DNS at most once a second, however many connections there are.
+func (r *route) resolve(ctx context.Context) ([]string, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if time.Since(r.resolved) < resolvedFor {
+		return r.addresses, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, forwardConnectTimeout)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, r.host)
+	if err != nil || len(addresses) == 0 {
+		return nil, fmt.Errorf("the name %s does not resolve (%s)", r.host, lookupError(err))
+	}
+	r.addresses, r.resolved = addresses, time.Now()
+	return addresses, nil
 }
 
 // complain logs why a connection was not forwarded; not each time.
 func (r *route) complain(err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	r.unsaid++
 	if time.Since(r.complained) < forwardLogEvery {
 		return
 	}
-	r.complained = time.Now()
-	logf("forward %d: no connection to %s: %s", r.forward.port, r.forward.address, plain(err, forwardConnectTimeout))
+	times := ""
+	if r.unsaid > 1 {
+		times = fmt.Sprintf(" (%d times)", r.unsaid)
+	}
+	logf("127.0.0.1:%d: no connection to %s: %s%s", r.forward.port, r.forward.address, plain(err, forwardConnectTimeout), times)
+	r.complained, r.unsaid = time.Now(), 0
 }

@@ -214,6 +214,7 @@ func TestRealPostgres(t *testing.T) {
 		t.Fatalf("not ready: %s", joined(notReady))
 	}
 
+	forwarded, _ := forwardTo(t, address)
 	for _, test := range []struct{ user, database, variable, want string }{
 		{"plain", "orders", "PW", ""},
 		{"old", "orders", "PW", ""},
@@ -224,9 +225,11 @@ func TestRealPostgres(t *testing.T) {
 		{"old", "orders", "WRONG", `password authentication failed for user "old" (SQLSTATE 28P01)`},
 		{"free", "nothing", "PW", `database "nothing" does not exist (SQLSTATE 3D000)`},
 	} {
-		got := ask(t, fmt.Sprintf("postgres://%s@%s/%s?password-env=%s", test.user, address, test.database, test.variable), env)
-		if got != test.want {
-			t.Errorf("%s in %s with %s: %q, want %q", test.user, test.database, test.variable, got, test.want)
+		for _, place := range []string{address, forwarded} {
+			got := ask(t, fmt.Sprintf("postgres://%s@%s/%s?password-env=%s", test.user, place, test.database, test.variable), env)
+			if got != test.want {
+				t.Errorf("%s in %s with %s: %q, want %q", test.user, test.database, test.variable, got, test.want)
+			}
 		}
 	}
 	if got := ask(t, "postgres://stranger@"+address+"/orders?password-env=PW", env); !strings.Contains(got, "SQLSTATE 28000") {

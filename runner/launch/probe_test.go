@@ -62,7 +62,7 @@ func serve(t *testing.T, handle func(net.Conn)) string {
 }
 
 // closedPort is an address where nobody listens.
-func closedPort(t *testing.T) string {
+func closedPort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
