@@ -62,11 +62,26 @@ class Resources(Model):
     """What it may use at most. More memory than this ends the container, more `ephemeral-storage` its pod."""
 
 
+_PART = r"\.?[^./:\x00-\x1f][^/:\x00-\x1f]*"
+
+
+class ConfigMapItem(Model):
+    """One key of a ConfigMap and where its file is."""
+
+    key: Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    """The key."""
+    path: Annotated[str, Field(max_length=512, pattern=rf"^{_PART}(/{_PART})*$")]
+    """Where its file is, with folders: `unit/test_orders.py`. No part is `.` or begins with `..`."""
+
+
 class ConfigMapRef(Model):
     """A ConfigMap in the run's own namespace."""
 
     name: ObjectName
     """Its name. It is copied into the environment when the run starts."""
+    items: Annotated[tuple[ConfigMapItem, ...], Field(max_length=500, json_schema_extra=list_map("path"))] = ()
+    """The keys that count, each with the path of its file, as in a volume of a Pod. Without them every key is a file of
+    that name."""
 
 
 class FileSource(Model):
@@ -74,9 +89,14 @@ class FileSource(Model):
 
     model_config = ConfigDict(json_schema_extra=rules(cel("has(self.configMapRef)", "give configMapRef: {name: ...}")))
     config_map_ref: ConfigMapRef | None = None
-    """A ConfigMap in the run's own namespace whose keys are the files' names."""
+    """A ConfigMap in the run's own namespace whose keys are the files' names, unless `items` says more."""
 
     @property
     def config_map(self) -> str:
         """The ConfigMap's name. Empty in a run of version 0.1.0: the API server has dropped its old field."""
         return self.config_map_ref.name if self.config_map_ref else ""
+
+    @property
+    def items(self) -> tuple[ConfigMapItem, ...]:
+        """The keys that count and their paths; empty: all, under their own names."""
+        return self.config_map_ref.items if self.config_map_ref else ()

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from seatrial.api.base import Model, cel, component_names, list_map, rules
 from seatrial.api.code import Code
 from seatrial.api.container import Env
+from seatrial.api.forwards import Forwards
 from seatrial.api.policy import Retention, Timeouts
 from seatrial.api.scope import RunRef, Scope
 from seatrial.api.services import Service, service_types
@@ -19,7 +20,7 @@ from seatrial.api.system import App, Migration, SharedVolume, Tests
 
 MUTABLE = ("cancel", "retention")
 """Fields of the spec that may change after the run was created."""
-_IMMUTABLE = ("services", "code", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")
+_IMMUTABLE = ("services", "code", "forwards", "env", "migrations", "apps", "sharedVolume", "tests", "timeouts")
 _LIST_MAPS = ("env", "migrations")
 
 
@@ -59,6 +60,10 @@ class IntegrationRunSpec(Model):
     """Backing services by name. Each is empty, and this run's alone."""
     code: Code | None = None
     """Files over those of the images of migrations, apps and tests, so that a change needs no new image."""
+    forwards: Forwards = {}
+    """Ports of 127.0.0.1 and ::1 in the tests' pod that lead to a service or an app, such as `"15432": postgres` or
+    `"18000": "controller:metrics"`: a suite that was written against published ports of docker-compose runs
+    unchanged. Migrations and apps have them with `forwards: true`."""
     env: Env = ()
     """Given to migrations, apps and tests."""
     migrations: Annotated[tuple[Migration, ...], Field(max_length=20, json_schema_extra=list_map("name"))] = ()

@@ -27,6 +27,8 @@ class Migration(Model):
     """Where it runs. Default: `spec.code.mountPath` with code, else the image's own."""
     code: bool = True
     """Whether it has the files of `spec.code`."""
+    forwards: bool = False
+    """Whether the ports of `spec.forwards` work here too."""
     env: Env = ()
     """Variables of this step, after those of `spec.env`."""
     resources: Resources | None = None
@@ -39,6 +41,10 @@ class App(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel("!has(self.ready) || has(self.port) || has(self.ports)", "ready needs a port"),
+            cel(
+                "!has(self.forwards) || !self.forwards || (has(self.command) && self.command.size() > 0)",
+                "forwards need a command: its launcher listens",
+            ),
         )
     )
     image: Image
@@ -52,6 +58,9 @@ class App(Model):
     """Where it runs. Default: `spec.code.mountPath` with code and a `command`, else the image's own."""
     code: bool = True
     """Whether it has the files of `spec.code`."""
+    forwards: bool = False
+    """Whether the ports of `spec.forwards` work here too; it needs a `command` then. One that leads to this app itself
+    leads to the same pod."""
     port: PortNumber | None = None
     """Where it listens. The app's DNS name is its key, and all get it as `<KEY>_URL`."""
     ports: Annotated[dict[str, PortNumber], Field(max_length=20, min_length=1)] | None = None

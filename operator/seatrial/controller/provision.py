@@ -12,7 +12,8 @@ from seatrial.api import labels
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.api.status import Reason
-from seatrial.environment.manifests import Inputs, config_map_names, environment
+from seatrial.environment.file_sources import config_map_names
+from seatrial.environment.manifests import Inputs, environment
 from seatrial.environment.problems import problems
 from seatrial.facts.attempt import Namespace
 from seatrial.facts.cache import FactsCache

@@ -9,7 +9,7 @@ from seatrial.api import labels
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
 from seatrial.api.system import App
-from seatrial.environment import code, env, gates, network, objects, pod, resources, shared
+from seatrial.environment import code, env, forwards, gates, network, objects, pod, resources, shared
 from seatrial.environment.backing import Backing
 from seatrial.environment.custom import ready_port
 from seatrial.settings import Settings
@@ -49,6 +49,7 @@ def workload(
                 init=init,
                 restart="Always",
                 one_node=shared.one_node(spec.shared_volume),
+                low_ports=app.forwards and forwards.needs_low_ports(forwards.of(spec, backings)),
             ),
         },
     )
@@ -82,9 +83,10 @@ def _containers(
     init = tuple(overlay.init)
     if app.command:
         working_dir, chdir = code.entered(code.working_dir(app.working_dir, bundle), bundle)
+        listens = forwards.launcher_flags(forwards.of(spec, backings), name) if app.forwards else []
         launched = replace(
             container,
-            command=gates.launch(before, timeout, [*overlay.flags, *chdir], app.command),
+            command=gates.launch(before, timeout, [*overlay.flags, *listens, *chdir], app.command),
             working_dir=working_dir,
             env=[*container.env, *overlay.env],
         )

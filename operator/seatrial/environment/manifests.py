@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from seatrial.api import labels
+from seatrial.api.container import FileSource
 from seatrial.api.run import IntegrationRun, IntegrationRunSpec
 from seatrial.api.scope import Scope
 from seatrial.api.services import ServiceType
@@ -15,6 +16,7 @@ from seatrial.environment import (
     app,
     code,
     credentials,
+    file_sources,
     migration,
     namespace,
     network,
@@ -33,7 +35,7 @@ class Inputs:
     """What a run's manifests depend on besides the run and the settings."""
 
     config_maps: Mapping[str, Mapping[str, str]]
-    """`data` of the ConfigMaps that `config_map_names` names, read from the run's namespace."""
+    """`data` of the ConfigMaps that `file_sources.config_map_names` names, read from the run's namespace."""
     now: datetime
     """Aware; the environment's lease begins here."""
     registry: bytes = b""
@@ -58,12 +60,6 @@ class Environment:
     def workloads(self) -> tuple[objects.Manifest, ...]:
         """All that has pods."""
         return (*self.leading, *self.dependents)
-
-
-def config_map_names(run: IntegrationRun) -> tuple[str, ...]:
-    """The ConfigMaps of the run's namespace that the run refers to, sorted."""
-    references = [service.init_sql for service in run.spec.services.values()] + [run.spec.tests.source]
-    return tuple(sorted({reference.config_map for reference in references if reference and reference.config_map}))
 
 
 def environment(run: IntegrationRun, settings: Settings, inputs: Inputs) -> Environment:
@@ -111,10 +107,14 @@ def _config_maps(scope: Scope, spec: IntegrationRunSpec, inputs: Inputs) -> list
     """The environment's copies of the run's ConfigMaps."""
     copies = []
     for name, service in sorted(spec.services.items()):
-        given = inputs.config_maps[service.init_sql.config_map] if service.init_sql else {}
+        given = _data(service.init_sql, inputs) if service.init_sql else {}
         if service.type_under(name) is ServiceType.POSTGRES and (files := postgres.initial_sql(service, given)):
             copies.append(objects.config_map(scope, postgres.init_config_map(name), name, files))
     if spec.tests.source:
-        data = inputs.config_maps[spec.tests.source.config_map]
+        data = _data(spec.tests.source, inputs)
         copies.append(objects.config_map(scope, tests.SOURCE_CONFIG_MAP, labels.TESTS, data))
     return copies
+
+
+def _data(files: FileSource, inputs: Inputs) -> dict[str, str]:
+    return file_sources.copied(files, inputs.config_maps[files.config_map])

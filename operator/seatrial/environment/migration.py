@@ -9,7 +9,7 @@ from seatrial.api import labels
 from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scope import Scope
 from seatrial.api.system import Migration
-from seatrial.environment import code, env, gates, network, objects, pod, resources
+from seatrial.environment import code, env, forwards, gates, network, objects, pod, resources
 from seatrial.environment.backing import Backing
 from seatrial.settings import Settings
 
@@ -23,8 +23,12 @@ def workload(
     steps = range(len(spec.migrations))
     overlays = [_overlay(scope, spec, settings, step) for step in steps]
     containers = [_container(scope, spec, settings, backings, step, overlays[step]) for step in steps]
+    forwarded = any(step.forwards for step in spec.migrations)
+    low_ports = forwarded and forwards.needs_low_ports(forwards.of(spec, backings))
     init = tuple(chain.from_iterable(overlay.init for overlay in overlays))
-    return pod.bare(scope, settings, labels.MIGRATIONS, labels.Role.MIGRATIONS, containers, init=init)
+    return pod.bare(
+        scope, settings, labels.MIGRATIONS, labels.Role.MIGRATIONS, containers, init=init, low_ports=low_ports
+    )
 
 
 def _overlay(scope: Scope, spec: IntegrationRunSpec, settings: Settings, index: int) -> code.Overlay:
@@ -44,6 +48,7 @@ def _container(
     step = spec.migrations[index]
     bundle = spec.code if step.code else None
     working_dir, chdir = code.entered(code.working_dir(step.working_dir, bundle), bundle)
+    listens = forwards.launcher_flags(forwards.of(spec, backings)) if step.forwards else []
     return pod.Container(
         name=step.name,
         image=step.image,
@@ -51,7 +56,7 @@ def _container(
         command=gates.launch(
             gates.of_services(backings) + gates.of_step(spec.migrations, index),
             spec.timeouts.environment,
-            ["--beacon", f":{gates.beacon_port(index)}", *overlay.flags, *chdir],
+            ["--beacon", f":{gates.beacon_port(index)}", *overlay.flags, *listens, *chdir],
             step.command,
         ),
         args=step.args,

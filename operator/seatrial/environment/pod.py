@@ -165,10 +165,11 @@ def template(
     restart: str = "Never",
     grace: int = GRACE_SECONDS,
     one_node: bool = False,
+    low_ports: bool = False,
 ) -> objects.Manifest:
     """`metadata` (without a name) and `spec` of a pod; the volumes follow from the containers' mounts.
 
-    `one_node`: it shares its node with all other pods that say so.
+    `one_node`: it shares its node with all other pods that say so. `low_ports`: it may listen below port 1024.
     """
     mounts = [mount for c in (*init, *containers) for mount in c.mounts]
     if settings.tools == "Copy" and any(m.name == security.TOOLS_VOLUME for m in mounts):
@@ -181,7 +182,7 @@ def template(
         "enableServiceLinks": False,
         "restartPolicy": restart,
         "terminationGracePeriodSeconds": grace,
-        "securityContext": security.pod_context(user),
+        "securityContext": security.pod_context(user, low_ports=low_ports),
         "tolerations": [
             {
                 "key": f"node.kubernetes.io/{what}",
@@ -224,8 +225,9 @@ def bare(
     *,
     init: Sequence[Container] = (),
     user: int = security.USER,
+    low_ports: bool = False,
 ) -> objects.Manifest:
     """A Pod of its own, never restarted and never replaced: its end is seen and ends the run."""
-    pod = template(scope, settings, component, role, containers, init=init, user=user)
+    pod = template(scope, settings, component, role, containers, init=init, user=user, low_ports=low_ports)
     metadata = {"name": component, "namespace": scope.namespace, **pod["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial.api.services import Service, ServiceType
-from seatrial.environment import resources, security
+from seatrial.environment import file_sources, resources, security
 from seatrial.environment.backing import Backing
 from seatrial.environment.credentials import Credential
 from seatrial.environment.expansion import literal
@@ -156,8 +156,10 @@ def _initdb_options(locale: str | None) -> Sequence[str]:
 
 
 def _initial_sql(name: str, service: Service, path: str) -> Iterator[Mount]:
-    if service.init_sql or initial_sql(service, {}):
-        yield Mount("initdb", path, {"configMap": {"name": init_config_map(name)}}, read_only=True)
+    ours = tuple(initial_sql(service, {}))
+    if service.init_sql or ours:
+        source = file_sources.volume(service.init_sql, init_config_map(name), ours)
+        yield Mount("initdb", path, source, read_only=True)
 
 
 def _given(variable: str, value: str | None) -> tuple[Manifest, ...]:

@@ -7,24 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
-from seatrial import amounts
-from seatrial.api.container import FileSource, Resources
+from seatrial.api.container import Resources
 from seatrial.api.run import IntegrationRun
 from seatrial.api.scalars import format_duration
 from seatrial.environment import (
     budget,
     custom,
+    file_sources,
+    forwards,
     gates,
     places,
     resources,
+    services,
     typed_services,
     variables,
 )
 from seatrial.environment.problem import Problem
-from seatrial.settings import Budget
+from seatrial.settings import Budget, Settings
 
-COPIED_CHARACTERS = 4 * 1024 * 1024
-"""Of all ConfigMaps that are copied into one environment. One holds up to 1 MiB."""
 OUR_NAMES = "seatrial-"
 """Containers of ours are called so."""
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -40,56 +40,24 @@ def problems(run: IntegrationRun, config_maps: Mapping[str, Mapping[str, str]], 
     """
     wrong_quantities = tuple(_resources(run))
     return (
-        *_config_maps(run, config_maps),
+        *file_sources.problems(run, config_maps),
         *_names(run),
         *_ports(run),
         *_order(run),
         *wrong_quantities,
         *variables.reserved_names(run.spec),
         *(() if wrong_quantities else budget.problems(run.spec, limits)),
-        *(() if wrong_quantities else variables.problems(run)),  # which needs the services with their quantities
+        *(() if wrong_quantities else _of_rendered_services(run)),
         *places.problems(run),
         *_timeouts(run),
         *typed_services.problems(run.spec),
     )
 
 
-def _config_maps(run: IntegrationRun, found: Mapping[str, Mapping[str, str]]) -> Iterator[Problem]:
-    def check(path: str, files: FileSource, what: str, ending: str) -> Iterator[Problem]:
-        name, namespace = files.config_map, run.metadata.namespace
-        if not name:
-            yield Problem(path, "give configMapRef: {name: ...}")
-        elif name not in found:
-            yield Problem(
-                f"{path}.configMapRef.name",
-                f"there is no ConfigMap {name} in namespace {namespace}; create it before the run: "
-                f"kubectl create configmap {name} -n {namespace} --from-file=...",
-            )
-        elif not any(key.endswith(ending) for key in found[name]):
-            yield Problem(
-                f"{path}.configMapRef.name", f"ConfigMap {name} in namespace {namespace} holds no {what} in its data"
-            )
-
-    copied = 0
-    for path, files, what, ending in _file_sources(run):
-        yield from check(path, files, what, ending)
-        copied += sum(len(key) + len(text) for key, text in found.get(files.config_map, {}).items())
-        if copied > COPIED_CHARACTERS:
-            yield Problem(
-                f"{path}.configMapRef.name",
-                f"the ConfigMaps up to this one hold more than {amounts.size(COPIED_CHARACTERS)} in all, each counted "
-                "as often as the run refers to it; put large data into an image",
-            )
-            return
-
-
-def _file_sources(run: IntegrationRun) -> Iterator[tuple[str, FileSource, str, str]]:
-    """Path, source, what it must hold, and how the names of such files end."""
-    for name, service in sorted(run.spec.services.items()):
-        if service.init_sql:
-            yield f"spec.services.{name}.initSQL", service.init_sql, "file that ends in .sql", ".sql"
-    if run.spec.tests.source:
-        yield "spec.tests.source", run.spec.tests.source, "files", ""
+def _of_rendered_services(run: IntegrationRun) -> Iterator[Problem]:
+    """What needs the services with their quantities."""
+    yield from variables.problems(run)
+    yield from forwards.problems(run.spec, services.backings(run.spec.services, Settings()))
 
 
 def _names(run: IntegrationRun) -> Iterator[Problem]:

@@ -14,8 +14,9 @@ LAUNCH = f"{TOOLS_PATH}/launch"
 TOOLS_VOLUME = "seatrial-tools"
 
 
-def pod_context(user: int = USER) -> dict[str, Any]:
-    """The security context of a pod whose containers run as `user`."""
+def pod_context(user: int = USER, *, low_ports: bool = False) -> dict[str, Any]:
+    """The security context of a pod whose containers run as `user`; `low_ports`: and may listen below port 1024."""
+    sysctls = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}
     return {
         "runAsNonRoot": True,
         "runAsUser": user,
@@ -23,6 +24,7 @@ def pod_context(user: int = USER) -> dict[str, Any]:
         "fsGroup": user,
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
+        **(sysctls if low_ports else {}),
     }
 
 

@@ -11,7 +11,20 @@ from seatrial.api.run import IntegrationRunSpec
 from seatrial.api.scalars import format_duration
 from seatrial.api.scope import Scope
 from seatrial.api.system import Tests as TestsSpec
-from seatrial.environment import code, credentials, env, gates, objects, pod, resources, security, shared, workdir
+from seatrial.environment import (
+    code,
+    credentials,
+    env,
+    file_sources,
+    forwards,
+    gates,
+    objects,
+    pod,
+    resources,
+    security,
+    shared,
+    workdir,
+)
 from seatrial.environment.backing import Backing
 from seatrial.environment.expansion import literal
 from seatrial.environment.pod import Mount
@@ -64,10 +77,11 @@ def _tests_container(
     mounts = [pod.TMP, pod.tools(settings), Mount("results", RESULTS)]
     if tests.source:
         flags += ["--copy", f"{SOURCE}:{workdir.SOURCE_TARGET}"]
-        source = {"configMap": {"name": SOURCE_CONFIG_MAP}}
+        source = file_sources.volume(tests.source, SOURCE_CONFIG_MAP)
         mounts += [Mount("source", SOURCE, source, read_only=True), workdir.TESTS]
     flags += overlay.flags
     mounts += overlay.mounts
+    flags += forwards.launcher_flags(forwards.of(spec, backings))
     working_dir, chdir = code.entered(workdir.path(spec), spec.code)
     if tests.shared_memory is not None:
         source = {"emptyDir": {"medium": "Memory", "sizeLimit": tests.shared_memory}}
@@ -158,6 +172,7 @@ def workload(
                 ),
                 grace=settings.archive_patience_seconds + COLLECTOR_GRACE_SECONDS,
                 one_node=shared.one_node(spec.shared_volume),
+                low_ports=forwards.needs_low_ports(forwards.of(spec, backings)),
             ),
         },
     )

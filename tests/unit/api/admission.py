@@ -65,6 +65,25 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "apps": {"a": {"image": "i", "code": False}, "b": {"image": "i", "code": True}},
         "tests": {},
     },
+    "forwards": {
+        "services": {"postgres": {}},
+        "apps": {
+            "a": {"image": "i", "command": ["a"], "port": 1, "forwards": True},
+            "b": {"image": "i", "forwards": False},
+        },
+        "migrations": [{"name": "m", "image": "i", "command": ["a"], "forwards": True}],
+        "forwards": {"1": "postgres", "15432": "postgres:5432", "65535": "a:app"},
+    },
+    "files in folders": {
+        "tests": {
+            "source": {
+                "configMapRef": {
+                    "name": "tests",
+                    "items": [{"key": "a.py", "path": "unit/a.py"}, {"key": "a.py", "path": "more/a..b/a.py"}],
+                }
+            }
+        }
+    },
     "tests from a ConfigMap": {"tests": {"source": {"configMapRef": {"name": "first-tests"}}}},
     "devices": {
         "tests": {
@@ -91,6 +110,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "typo": ({"servces": {}}, "servces"),
     "typo inside": ({"tests": {"image": "i", "marker": "x"}}, "marker"),
     "neither image nor source": ({"tests": {"markers": "x"}}, "give an image that holds the tests"),
+    "forward of no port": ({"forwards": {"0": "a"}}, "ports are numbers from 1 to 65535"),
+    "forward of a port too high": ({"forwards": {"65536": "a"}}, "ports are numbers from 1 to 65535"),
+    "forward to no name": ({"forwards": {"80": "a:b:c"}}, "spec.forwards.80"),
+    "forwards without a command": (
+        {"apps": {"a": {"image": "i", "forwards": True}}}, "forwards need a command: its launcher listens",
+    ),
+    "file outside its folder": (
+        {"tests": {"source": {"configMapRef": {"name": "a", "items": [{"key": "a", "path": "b/../../a"}]}}}},
+        "items[0].path",
+    ),
+    "file by an absolute path": (
+        {"tests": {"source": {"configMapRef": {"name": "a", "items": [{"key": "a", "path": "/a"}]}}}}, "items[0].path",
+    ),
+    "file twice": (
+        {"tests": {"source": {"configMapRef": {"name": "a", "items": [{"key": "a", "path": "x"}, {"key": "b", "path": "x"}]}}}},
+        "Duplicate value",
+    ),
     "code with a folder": (
         {"code": {"local": ".", "mountPath": "/app"}}, "`seatrial run FILE` packs that folder, uploads it",
     ),
@@ -226,6 +262,7 @@ REFUSED_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "migrations": ({"migrations": [{"name": "m", "image": "i", "command": ["a"]}]}, "spec.migrations can't change"),
     "timeouts": ({"timeouts": {"tests": "1s"}}, "spec.timeouts can't change"),
     "sharedVolume": ({"sharedVolume": {"mountPath": "/x"}}, "spec.sharedVolume can't change"),
+    "forwards": ({"forwards": {"80": "a"}}, "spec.forwards can't change"),
     "code": ({"code": {"digest": "sha256:" + "1" * 64, "mountPath": "/app"}}, "spec.code can't change"),
 }
 ORDERED: dict[str, tuple[list[dict[str, Any]], str]] = {

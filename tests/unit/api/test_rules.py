@@ -41,7 +41,8 @@ def test_every_list_has_its_type() -> None:
     lists = {path: part["x-kubernetes-list-type"] for path, part in parts(SCHEMA) if part.get("type") == "array"}
     assert {path for path, kind in lists.items() if kind == "map"} == {
         ".spec.services[].env", ".spec.env", ".spec.migrations", ".spec.migrations[].env", ".spec.apps[].env",
-        ".spec.tests.env", ".status.conditions",
+        ".spec.tests.env", ".status.conditions", ".spec.tests.source.configMapRef.items",
+        ".spec.services[].initSQL.configMapRef.items",
     }  # fmt: skip
     assert {path for path, kind in lists.items() if kind == "set"} == {
         f".spec.services[].{name}" for name in ("databases", "extensions", "buckets", "namespaces", "writable", "after")

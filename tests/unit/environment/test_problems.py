@@ -15,8 +15,15 @@ from tests.unit.environment.support import CONFIG_MAPS, container, make, render,
 
 POSTGRES = "services: {postgres: {initSQL: {configMapRef: {name: %s}}}}"
 CUSTOM = "services: {svc: {type: custom, image: i, ports: %s, ready: %s}}"
+CODE = "code: {digest: sha256:" + "0" * 64 + ", mountPath: %s}"
+ITEMS = "tests: {source: {configMapRef: {name: hello, items: %s}}}"
 TABLE = [
     # ConfigMaps
+    (ITEMS % "[{key: nope, path: a}]", "spec.tests.source.configMapRef.items[0].key", "has no key nope"),
+    (
+        ITEMS % "[{key: test_hello.py, path: a/b}, {key: conftest.py, path: a}]",
+        "spec.tests.source.configMapRef.items[0].path", "a is a file of another item",
+    ),
     (POSTGRES % "nope", "spec.services.postgres.initSQL.configMapRef.name", "no ConfigMap nope in namespace team-a"),
     (POSTGRES % "hello", "spec.services.postgres.initSQL.configMapRef.name", "no file that ends in .sql"),
     ("tests: {source: {configMapRef: {name: nope}}}", "spec.tests.source.configMapRef.name", "kubectl create configmap nope -n team-a"),
@@ -31,6 +38,27 @@ TABLE = [
     (CUSTOM % ("{a: 80}", "{tcpSocket: {port: 81}}"), "spec.services.svc.ready", "no port 81"),
     ("apps: {a: {image: i, port: 80, ready: {httpGet: {port: web}}}}", "spec.apps.a.ready", "'web' is not a port"),
     ("apps: {a: {image: i, port: 80, ready: {tcpSocket: {port: 70000}}}}", "spec.apps.a.ready", "1 to 65535"),
+    # forwards
+    ('forwards: {"80": nope}\napps: {api: {image: i, port: 8000}}', "spec.forwards.80", "no service or app nope; there are: api"),
+    ('forwards: {"80": "api:9090"}\napps: {api: {image: i, port: 8000}}', "spec.forwards.80", "api has no port 9090; it has app (8000)"),
+    ('forwards: {"80": "api:web"}\napps: {api: {image: i, port: 8000}}', "spec.forwards.80", "api has no port web"),
+    ('forwards: {"80": worker}\napps: {worker: {image: i}}', "spec.forwards.80", "worker has no port"),
+    (
+        'forwards: {"8000": postgres}\nservices: {postgres: {}}\napps: {api: {image: i, command: [a], port: 8000, forwards: true}}',
+        "spec.forwards.8000", "app api listens there itself",
+    ),
+    (
+        'forwards: {"7070": redis}\nservices: {redis: {}}\nmigrations: [{name: m, image: i, command: [c], forwards: true}]',
+        "spec.forwards.7070", "Seatrial needs port 7070 itself",
+    ),
+    # code
+    (CODE % "/usr", "spec.code.mountPath", "/usr belongs to the image's system"),
+    (CODE % "/seatrial/x", "spec.code.mountPath", "/seatrial is needed"),
+    (CODE % "/tmp", "spec.code.mountPath", "/tmp is needed"),
+    (CODE % "/app" + "\nsharedVolume: {mountPath: /app/}", "spec.code.mountPath", "the shared volume is at /app too"),
+    (CODE % "/app" + "\nsharedVolume: {mountPath: /app/var/x}", "spec.sharedVolume.mountPath", "/app/var would not be writable"),
+    (CODE % "/app/a/b" + "\ntests: {image: i, workingDir: /app}", "spec.code.mountPath", "/app/a would not be writable"),
+    ("code: {mountPath: /app}", "spec.code.digest", "give the digest of a bundle"),
     # credentials and folders of services
     ("services: {minio: {user: ab}}", "spec.services.minio.user", "no access key under 3 characters"),
     ("services: {minio: {password: short}}", "spec.services.minio.password", "no secret key under 8 characters"),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from seatrial.environment.manifests import Inputs, config_map_names, environment
+from seatrial.environment.file_sources import config_map_names
+from seatrial.environment.manifests import Inputs, environment
 from seatrial.settings import Settings
 from tests.unit.environment.support import (
     CASES,

@@ -51,7 +51,8 @@ def _int_or_string(schema: Json) -> SearchStrategy[int | str]:
 def _array(schema: Json) -> SearchStrategy[list[Any]]:
     unique: dict[str, Any] = {}
     if schema.get("x-kubernetes-list-type") == "map":
-        unique["unique_by"] = lambda item: item["name"]
+        (key,) = schema["x-kubernetes-list-map-keys"]
+        unique["unique_by"] = lambda item: item[key]
     elif schema.get("x-kubernetes-list-type") == "set":
         unique["unique"] = True
     most = min(schema.get("maxItems", 4), 4)
@@ -107,8 +108,34 @@ def _resources(_schema: Json) -> SearchStrategy[Json]:
     )
 
 
-def _files(_schema: Json) -> SearchStrategy[Json]:
-    return st.sampled_from(("hello", "seed-sql", "nope")).map(lambda name: {"configMapRef": {"name": name}})
+def _files(schema: Json) -> SearchStrategy[Json]:
+    items = schema["properties"]["configMapRef"]["properties"]["items"]
+    keys = st.sampled_from(("test_hello.py", "10-tables.sql", "nope"))
+    known = st.lists(keys, max_size=2, unique=True).map(lambda names: [{"key": n, "path": f"a/{n}"} for n in names])
+    return st.builds(
+        lambda name, items: {"configMapRef": {"name": name, "items": items}},
+        st.sampled_from(("hello", "seed-sql", "nope")),
+        known | of_schema(items),
+    )
+
+
+def _code(schema: Json) -> SearchStrategy[Any]:
+    if schema["type"] == "boolean":
+        return st.booleans()
+    paths = st.sampled_from(("/app", "/app/src", "/a/b/c", "/tests", "/usr")) | _string(
+        schema["properties"]["mountPath"]
+    )
+    return st.builds(
+        lambda digest, path: {"digest": digest, "mountPath": path}, _string(schema["properties"]["digest"]), paths
+    )
+
+
+def _forwards(schema: Json) -> SearchStrategy[Any]:
+    if schema["type"] == "boolean":
+        return st.booleans()
+    targets = st.sampled_from((*KEYS, "a:http", "postgres:5432", "a:99999"))
+    ports = st.sampled_from(("1", "80", "443", "7070", "15432", "65535"))
+    return st.dictionaries(ports, targets | _string(schema["additionalProperties"]), max_size=4)
 
 
 def _services(schema: Json) -> SearchStrategy[Json]:
@@ -132,10 +159,11 @@ def _of_one_type(name: str, service: Json, image: str) -> Json:
 
 
 def _apps(schema: Json) -> SearchStrategy[Json]:
+    needed = {"ready": "port", "forwards": "command"}
     one = _object(schema["additionalProperties"])
     return st.dictionaries(st.sampled_from(KEYS), one, max_size=3).map(
         lambda found: {
-            name: {key: value for key, value in app.items() if key != "ready" or "port" in app}
+            name: {key: value for key, value in app.items() if key not in needed or app.get(needed[key])}
             for name, app in found.items()
         }
     )
@@ -152,6 +180,8 @@ SPECIAL: dict[str, Callable[[Json], SearchStrategy[Any]]] = {
     "ready": _ready,
     "resources": _resources,
     "source": _files,
+    "code": _code,
+    "forwards": _forwards,
     "initSQL": _files,
     "services": _services,
     "apps": _apps,
