@@ -98,7 +98,8 @@ class Service(Model):
     """Postgres: extensions to create in every database. There are those of PostgreSQL itself and `vector`; version 17
     has `postgis`, `postgis_topology`, `postgis_tiger_geocoder` and `address_standardizer` too."""
     init_sql: Annotated[FileSource | None, Field(alias="initSQL")] = None
-    """Postgres: its `*.sql` files run once, in the order of their names, in the first database."""
+    """Postgres: its `*.sql` files run once, in the order of their paths, in the first database. An `image` of your own
+    runs only those that are in no folder."""
     storage: Literal["Memory", "Disk"] | None = None
     """Postgres: where the data are. `Memory` is the default and the faster one."""
     settings: Annotated[dict[str, SettingValue], Field(max_length=50)] | None = None
