@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func findCommand(o *options) error {
 			first = err
 		}
 	}
-	if f, ok := errors.AsType[failure](first); ok && o.python {
+	if f, ok := errors.AsType[failure](first); ok && o.python && f.code == codeNotFound {
 		f.text += " (nor python3): the image needs Python on its PATH"
 		return f
 	}
@@ -50,13 +51,16 @@ func executablePath(name string) (string, error) {
 	if path == "" {
 		path = usualPath
 	}
-	forbidden := ""
+	forbidden, unreachable := "", ""
 	for _, folder := range filepath.SplitList(path) {
 		if !filepath.IsAbs(folder) {
 			continue
 		}
 		candidate := filepath.Join(folder, name)
 		info, err := os.Stat(candidate)
+		if errors.Is(err, fs.ErrPermission) && unreachable == "" {
+			unreachable = unreachableText(candidate)
+		}
 		if err != nil || info.IsDir() {
 			continue
 		}
@@ -68,7 +72,19 @@ func executablePath(name string) (string, error) {
 	if forbidden != "" {
 		return "", failure{exitNotExecutable, codeNotExecutable, fmt.Sprintf("not executable: %s", forbidden)}
 	}
+	if unreachable != "" {
+		return "", failure{exitNotExecutable, codeNotExecutable, unreachable}
+	}
 	return "", failure{exitNotFound, codeNotFound, fmt.Sprintf("executable not found: %s", name)}
+}
+
+// unreachableText explains a program on the PATH that is below a folder, or a link into one, that this user may not enter.
+func unreachableText(path string) string {
+	target := ""
+	if link, err := os.Readlink(path); err == nil {
+		target = " is a link to " + link + ", which"
+	}
+	return fmt.Sprintf("%s%s can't be reached by uid %d: put it into a folder that everyone may enter, not below a home such as /root (uv: UV_PYTHON_INSTALL_DIR=/opt/python)", path, target, os.Getuid())
 }
 
 // startError explains why the system did not start a command.

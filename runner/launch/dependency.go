@@ -33,7 +33,7 @@ var schemes = map[string]scheme{
 	"postgres": {"5432", true, true, []string{"password-env"}, false, newPostgresProbe},
 	"s3":       {"9000", false, false, []string{}, false, newS3Probe},
 	"temporal": {"7233", false, false, []string{"namespace"}, false, newTemporalProbe},
-	"redis":    {"6379", false, true, []string{"password-env"}, false, newRedisProbe},
+	"redis":    {"6379", false, true, []string{"cluster", "password-env"}, false, newRedisProbe},
 	"http":     {"80", true, false, nil, true, newHTTPProbe},
 	"https":    {"443", true, false, nil, true, newHTTPProbe},
 	"dns":      {"0", false, false, []string{}, false, newDNSProbe},

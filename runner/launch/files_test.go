@@ -161,6 +161,14 @@ func TestFindingCommands(t *testing.T) {
 			t.Errorf("%v: %v", test.options.command, err)
 		}
 	}
+	link := filepath.Join(t.TempDir(), "python")
+	if err := os.Symlink("/root/.local/share/uv/python/bin/python3.13", link); err != nil {
+		t.Fatal(err)
+	}
+	want := link + " is a link to /root/.local/share/uv/python/bin/python3.13, which can't be reached by uid "
+	if text := unreachableText(link); !strings.HasPrefix(text, want) {
+		t.Errorf("out of reach: %s", text)
+	}
 	t.Setenv("PATH", t.TempDir())
 	err := findCommand(&options{command: []string{"-c", ""}, python: true})
 	if f, ok := errors.AsType[failure](err); !ok || f.status != exitNotFound || !strings.HasPrefix(f.text, "executable not found: python (nor python3)") {

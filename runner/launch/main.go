@@ -35,12 +35,13 @@ const usage = `launch starts a command when what it needs answers.
                                          make a writable copy of an image's folder, if it has one, in an empty one
   launch bundle [flags] URL DIGEST TARGET
                                          fetch a bundle and lay it over a folder
+  launch clone URL...                    make databases anew as copies; see --clone
   launch version
 
 Flags of run and wait:
   --wait NAME=URL         something needed; repeatable. URLs:
                             postgres://USER@HOST:5432/DATABASE?password-env=VARIABLE
-                            s3://HOST:9000   redis://HOST:6379?password-env=VARIABLE
+                            s3://HOST:9000   redis://HOST:6379?password-env=VARIABLE&cluster=true
                             temporal://HOST:7233?namespace=default&namespace=other
                             http://HOST:PORT/PATH   tcp://HOST:PORT   grpc://HOST:PORT[/SERVICE]
   --timeout 300s          for all of them together, from the start of this process
@@ -59,6 +60,8 @@ Flags of run:
   --output-limit 50MiB    how much of it
   --run-timeout 30m       stop the command after this time
   --beacon :7070          when the command has succeeded, stay and answer HTTP 200 on this address
+  --clone URL             when the command has succeeded, make a database anew as a copy; repeatable:
+                            postgres://USER@HOST:5432/DATABASE?template=OTHER&password-env=VARIABLE
   --prepend-env K=V       put V and a colon before the present value of K; repeatable
   --copy SOURCE:TARGET    copy the files of a folder first; repeatable
   --chdir FOLDER          where to run the command
@@ -104,6 +107,11 @@ func launch(args []string, started time.Time) int {
 			return giveUp(asFailure(err), o.terminationLog)
 		}
 		return 0
+	case "clone":
+		if err := cloneCommand(args[1:]); err != nil {
+			return giveUp(asFailure(err), defaultTerminationLog)
+		}
+		return 0
 	case "version", "--version":
 		fmt.Println(version)
 		return 0
@@ -111,7 +119,24 @@ func launch(args []string, started time.Time) int {
 		fmt.Print(usage)
 		return 0
 	}
-	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy, workdir, bundle or version", args[0])}, defaultTerminationLog)
+	return giveUp(failure{exitUsage, codeUsage, fmt.Sprintf("unknown command %q: use run, wait, copy, workdir, bundle, clone or version", args[0])}, defaultTerminationLog)
+}
+
+// cloneCommand does `launch clone`.
+func cloneCommand(addresses []string) error {
+	var clones []*clone
+	add := cloneFlag(&clones, os.LookupEnv)
+	for _, address := range addresses {
+		if err := add(address); err != nil {
+			return failure{exitUsage, codeUsage, err.Error()}
+		}
+	}
+	for _, clone := range clones {
+		if err := clone.make(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copyCommand does `launch copy` and `launch workdir`.

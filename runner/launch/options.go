@@ -34,6 +34,7 @@ type options struct {
 	runTimeout  time.Duration
 	bundle      *bundle // nil without --bundle
 	forwards    []forward
+	clones      []*clone
 }
 
 // pair is the two sides of a flag's value: K=V or SOURCE:TARGET.
@@ -41,7 +42,7 @@ type pair struct{ left, right string }
 
 // supervised reports whether the launcher has work to do after the command's start; otherwise the command replaces it.
 func (o options) supervised() bool {
-	return o.record != "" || o.beacon != "" || o.output != "" || o.runTimeout > 0 || len(o.forwards) > 0
+	return o.record != "" || o.beacon != "" || o.output != "" || o.runTimeout > 0 || len(o.forwards) > 0 || len(o.clones) > 0
 }
 
 // parseOptions reads the arguments of `run` or `wait`. env looks up the environment variables that hold passwords.
@@ -74,6 +75,7 @@ func parseOptions(command string, args []string, env func(string) (string, bool)
 	flags.Func("workdir", "", pairFlag(&o.workdirs, ":", "SOURCE:TARGET"))
 	if command == "run" {
 		flags.Func("forward", "", forwardFlag(&o.forwards))
+		flags.Func("clone", "", cloneFlag(&o.clones, env))
 		flags.StringVar(&o.beacon, "beacon", "", "")
 		flags.StringVar(&o.record, "record", "", "")
 		flags.StringVar(&o.key, "key", "", "")

@@ -36,11 +36,14 @@ func newPostgresProbe(u *url.URL, connector *connector, password string) (probe,
 		}
 		defer conn.Close()
 		session := postgresSession{conn, bufio.NewReader(conn), user, database, password, salted}
-		return session.login()
+		if err := session.login(); err != nil {
+			return err
+		}
+		return session.end()
 	}, nil
 }
 
-// postgresSession is one attempt to log in, in version 3.0 of PostgreSQL's protocol.
+// postgresSession is one session, in version 3.0 of PostgreSQL's protocol.
 type postgresSession struct {
 	conn                     net.Conn
 	reader                   *bufio.Reader
@@ -70,7 +73,7 @@ func (p *postgresSession) login() error {
 		}
 		switch kind {
 		case 'Z': // ReadyForQuery
-			return p.send('X', nil) // Terminate
+			return nil
 		case 'E':
 			return postgresError(body)
 		case 'R':
@@ -80,6 +83,30 @@ func (p *postgresSession) login() error {
 		case 'S', 'K', 'N', 'v': // ParameterStatus, BackendKeyData, NoticeResponse, NegotiateProtocolVersion
 		default:
 			return errNotPostgres
+		}
+	}
+}
+
+// end says goodbye.
+func (p *postgresSession) end() error {
+	return p.send('X', nil) // Terminate
+}
+
+// execute runs one statement that returns no rows.
+func (p *postgresSession) execute(statement string) error {
+	if err := p.send('Q', append([]byte(statement), 0)); err != nil {
+		return err
+	}
+	var failed error
+	for {
+		kind, body, err := p.receive()
+		switch {
+		case err != nil:
+			return err
+		case kind == 'E':
+			failed = postgresError(body)
+		case kind == 'Z': // ReadyForQuery
+			return failed
 		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// newRedisProbe: ready when PING is answered with PONG, after AUTH if there is a password.
+// newRedisProbe: ready when PING is answered with PONG, after AUTH if there is a password. A cluster answers PING before it serves any slot,
+// so there a key that does not exist is asked for, too.
 func newRedisProbe(u *url.URL, connector *connector, password string) (probe, error) {
 	user := u.User.Username()
 	if user != "" && password == "" {
@@ -22,6 +23,9 @@ func newRedisProbe(u *url.URL, connector *connector, password string) (probe, er
 		commands = append(commands, redisCommand("AUTH", user, password))
 	case password != "":
 		commands = append(commands, redisCommand("AUTH", password))
+	}
+	if u.Query().Get("cluster") == "true" {
+		commands = append(commands, redisCommand("EXISTS", "seatrial"))
 	}
 	commands = append(commands, redisCommand("PING"))
 	return func(ctx context.Context) error {

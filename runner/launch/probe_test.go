@@ -240,6 +240,8 @@ func fakeRedis(t *testing.T, user, password string, loading *atomic.Bool) string
 				answer = "-NOAUTH Authentication required."
 			case loading.Load():
 				answer = "-LOADING Redis is loading the dataset in memory"
+			case command[0] == "EXISTS":
+				answer = "-CLUSTERDOWN Hash slot not served"
 			case command[0] == "PING":
 				answer = "+PONG"
 			}
@@ -256,6 +258,7 @@ func TestRedis(t *testing.T) {
 	for _, test := range []struct{ url, want string }{
 		{"redis://" + open, ""},
 		{"redis://" + locked + "?password-env=RIGHT", ""},
+		{"redis://" + open + "?cluster=true", "CLUSTERDOWN Hash slot not served"},
 		{"redis://app@" + named + "?password-env=RIGHT", ""},
 		{"redis://" + locked, "NOAUTH Authentication required."},
 		{"redis://" + locked + "?password-env=WRONG", "WRONGPASS invalid username-password pair or user is disabled."},

@@ -106,6 +106,13 @@ func run(o options, started time.Time) int {
 			return exitIO
 		}
 	}
+	if status == 0 {
+		for _, clone := range o.clones {
+			if err := clone.make(); err != nil {
+				return giveUp(asFailure(err), o.terminationLog)
+			}
+		}
+	}
 	if status == 0 && o.beacon != "" && !ended.asked {
 		if err := serveBeacon(o.beacon, signals); err != nil {
 			return giveUp(asFailure(err), o.terminationLog)
