@@ -8,7 +8,7 @@ from typing import cast
 
 import typer
 
-from seatrial.cli.commands import archive, bundle, inspect, manage, start, version
+from seatrial.cli.commands import archive, bundle, init, inspect, manage, start, version
 from seatrial.cli.commands.connected import NobodyReadsError
 from seatrial.cli.commands.options import ContextOption, KubeconfigOption, NamespaceOption
 from seatrial.cli.errors import CliError, Exit
@@ -38,6 +38,7 @@ def _root(
     context.obj = (kubeconfig, kube_context, namespace)
 
 
+app.command()(init.init)
 app.command()(start.run)
 app.command()(start.rerun)
 app.command()(start.wait)

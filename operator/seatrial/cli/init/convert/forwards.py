@@ -1,0 +1,67 @@
+"""Ports of the machine that the suite knows, and the components that they lead to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seatrial.api.services import Service, ServiceType
+from seatrial.cli.init.commented import Noted
+from seatrial.cli.init.convert import custom, health, system
+from seatrial.cli.init.convert.draft import Draft
+from seatrial.cli.init.convert.roles import Part, Role
+from seatrial.cli.init.findings import Kind
+
+TYPED_PORTS = {
+    ServiceType.POSTGRES: 5432,
+    ServiceType.MINIO: 9000,
+    ServiceType.REDIS: 6379,
+    ServiceType.TEMPORAL: 7233,
+}
+MINIO_CONSOLE = 9001
+
+
+def forwards(draft: Draft) -> dict[str, Any]:
+    """`forwards`, by the machine's port."""
+    found: dict[str, Any] = {}
+    for part in draft.with_role(Role.SERVICE, Role.APP):
+        main = main_port(part, draft)
+        for port in part.service.ports:
+            if port.published is None:
+                continue
+            problem = _problem(part, port.target, port.published, port.protocol, found, draft)
+            if problem:
+                draft.findings.add(problem[0], port.place, f"{part.service.name}: {problem[1]}")
+                continue
+            to = part.name if port.target == main else f"{part.name}:{port.target}"
+            found[str(port.published)] = Noted(to, str(port.place))
+            draft.published.add(port.published)
+    return found
+
+
+def main_port(part: Part, draft: Draft) -> int | None:
+    """The port that a component's name alone stands for."""
+    probe = health.probe_of(part.service.health)
+    if part.role is Role.APP:
+        ports = system.ports_of(part, draft, probe)
+        return ports[0][0] if ports else None
+    if part.kind in TYPED_PORTS:
+        return TYPED_PORTS[part.kind]
+    return next(iter(custom.ports_of(part, draft, probe).values()), None)
+
+
+def _problem(
+    part: Part, target: int, published: int, protocol: str, found: dict[str, Any], draft: Draft
+) -> tuple[Kind, str] | None:
+    if protocol != "tcp":
+        return Kind.DIFFERENT, f"port {published}/{protocol} leads nowhere: forwards are TCP"
+    if str(published) in found:
+        return Kind.EDIT, f"port {published} leads to {found[str(published)].value} already"
+    if published <= system.HIGHEST_PRIVILEGED:
+        kind = Kind.LEFT_OUT if draft.with_role(Role.TESTS) else Kind.EDIT
+        return kind, f"no forward from port {published}: only root may listen there"
+    if part.kind is ServiceType.MINIO and target == MINIO_CONSOLE and "console" not in Service.model_fields:
+        return Kind.LEFT_OUT, f"no forward from port {published}: MinIO's console is off"
+    console = part.kind is ServiceType.MINIO and target == MINIO_CONSOLE
+    if part.kind in TYPED_PORTS and target != TYPED_PORTS[part.kind] and not console:
+        return Kind.DIFFERENT, f"no forward from port {published}: {part.name} does not listen on {target} here"
+    return None
