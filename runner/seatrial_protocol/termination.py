@@ -46,6 +46,8 @@ class Code:
     """The archive has the complete result."""
     ARCHIVE_UNAVAILABLE = "archive-unavailable"
     """The archive does not answer, or refuses the token."""
+    ARCHIVE_QUOTA_EXCEEDED = "archive-quota-exceeded"
+    """The run's namespace may store no more in the archive. The archive's own answers have this code too."""
     RESULTS_REFUSED = "results-refused"
     """The archive will not take the results."""
     SETTINGS_WRONG = "settings-wrong"

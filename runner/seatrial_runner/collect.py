@@ -20,7 +20,7 @@ from typing import Callable
 from seatrial_protocol.termination import Code, TerminationMessage
 from seatrial_runner.collector import Collector
 from seatrial_runner.settings import Settings
-from seatrial_runner.upload import RefusedError, UnavailableError
+from seatrial_runner.upload import QuotaExceededError, RefusedError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ def collect(env: Mapping[str, str], pause: Callable[[float], bool]) -> tuple[int
             digest = collector.run()
     except UnavailableError as error:
         return 1, _unavailable(error)
+    except QuotaExceededError as error:
+        return 1, TerminationMessage(Code.ARCHIVE_QUOTA_EXCEEDED, str(error))
     except RefusedError as error:
         return 1, TerminationMessage(Code.RESULTS_REFUSED, f"the archive refused the results: {error}")
     except Exception as error:

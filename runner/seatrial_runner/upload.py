@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Optional, Union
 from urllib.parse import quote, urlsplit
 
+from seatrial_protocol.termination import Code
+
 CHUNK = 256 * 1024
 """Bytes sent at once of a file. A smaller file goes out together with its headers."""
 CONNECT_TIMEOUT = 5.0
@@ -31,6 +33,10 @@ class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class QuotaExceededError(RefusedError):
+    """The run's namespace may store no more."""
 
 
 class DamagedError(Exception):
@@ -151,6 +157,8 @@ class Uploader:
         message = f"{method} {path}: HTTP {status}{_detail(answer)}"
         if status == 422:
             raise DamagedError(message)
+        if _refusal(answer).get("code") == Code.ARCHIVE_QUOTA_EXCEEDED:
+            raise QuotaExceededError(status, message)
         if status >= 500 or status in (408, 425, 429):
             raise UnavailableError(f"{self._where}: {message}")
         raise RefusedError(status, message)
@@ -199,10 +207,17 @@ def _cause(error: Exception) -> str:
 
 def _detail(answer: bytes) -> str:
     """The archive's own words: its errors are JSON objects with ``error`` and ``hint``."""
+    refusal = _refusal(answer)
     text = answer[:1000].decode("utf-8", "replace").strip()
-    try:
-        refusal = json.loads(answer)
+    if "error" in refusal:
         text = str(refusal["error"]) + (f" ({refusal['hint']})" if refusal.get("hint") else "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
     return f": {text[:500]}" if text else ""
+
+
+def _refusal(answer: bytes) -> dict[str, object]:
+    """The archive's answer as an object; empty if somebody else gave it."""
+    try:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -88,6 +88,7 @@ class Reason(StrEnum):
     ENVIRONMENT_LOST = "EnvironmentLost"
     RESULTS_MISSING = "ResultsMissing"
     RESULTS_INCONSISTENT = "ResultsInconsistent"
+    ARCHIVE_QUOTA_EXCEEDED = "ArchiveQuotaExceeded"
     ARCHIVE_UNAVAILABLE = "ArchiveUnavailable"
     INTERNAL_ERROR = "InternalError"
     CANCELLED = "Cancelled"

@@ -53,6 +53,8 @@ def without_result(run: IntegrationRun, facts: AttemptFacts, *, patient: bool = 
     if tests_end is not None and (found := never_started(run, "tests", tests_end.code, tests_end.message)):
         return found
     words = _words_of(end) if end else ""
+    if end is not None and end.code == Code.ARCHIVE_QUOTA_EXCEEDED:
+        return errored(Reason.ARCHIVE_QUOTA_EXCEEDED, f"the results could not be stored: {words}")
     if shard.archive_error or archive_unavailable(shard):
         return errored(
             Reason.ARCHIVE_UNAVAILABLE,

@@ -491,7 +491,9 @@ def test_migrating_again_changes_nothing(history: History) -> None:
 def test_a_history_without_sizes_takes_its_sets_again(history: History) -> None:
     seal(history, SetKey("u", 1, 0))
     with history.database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE bundles")
         connection.exec_driver_sql("DROP INDEX runs_by_change")
+        connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN stored")
         connection.exec_driver_sql("ALTER TABLE runs RENAME COLUMN changed_at TO heard_at")
         connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN namespace_uid")
         connection.exec_driver_sql("ALTER TABLE components DROP COLUMN shard")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import yaml
 
+from seatrial.archive.server.settings import Settings
 from seatrial.generate.crd import crd
 from tests.unit.chart.rendering import Rendered
 
@@ -52,10 +53,13 @@ def test_the_archive_gets_its_places_and_limits(render: Render) -> None:
         return {one["name"]: one["value"] for one in container["env"] if one["name"].startswith("SEATRIAL_ARCHIVE_")}
 
     usual = {
+        "SEATRIAL_ARCHIVE_BUNDLE_DAYS",
         "SEATRIAL_ARCHIVE_DIR",
         "SEATRIAL_ARCHIVE_KEEP",
         "SEATRIAL_ARCHIVE_KEEP_BYTES",
+        "SEATRIAL_ARCHIVE_MAX_BUNDLE",
         "SEATRIAL_ARCHIVE_MAX_FILE",
+        "SEATRIAL_ARCHIVE_SHARE",
     }
     assert variables().keys() == usual
     assert (variables()["SEATRIAL_ARCHIVE_KEEP"], variables()["SEATRIAL_ARCHIVE_KEEP_BYTES"]) == ("720h", "0")
@@ -64,12 +68,18 @@ def test_the_archive_gets_its_places_and_limits(render: Render) -> None:
         "archive.database=postgresql://seatrial@db/history",
         "archive.retention.age=48h",
         "archive.retention.size=8Gi",
+        "archive.share=500Mi",
+        "archive.bundles.maxSize=10Mi",
+        "archive.bundles.unusedDays=3",
         "archive.envFrom[0].secretRef.name=credentials",
     )
     found = variables(*elsewhere)
     assert found["SEATRIAL_ARCHIVE_BUCKET"] == "s3://results/seatrial"
     assert found["SEATRIAL_ARCHIVE_DATABASE"] == "postgresql://seatrial@db/history"
     assert (found["SEATRIAL_ARCHIVE_KEEP"], found["SEATRIAL_ARCHIVE_KEEP_BYTES"]) == ("48h", "8Gi")
+    names = ("SHARE", "MAX_BUNDLE", "BUNDLE_DAYS")
+    assert [found[f"SEATRIAL_ARCHIVE_{name}"] for name in names] == ["500Mi", "10Mi", "3"]
+    assert Settings.from_environment(found | {"SEATRIAL_KEY_FILE": "/key"}).share_bytes == 500 * 2**20
     (container,) = render(*elsewhere).pods()["seatrial-archive"]["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "credentials"}}]
 

@@ -84,6 +84,8 @@ class FakeArchive:
     requests: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
     fault: Fault = lambda method, path: None
+    code: str = ""
+    """Of the answers to faults."""
     hang_up: bool = False
     """Close the connection after each answer without saying so, as a server does with a connection that was idle."""
     accepts: int = 1 << 60
@@ -152,7 +154,9 @@ def serving(archive: FakeArchive) -> Iterator[FakeArchive]:
             archive.requests.append((self.command, path))
             status = archive.fault(self.command, path)
             if status is not None:
-                self.answer(status, {"error": f"told to answer {status}", "hint": "a test does this"})
+                self.answer(
+                    status, {"error": f"told to answer {status}", "hint": "a test does this", "code": archive.code}
+                )
             elif self.headers["Authorization"] != f"Bearer {TOKEN}":
                 self.answer(401, {"error": "not the right token"})
             elif path == "live":

@@ -431,6 +431,16 @@ def test_a_refusal_is_final_and_reported(pod: Pod, archive: FakeArchive, status:
     assert len([path for _, path in archive.requests if path != "live"]) <= 2
 
 
+def test_a_full_share_is_final_and_has_a_code_of_its_own(pod: Pod, archive: FakeArchive) -> None:
+    archive.fault = lambda method, path: 507
+    archive.code = "archive-quota-exceeded"
+    pod.finished()
+    code, message = pod.collect()
+    assert (code, message.code) == (1, Code.ARCHIVE_QUOTA_EXCEEDED)
+    assert "told to answer 507 (a test does this)" in message.message
+    assert len([path for _, path in archive.requests if path != "live"]) <= 2
+
+
 def test_an_archive_that_stays_away_is_reported(pod: Pod, archive: FakeArchive) -> None:
     pod.env["SEATRIAL_ARCHIVE_PATIENCE"] = "1"
     archive.fault = lambda method, path: 503

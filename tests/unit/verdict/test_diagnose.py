@@ -429,6 +429,10 @@ MISSING = {
         'the results could not be stored: archive unavailable: refused; check the archive (kubectl get '
         'pods -l app.kubernetes.io/component=archive -A) and start the run again',
     ),
+    "share full": (
+        b.facts(b.tests_pod(b.ended("collector", 1, '{"code":"archive-quota-exceeded","message":"team-a takes 8.0 GiB (ask)"}'))),
+        "ArchiveQuotaExceeded", "the results could not be stored: team-a takes 8.0 GiB (ask)",
+    ),
     "archive can't be asked": (
         b.facts(b.tests_pod(b.ended("collector", 0, "{}")), archive_error="refused"), "ArchiveUnavailable",
         'the results could not be stored: refused; check the archive (kubectl get pods -l '

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from seatrial_protocol.termination import Code
+
 
 class ArchiveError(Exception):
     """Something about the archive; the message is for people."""
@@ -27,6 +29,10 @@ class ArchiveRefusedError(ArchiveError):
 
 class ArchiveClosedError(ArchiveRefusedError):
     """Somebody between us and the archive lets nothing through: the API server, or a proxy."""
+
+
+class ArchiveQuotaExceededError(ArchiveRefusedError):
+    """The namespace's share of the archive is full."""
 
 
 class ArchiveNotFoundError(ArchiveRefusedError):
@@ -60,6 +66,8 @@ def refusal(status: int, body: bytes) -> ArchiveError:
         return ArchiveUnavailableError(f"the archive did not answer, something else did: {problem}")
     hint = answer.get("hint")
     message = f"{reported} ({hint})" if hint else reported
+    if answer.get("code") == Code.ARCHIVE_QUOTA_EXCEEDED:
+        return ArchiveQuotaExceededError(f"the archive is full: {message}", status)
     if status >= 500 or status in (408, 429):
         return ArchiveUnavailableError(f"the archive fails: {message}")
     if status == httpx.codes.NOT_FOUND:

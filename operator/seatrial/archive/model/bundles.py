@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import quoted
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleKey:
+    """One bundle of one namespace."""
+
+    namespace_uid: str
+    sha256: str
+    """64 hex digits, of the stored bytes."""
+
+    def __str__(self) -> str:
+        return f"bundle sha256:{self.sha256}"
 
 
 def bundle_path(namespace: str, sha256: str) -> str:

@@ -36,6 +36,10 @@ class TooLargeError(ArchiveRuleError):
     """More bytes than the archive takes in one piece."""
 
 
+class QuotaExceededError(ArchiveRuleError):
+    """The namespace's share of the archive is full."""
+
+
 class VolumeFullError(ArchiveRuleError):
     """No space is left."""
 

@@ -12,6 +12,7 @@ from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.metrics import Metrics
 from seatrial.archive.server.sets.store import Store
 from seatrial.archive.server.settings import Settings
+from seatrial.archive.server.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Archive:
     key: bytes
     store: Store
     bundles: Bundles
+    shares: Shares
     hub: Hub
     metrics: Metrics
     history: History

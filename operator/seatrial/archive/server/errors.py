@@ -16,11 +16,13 @@ from seatrial.archive.model.errors import (
     IncompleteError,
     InvalidError,
     NotFoundError,
+    QuotaExceededError,
     TooLargeError,
     UnavailableError,
     VolumeFullError,
     WrongDigestError,
 )
+from seatrial_protocol.termination import Code
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +51,20 @@ REFUSALS: Mapping[type[ArchiveRuleError], tuple[int, str]] = {
     WrongDigestError: (422, "wrong_digest"),
     IncompleteError: (422, "incomplete"),
     UnavailableError: (503, "unavailable"),
+    QuotaExceededError: (507, "quota_exceeded"),
     VolumeFullError: (507, "volume_full"),
 }
 
 
-def error_answer(status: int, error: str, hint: str, headers: Mapping[str, str] | None = None) -> Response:
-    """What every refusal looks like."""
-    return JSONResponse({"error": error, "hint": hint}, status, headers=headers)
+# What senders decide by, where the status is not enough.
+CODES: Mapping[type[Exception], str] = {QuotaExceededError: Code.ARCHIVE_QUOTA_EXCEEDED}
+
+
+def error_answer(
+    status: int, error: str, hint: str, headers: Mapping[str, str] | None = None, code: str | None = None
+) -> Response:
+    """What every refusal looks like; `code`: for programs."""
+    return JSONResponse({"error": error, "hint": hint} | ({"code": code} if code else {}), status, headers=headers)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -64,7 +73,8 @@ async def refused(request: Request, error: Exception) -> Response:
     status, _ = REFUSALS[type(error)]
     if status != 404:  # the operator and the command ask for what may not be there yet: no failure
         _log_failure(request, status, error.error)
-    return error_answer(status, error.error, error.hint, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return error_answer(status, error.error, error.hint, headers, CODES.get(type(error)))
 
 
 async def http_error(request: Request, error: Exception) -> Response:

@@ -63,6 +63,21 @@ class Metrics:
             ["limit"],
             registry=self.registry,
         )
+        self._bundles = Gauge(
+            "seatrial_archive_bundles", "Bundles that are kept, at the last look.", registry=self.registry
+        )
+        self._bundle_bytes = Gauge(
+            "seatrial_archive_bundle_bytes", "What these bundles take, in bytes.", registry=self.registry
+        )
+        self._bundle_fetches = Counter(
+            "seatrial_archive_bundle_fetches",
+            "Bundles that pods fetched, by what they got: whole, part (a broken download that goes on).",
+            ["what"],
+            registry=self.registry,
+        )
+        self._deleted_bundles = Counter(
+            "seatrial_archive_deleted_bundles", "Bundles removed that nobody used for long.", registry=self.registry
+        )
         self._watch(store, hub)
 
     def _watch(self, store: Store, hub: Hub) -> None:
@@ -98,6 +113,20 @@ class Metrics:
     def deleted(self, limit: str) -> None:
         """Counts a run that was removed."""
         self._deleted.labels(limit).inc()
+
+    def bundles_kept(self, number: int, size: int) -> None:
+        """Takes how many bundles are kept, and their size in bytes."""
+        self._bundles.set(number)
+        self._bundle_bytes.set(size)
+
+    def bundle_fetched(self, status: int) -> None:
+        """Counts an answer to a pod, by its HTTP status."""
+        if status in (200, 206):
+            self._bundle_fetches.labels("part" if status == 206 else "whole").inc()
+
+    def bundle_deleted(self) -> None:
+        """Counts a bundle that was removed."""
+        self._deleted_bundles.inc()
 
     def refused_connection(self, why: str) -> None:
         """Counts a connection that was ended."""

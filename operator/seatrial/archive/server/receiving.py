@@ -138,12 +138,18 @@ def outcome_of(created: bool) -> str:
     return "stored" if created else "unchanged"
 
 
+def announced_of(request: Request) -> int:
+    """How many bytes the body has, as its sender says; 0: they don't say."""
+    length = request.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and len(length) < 19 else 0
+
+
 def check_announced(request: Request, what: str, limit: int, setting: str) -> None:
     """Refuses a body that says it is larger than `limit` bytes, before it is read.
 
     Raises:
         TooLargeError: it says so.
     """
-    length = request.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) > limit:
+    length = announced_of(request)
+    if length > limit:
         raise TooLargeError(f"{what} has {length} bytes, more than {limit}", f"make it smaller, or raise {setting}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from seatrial.archive.model.errors import UnavailableError
@@ -68,8 +68,21 @@ def changed_before(limits: Limits, now: float, total: int) -> float | None:
     return now - max(YOUNG_SECONDS, limits.seconds) if limits.seconds else None
 
 
+async def keep_holding(*passes: Callable[[], Awaitable[None]]) -> None:
+    """Makes these passes in turn, over and over, until it is cancelled; one that fails keeps no other from its turn."""
+    while True:
+        for hold in passes:
+            try:
+                await hold()
+            except (UnavailableError, OSError) as error:
+                log.warning("nothing could be removed from the archive now: %s; trying again later", error)
+            except Exception:
+                log.exception("nothing could be removed from the archive; trying again later")
+        await asyncio.sleep(_PASS_SECONDS)
+
+
 class Retention:
-    """Holds the archive to its limits, in the background."""
+    """Holds the archive's runs to their limits."""
 
     def __init__(
         self,
@@ -98,17 +111,6 @@ class Retention:
         self._clock = clock
         self._looked_at = 0.0
         self._unknown_size = 0  # bytes of the runs that the history doesn't know, at the last look
-
-    async def run(self) -> None:
-        """Works until it is cancelled."""
-        while True:
-            try:
-                await self.hold()
-            except (UnavailableError, OSError) as error:
-                log.warning("nothing could be removed from the archive now: %s; trying again later", error)
-            except Exception:
-                log.exception("old runs could not be removed from the archive; trying again later")
-            await asyncio.sleep(_PASS_SECONDS)
 
     async def hold(self) -> None:
         """One pass: finishes what an earlier one began, then removes what breaks a limit.

@@ -14,9 +14,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from seatrial import tokens
+from seatrial.archive.model.errors import UnavailableError
 from seatrial.archive.server.access.kubernetes import Kubernetes, Reviewer
 from seatrial.archive.server.access.readers import Access
 from seatrial.archive.server.app import read_app, upload_app
+from seatrial.archive.server.bundles.retention import BundleRetention
 from seatrial.archive.server.bundles.store import Bundles
 from seatrial.archive.server.connections import Guard, guarded_by
 from seatrial.archive.server.context import Archive
@@ -25,9 +27,10 @@ from seatrial.archive.server.history.history import History
 from seatrial.archive.server.history.ingest import Ingest
 from seatrial.archive.server.live.hub import Hub
 from seatrial.archive.server.metrics import Metrics
-from seatrial.archive.server.retention import Limits, Retention
+from seatrial.archive.server.retention import Limits, Retention, keep_holding
 from seatrial.archive.server.sets.store import Store
 from seatrial.archive.server.settings import Settings
+from seatrial.archive.server.shares import Shares
 from seatrial.archive.server.storage import Storage
 from seatrial.archive.server.storage.bucket import Bucket
 from seatrial.archive.server.storage.folder import Folder
@@ -74,16 +77,18 @@ async def running(
     )
     metrics = Metrics(store, hub)
     ingest = Ingest(store, history, metrics.history_pending.set)
-    bundles = Bundles(store, settings.max_bundle_bytes)
-    archive = Archive(settings, key, store, bundles, hub, metrics, history, ingest, access)
+    bundles = Bundles(store, history.bundles, settings.max_bundle_bytes)
+    shares = Shares(history, settings.share_bytes)
+    archive = Archive(settings, key, store, bundles, shares, hub, metrics, history, ingest, access)
     limits = Limits(settings.keep_seconds, settings.keep_bytes)
     retention = Retention(store, history, limits, metrics, lambda: ingest.settled)
+    unused = BundleRetention(bundles, history.bundles, settings.bundle_days * 86_400.0, metrics)
     removing: asyncio.Task[None] | None = None
     servers: list[_Server] = []
     tasks: list[asyncio.Task[None]] = []
     try:
         await ingest.start()
-        removing = asyncio.create_task(retention.run())
+        removing = asyncio.create_task(keep_holding(retention.hold, unused.hold, shares.save))
         with contextlib.ExitStack() as sockets:
             upload = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.upload_port)))
             read = sockets.enter_context(contextlib.closing(_listen(settings.host, settings.read_port)))
@@ -104,6 +109,9 @@ async def running(
             removing.cancel()
             await asyncio.wait([removing])
         await ingest.stop()
+        await bundles.close()
+        with contextlib.suppress(UnavailableError):  # it was said when it happened
+            await shares.save()
         await access.close()
         history.close()
         store.close()

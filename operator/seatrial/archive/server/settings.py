@@ -77,6 +77,10 @@ class Settings(Variables):
     """Age at which a run goes; 0: never."""
     keep_bytes: Size = 0
     """The oldest runs go while all take more; 0: no limit."""
+    bundle_days: Annotated[int, Field(ge=0)] = 14
+    """A bundle that nobody used for so long goes; 0: never. A run must not live longer."""
+    share_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_SHARE")] = 8 * 2**30
+    """What one namespace may take, with its bundles; 0: no limit."""
     max_file_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_MAX_FILE", ge=1)] = 2 * 2**30
     max_bundle_bytes: Annotated[Size, Field(validation_alias="SEATRIAL_ARCHIVE_MAX_BUNDLE", ge=1)] = 64 * 2**20
     max_manifest_bytes: int = MANIFEST.size
@@ -97,8 +101,8 @@ class Settings(Variables):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Settings from SEATRIAL_ARCHIVE_DIR and SEATRIAL_KEY_FILE (required), and SEATRIAL_ARCHIVE_BUCKET,
-        ..._DATABASE, ..._HOST, ..._UPLOAD_PORT, ..._READ_PORT, ..._KEEP (such as 720h), ..._KEEP_BYTES, ..._MAX_FILE
-        (such as 2Gi), ..._MAX_BUNDLE and ..._TRUST_LOOPBACK (true or false).
+        ..._DATABASE, ..._HOST, ..._UPLOAD_PORT, ..._READ_PORT, ..._KEEP (such as 720h), ..._KEEP_BYTES,
+        ..._BUNDLE_DAYS, ..._SHARE, ..._MAX_FILE (such as 2Gi), ..._MAX_BUNDLE and ..._TRUST_LOOPBACK (true or false).
 
         Raises:
             ValueError: one is missing or can't be understood.

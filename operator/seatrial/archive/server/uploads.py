@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from seatrial import tokens
-from seatrial.archive.model.errors import ConflictError, InvalidError, WrongDigestError
+from seatrial.archive.model.errors import ConflictError, InvalidError, QuotaExceededError, WrongDigestError
 from seatrial.archive.model.keys import EVIDENCE, SetKey, check_path, check_sha256, set_key
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.model.summaries import parse_summary
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import authorize
 from seatrial.archive.server.live.messages import messages_of, parse_events
-from seatrial.archive.server.receiving import Body, check_announced, outcome_of, receiving
+from seatrial.archive.server.receiving import Body, announced_of, check_announced, outcome_of, receiving
 from seatrial.archive.server.threads import in_thread
 from seatrial_protocol.decode import ProtocolError
 
@@ -76,9 +76,19 @@ async def _put_file(archive: Archive, request: Request, key: SetKey, body: Body)
     path = check_path(request.path_params["path"])
     sha256 = check_sha256(request.headers.get("Content-SHA256"))
     check_announced(request, path, archive.settings.max_file_bytes, "SEATRIAL_ARCHIVE_MAX_FILE")
-    stored = await archive.store.put_file(key, path, body.chunks(), sha256)
+    holder = await archive.shares.holder(key.uid)
+    try:
+        async with archive.shares.room(holder, announced_of(request)) as room:
+            stored = await archive.store.put_file(key, path, room.metered(body.chunks()), sha256)
+    except QuotaExceededError:
+        found = await in_thread(archive.store.stored, key, path, sha256)
+        if found is None:
+            raise
+        await body.discard(archive.settings.max_file_bytes)
+        stored = found
     if stored.created:
         archive.metrics.stored_bytes.inc(stored.size)
+        archive.shares.stored(holder, stored.size, key.uid)
     answer = {"path": path, "size": stored.size, "sha256": sha256}
     return outcome_of(stored.created), JSONResponse(answer, 201 if stored.created else 200)
 
@@ -88,8 +98,10 @@ async def _put_manifest(archive: Archive, request: Request, key: SetKey, body: B
     announced = request.headers.get("Content-SHA256")
     if announced is not None and digest_of(manifest) != f"sha256:{check_sha256(announced)}":
         raise WrongDigestError("the manifest's bytes are not those that were announced", "send it again")
-    sealed = await archive.store.put_manifest(key, manifest)
+    holder = await archive.shares.holder(key.uid)
+    sealed = await archive.store.put_manifest(key, manifest)  # its files are here: it is what makes them of use
     if sealed.created:
+        archive.shares.stored(holder, len(manifest), key.uid)
         fields = {**asdict(key), "digest": sealed.result.digest}
         if key.shard is None:
             log.info("evidence", extra=fields)

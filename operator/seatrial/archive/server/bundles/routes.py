@@ -7,14 +7,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from seatrial import tokens
-from seatrial.archive.model.bundles import bundle_path
+from seatrial.archive.model.bundles import BundleKey, bundle_path
 from seatrial.archive.model.errors import NotFoundError, UnavailableError
-from seatrial.archive.server.bundles.store import BundleKey
 from seatrial.archive.server.context import Archive
 from seatrial.archive.server.errors import ForbiddenError, authorize
 from seatrial.archive.server.files import entry_response
-from seatrial.archive.server.receiving import Body, check_announced, outcome_of, receiving
-from seatrial.archive.server.threads import in_thread
+from seatrial.archive.server.history.shares import Holder
+from seatrial.archive.server.receiving import Body, announced_of, check_announced, outcome_of, receiving
 
 _PATH = "/v1/namespaces/{namespace}/bundles/{sha256}"
 
@@ -35,7 +34,9 @@ def pods_routes(archive: Archive) -> list[BaseRoute]:
     async def get(request: Request) -> Response:
         namespace, sha256 = _named(request)
         authorize(request, tokens.bundle_token(archive.key, namespace, sha256))
-        return await _answer(archive, request, await _key(archive, namespace, sha256))
+        response = await _answer(archive, request, await _key(archive, namespace, sha256))
+        archive.metrics.bundle_fetched(response.status_code)
+        return response
 
     return [Route(_PATH, get, methods=["GET"])]
 
@@ -87,13 +88,15 @@ async def _key(archive: Archive, namespace: str, sha256: str) -> BundleKey:
 
 async def _put(archive: Archive, request: Request, key: BundleKey, body: Body) -> tuple[str, Response]:
     check_announced(request, str(key), archive.settings.max_bundle_bytes, "SEATRIAL_ARCHIVE_MAX_BUNDLE")
-    stored = await archive.bundles.put(key, body.chunks())
+    holder = Holder(request.path_params["namespace"], key.namespace_uid)
+    async with archive.shares.room(holder, announced_of(request)) as room:
+        stored = await archive.bundles.put(key, room.metered(body.chunks()))
     if stored.created:
         archive.metrics.stored_bytes.inc(stored.size)
+        archive.shares.stored(holder, stored.size)
     answer = {"digest": f"sha256:{key.sha256}", "size": stored.size}
     return outcome_of(stored.created), JSONResponse(answer, 201 if stored.created else 200)
 
 
 async def _answer(archive: Archive, request: Request, key: BundleKey) -> Response:
-    entry = await in_thread(archive.bundles.find, key)
-    return entry_response(entry, archive.bundles.content, request)
+    return entry_response(await archive.bundles.find(key), archive.bundles.content, request)

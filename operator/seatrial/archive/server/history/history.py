@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import URL
 
+from seatrial.archive.server.history.bundles import BundleUse
 from seatrial.archive.server.history.database import Database
 from seatrial.archive.server.history.intake import Intake
 from seatrial.archive.server.history.keeping import Keeping
 from seatrial.archive.server.history.runs import Runs
+from seatrial.archive.server.history.shares import ShareSizes
 from seatrial.archive.server.history.statistics import Statistics
 from seatrial.archive.server.history.tests import Tests
 
@@ -29,6 +31,8 @@ class History:
         self.statistics = Statistics(self.database)
         self.intake = Intake(self.database, clock)
         self.keeping = Keeping(self.database)
+        self.bundles = BundleUse(self.database)
+        self.shares = ShareSizes(self.database)
 
     def migrate(self) -> None:
         """Migrates the tables.

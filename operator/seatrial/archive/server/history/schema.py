@@ -71,9 +71,20 @@ runs = Table(
     Column("started_at", Moment),
     Column("ended_at", Moment),
     Column("tests", JSON, nullable=False),  # counts of the last attempt that has results
+    Column("stored", BigInteger, nullable=False, server_default="0"),  # bytes that came, also of sets without an end
     Index("runs_by_time", "created_at", "uid"),
     Index("runs_by_change", "changed_at", "uid"),
     Index("runs_by_name", "namespace", "name", "created_at"),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("namespace_uid", String(63), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),  # bytes
+    Column("used_at", Moment, nullable=False),  # when somebody put it, asked for it or fetched it last
+    Index("bundles_by_use", "used_at"),
 )
 
 labels = Table(

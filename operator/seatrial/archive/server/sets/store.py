@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -97,24 +97,24 @@ class Store:
         """
         check_path(path)
         what, setting = f"{path} of {key}", "SEATRIAL_ARCHIVE_MAX_FILE"
-        receiving = received(self._incoming, chunks, sha256, what, self._max_file_bytes, setting)
+        receiving = self.receive(chunks, sha256, what, self._max_file_bytes, setting)
         async with receiving as incoming, self._lock(key):
             return await in_pool(self._transfers, self._place_file, key, path, incoming, sha256)
 
-    async def put_blob(
-        self, name: str, what: str, chunks: AsyncIterator[bytes], sha256: str, max_bytes: int, setting: str
-    ) -> Stored:
-        """Stores bytes under a name that follows from their digest, or finds that they are stored already.
+    def receive(
+        self, chunks: AsyncIterator[bytes], sha256: str, what: str, max_bytes: int, setting: str
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """A body that is to be stored under a name of its own, see `received` and `place`."""
+        return received(self._incoming, chunks, sha256, what, max_bytes, setting)
+
+    async def place(self, name: str, incoming: Incoming) -> bool:
+        """Stores what came under this name, which follows from its digest; False: it is there already.
 
         Raises:
-            TooLargeError: they are more than `max_bytes`, which `setting` sets.
-            WrongDigestError: they haven't the digest `sha256` (hex).
             VolumeFullError: no space is left.
             UnavailableError: the bucket doesn't answer.
         """
-        async with received(self._incoming, chunks, sha256, what, max_bytes, setting) as incoming:
-            created = await in_pool(self._transfers, self.storage.add, name, incoming.path) is not None
-            return Stored(created, incoming.size)
+        return await in_pool(self._transfers, self.storage.add, name, incoming.path) is not None
 
     def _place_file(self, key: SetKey, path: str, incoming: Incoming, sha256: str) -> Stored:
         name = file_path(key, path)
@@ -136,6 +136,11 @@ class Store:
         if sealed:
             raise ConflictError(f"{key} is sealed: its manifest is stored", "upload every file before the manifest")
         raise UnavailableError(f"{path} of {key} was taken by another upload that has not ended", "send it again")
+
+    def stored(self, key: SetKey, path: str, sha256: str) -> Stored | None:
+        """The file if it is stored with this digest (hex). Blocking."""
+        found = self.storage.find(file_path(key, check_path(path)))
+        return Stored(created=False, size=found.size) if found and self._digests.of(found) == sha256 else None
 
     async def put_manifest(self, key: SetKey, body: bytes) -> Sealed:
         """Seals the set if every file that the manifest names is there; from then on nothing of it changes.
