@@ -19,7 +19,7 @@ from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError, NotFoundError
 from seatrial.kube.kinds import DEPLOYMENT, NAMESPACE, POD, RUN
 
-collect_ignore = ["suites"]  # they are what runs are made of
+collect_ignore = ["projects", "suites"]  # they are what runs are made of
 PROJECT = Path(__file__).resolve().parents[2]
 OPERATOR_NAMESPACE = "seatrial-system"
 OPERATOR = "seatrial-operator"
