@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -127,9 +128,21 @@ func (d *download) wait(reason error) error {
 	case <-pause.C:
 		return nil
 	case <-d.ctx.Done():
-		text := fmt.Sprintf("the archive did not send the bundle within %s: %s", secondsText(time.Since(d.began).Round(time.Second)), plain(d.last, stalledAfter))
+		why := plain(d.last, d.patience)
+		if dial, ok := errors.AsType[*net.OpError](d.last); ok && dial.Op == "dial" && dial.Timeout() {
+			why = "no connection"
+		}
+		text := fmt.Sprintf("the archive (%s) did not send the bundle within %s: %s", d.host(), secondsText(time.Since(d.began).Round(10*time.Millisecond)), why)
 		return failure{exitGateTimeout, codeArchiveUnavailable, text}
 	}
+}
+
+func (d *download) host() string {
+	u, err := url.Parse(d.url)
+	if err != nil {
+		return "?"
+	}
+	return u.Host
 }
 
 // ask sends one request. The error is a failure if no other can succeed.

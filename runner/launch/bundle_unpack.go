@@ -153,7 +153,10 @@ func (u *unpacker) entry(header *tar.Header, content io.Reader) error {
 		if err := u.folder(name); err != nil {
 			return err
 		}
-		return u.root.Chmod(name, mode|0o700)
+		if err := u.root.Chmod(name, mode|0o700); !errors.Is(err, fs.ErrPermission) { // what is mounted there may belong to root
+			return err
+		}
+		return nil
 	case tar.TypeSymlink:
 		return u.link(name, header.Linkname)
 	case tar.TypeReg:

@@ -20,23 +20,31 @@ import (
 
 // These tests run the built program, as pods do.
 
-var launcher string
+// launcherFolder is where the program is built.
+var launcherFolder string
+
+// launcher builds the program, for the first test that runs it: fuzzing starts processes that need none.
+var launcher = sync.OnceValue(func() string {
+	folder, err := os.MkdirTemp("", "launch-")
+	if err != nil {
+		panic(err)
+	}
+	launcherFolder = folder
+	program := filepath.Join(folder, "launch")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=1.2.3", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("%v\n%s", err, output))
+	}
+	return program
+})
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		folder, err := os.MkdirTemp("", "launch-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(folder)
-		launcher = filepath.Join(folder, "launch")
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=1.2.3", "-o", launcher, ".")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if output, err := build.CombinedOutput(); err != nil {
-			panic(fmt.Sprintf("%v\n%s", err, output))
-		}
-		return m.Run()
-	}())
+	status := m.Run()
+	if launcherFolder != "" {
+		os.RemoveAll(launcherFolder)
+	}
+	os.Exit(status)
 }
 
 // patience is how long a test waits for something that happens at once when the program is right.
@@ -74,7 +82,7 @@ func start(t *testing.T, words, script string, change ...func(*exec.Cmd)) *proce
 	if script != "" {
 		args = append(args, "--", "sh", "-c", script)
 	}
-	p := &process{Cmd: exec.Command(launcher, args...), t: t}
+	p := &process{Cmd: exec.Command(launcher(), args...), t: t}
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	p.WaitDelay = patience
 	for _, f := range change {
@@ -521,7 +529,7 @@ func asPID1(t *testing.T) func(*exec.Cmd) {
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 	}
-	try := exec.Command(launcher, "version")
+	try := exec.Command(launcher(), "version")
 	try.SysProcAttr = attributes
 	if err := try.Run(); err != nil {
 		t.Skip("no PID namespaces here: ", err)
