@@ -118,7 +118,7 @@ FORBIDDEN: dict[str, Request] = {
     "forward-to-archive": Request("POST", f"{_SYSTEM}/{_PORT_FORWARD}"),
     "archive-upload-port": _get(f"{_SYSTEM}/services/seatrial-archive:upload/proxy/healthz"),
     "archive-upload-port-by-number": _get(f"{_SYSTEM}/services/seatrial-archive:8080/proxy/healthz"),
-    "archive-put": Request("PUT", f"{_SYSTEM}/services/seatrial-archive:read/proxy/v1/runs/x/record", {}),
+    "archive-put": Request("PUT", f"{_SYSTEM}/services/seatrial-archive:upload/proxy/v1/runs/x", {}),
     "archive-delete": Request("DELETE", f"{_SYSTEM}/services/seatrial-archive:read/proxy/v1/runs/x"),
     "archive-pod-by-proxy": _get(f"{_SYSTEM}/pods/seatrial-archive-0:8080/proxy/healthz"),
     "operator-metrics": _get(f"{_SYSTEM}/services/seatrial-operator:metrics/proxy/metrics"),

@@ -7,6 +7,7 @@ screenshot shows: uid, names of run and namespace, ids of tests. What only the r
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -31,6 +32,8 @@ class Victim:
     """A word that is in the run's label, in the output and the failure of its test, and in its artifact."""
     own_namespace: str = ""
     """The attacker's."""
+    bundle: bytes = b""
+    """A bundle of the victim's namespace; it holds the proof."""
     newest: str = "2100-01-01T00:00:00+00:00"
 
     def words(self) -> dict[str, str]:
@@ -38,9 +41,10 @@ class Victim:
         forged = base64.urlsafe_b64encode(f"{self.newest} {self.uid}".encode()).decode().rstrip("=")
         return {
             "uid": quote(self.uid, safe=""), "UID": self.uid.upper(), "coded": _coded(self.uid, "%"),
-            "twice": _coded(self.uid, "%25"), "name": self.name, "namespace": self.namespace,
-            "NAMESPACE": self.namespace.upper(), "namespaceUid": self.namespace_uid, "own": self.own_namespace,
-            "test": quote(self.test, safe=""), "prefix": self.uid[:8], "cursor": forged, "proof": self.proof,
+            "twice": _coded(self.uid, "%25"), "prefix": self.uid[:8], "name": self.name, "own": self.own_namespace,
+            "namespace": self.namespace, "NAMESPACE": self.namespace.upper(), "namespaceUid": self.namespace_uid,
+            "test": quote(self.test, safe=""), "bundle": hashlib.sha256(self.bundle).hexdigest(), "cursor": forged,
+            "proof": self.proof,
         }  # fmt: skip
 
 
@@ -52,6 +56,7 @@ class Read:
     """A template, to be filled with `Victim.words`."""
     headers: dict[str, str] = field(default_factory=dict)
     method: str = "GET"
+    body: bytes | None = None
     works: bool = False
     """The same request of one who may read the results gets the proof."""
     exists: bool = False
@@ -130,6 +135,18 @@ READS: dict[str, Read] = {
     "durations": _exists("/v1/tests/durations?namespace={namespace}"),
     "verify-all": Read("/v1/verify"),
     "feed": Read("/v1/feed"),
+    "record-written": Read("/v1/runs/{uid}/record", method="PUT", body=b'{"uid": "x"}'),
+    # bundles: code of the victim's
+    "bundle": _works("/v1/namespaces/{namespace}/bundles/{bundle}"),
+    "bundle-head": Read("/v1/namespaces/{namespace}/bundles/{bundle}", method="HEAD", exists=True),
+    "bundle-by-digest-from-mine": Read("/v1/namespaces/{own}/bundles/{bundle}"),
+    "bundle-by-capitals": Read("/v1/namespaces/{NAMESPACE}/bundles/{bundle}"),
+    "bundle-by-dots": Read("/v1/namespaces/{own}%2f..%2f{namespace}/bundles/{bundle}"),
+    "bundle-by-uid-of-namespace": Read("/v1/namespaces/{namespaceUid}/bundles/{bundle}"),
+    "bundle-written": Read(
+        "/v1/namespaces/{namespace}/bundles/2ea1de6b94e87dfcc7cbc9f5f7f0c7bf2bf1f4e4fb0ba0a7b29c2c3c2f6e5a10",
+        method="PUT", body=b"planted",
+    ),
     # the pages
     "page-runs": _works("/"),
     "page-runs-of-namespace": _works("/?namespace={namespace}"),
@@ -182,6 +199,8 @@ def leaks(read: Read, victim: Victim, answer: httpx.Response) -> str:
         return f"{read.method} {asked}: {answer.status_code}, not 404: {answer.text[:500]}"
     if answer.status_code == httpx.codes.OK and "/v1/runs?" in asked and (foreign := _foreign(answer, victim)):
         return f"{read.method} {asked}: runs of {', '.join(foreign)}: {answer.text[:500]}"
+    if answer.is_success and (read.method == "PUT" or "{bundle}" in read.path):
+        return f"{read.method} {asked}: {answer.status_code}: {answer.text[:500]}"
     if answer.status_code >= 500 and answer.status_code != httpx.codes.NOT_IMPLEMENTED:
         return f"{read.method} {asked}: {answer.status_code}, the archive failed: {answer.text[:500]}"
     return ""
@@ -202,7 +221,7 @@ def _foreign(answer: httpx.Response, victim: Victim) -> list[str]:
 async def ask(client: httpx.AsyncClient, read: Read, victim: Victim, more: dict[str, str]) -> httpx.Response:
     """Sends the request with these headers too; of an answer that goes on, the beginning."""
     headers = {name: value.format_map(victim.words()) for name, value in read.headers.items()} | more
-    request = client.build_request(read.method, read.filled(victim), headers=headers)
+    request = client.build_request(read.method, read.filled(victim), headers=headers, content=read.body)
     answer = await client.send(request, stream=True)
     try:
         if answer.headers.get("Content-Type", "").startswith(("text/event-stream", "application/x-ndjson")):

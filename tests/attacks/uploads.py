@@ -35,6 +35,7 @@ def _shard(uid: str, attempt: object = 1, shard: object = 0) -> str:
     return f"/v1/runs/{uid}/attempts/{attempt}/shards/{shard}"
 
 
+_BUNDLE = f"/v1/namespaces/default/bundles/{'0' * 64}"
 _MANIFEST = json.dumps({"schema": 1, "run": {"uid": "x"}, "files": []}).encode()
 _EVENT = b'{"t": 1.0, "event": "start", "id": "t.py::forged"}\n'
 UPLOADS: dict[str, Upload] = {
@@ -90,6 +91,9 @@ UPLOADS: dict[str, Upload] = {
         f"{_shard('{victim}')}/files/summary.json", token="mine", method="GET", refused=NEVER
     ),
     "deleting": Upload(f"{_shard('{mine}')}/files/summary.json", token="mine", method="DELETE", refused=NEVER),
+    "bundle-without-a-token": Upload(_BUNDLE, method="GET", refused=UNAUTHORIZED),
+    "bundle-with-the-token-of-a-shard": Upload(_BUNDLE, token="mine", method="GET"),
+    "bundle-written-by-the-upload-port": Upload(_BUNDLE, token="mine", refused=NEVER),
     "record-by-the-upload-port": Upload("/v1/runs/{mine}/record", token="mine", refused=NEVER),
     "feed-by-the-upload-port": Upload("/v1/feed", token="mine", method="GET", refused=NEVER),
     "list-by-the-upload-port": Upload("/v1/runs", token="mine", method="GET", refused=NEVER),

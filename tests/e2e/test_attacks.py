@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import uuid
 from collections.abc import Awaitable, Mapping
@@ -32,6 +33,7 @@ from tests.e2e.tenants import account, forwarded, kubeconfig, may_write_config_m
 pytestmark = [pytest.mark.cluster, pytest.mark.disruptive]  # many runs at once: others would measure them
 PROOF = f"proof-{uuid.uuid4().hex}"
 TEST = "test_it.py::test_of_theirs"
+BUNDLE = f"a bundle with {PROOF}".encode()
 FAILS = {
     "test_it.py": f"def test_of_theirs():\n    open('proof.txt', 'w').write({PROOF!r})\n    assert False, {PROOF!r}\n"
 }
@@ -171,7 +173,8 @@ async def set_up(scene: Scene) -> str:
 async def _victim(scene: Scene) -> Victim:
     namespace = scene.theirs.bench.namespace
     uid = (await scene.admin.get(NAMESPACE, namespace))["metadata"]["uid"]
-    return Victim(scene.uids["victim"], "done", namespace, uid, TEST, PROOF, own_namespace=scene.mine.bench.namespace)
+    own = scene.mine.bench.namespace
+    return Victim(scene.uids["victim"], "done", namespace, uid, TEST, PROOF, own, BUNDLE)
 
 
 async def read(scene: Scene) -> str:
@@ -186,6 +189,9 @@ async def read(scene: Scene) -> str:
         return leaks(read, victim, await ask(mine, read, victim, {}))
 
     async with reading(scene.mine.token) as mine, reading(scene.theirs.token) as theirs:
+        digest = hashlib.sha256(BUNDLE).hexdigest()
+        put = await theirs.put(f"/v1/namespaces/{victim.namespace}/bundles/{digest}", content=BUNDLE)
+        assert put.is_success, f"the owner can't put a bundle: {put.status_code}: {put.text[:300]}"
         for name in READS:
             await scene.attack(f"read/{name}", attack(name))
     return ""
