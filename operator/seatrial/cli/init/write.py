@@ -120,7 +120,8 @@ def _summary(out: Out, target: str, made: Manifest, files: Sequence[str]) -> Non
     out.line((f"{out.glyphs.ok} ", "green"), f"wrote {target}{source}: {', '.join(parts) or 'the tests alone'}")
     for kind in Kind:
         _list(out, kind, [finding for finding in made.findings.found if finding.kind is kind])
-    out.hint([("start it", f"seatrial run {target} --follow")])
+    file = "" if target in (NAME, f"./{NAME}") else f" {target}"
+    out.hint([("start it", f"seatrial run{file} --follow")])
 
 
 def _list(out: Out, kind: Kind, found: Sequence[Finding]) -> None:

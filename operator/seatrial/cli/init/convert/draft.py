@@ -38,8 +38,8 @@ class Draft:
     """Commands that prepare the services, found where the tests are started."""
     shared: str = ""
     """Where the shared volume is."""
-    published: set[int] = field(default_factory=set)
-    """Ports of the machine that lead to a component."""
+    published: dict[int, str] = field(default_factory=dict)
+    """Ports of the machine, and the component that each leads to."""
 
     def with_role(self, *roles: Role) -> list[Part]:
         """The parts of these roles."""

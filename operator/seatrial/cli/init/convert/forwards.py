@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.api.services import Service, ServiceType
+from seatrial.api.services import ServiceType
 from seatrial.cli.init.commented import Noted
 from seatrial.cli.init.convert import custom, health, system
 from seatrial.cli.init.convert.draft import Draft
@@ -18,6 +18,8 @@ TYPED_PORTS = {
     ServiceType.TEMPORAL: 7233,
 }
 MINIO_CONSOLE = 9001
+TEMPORAL_PAGES = 8233
+MOST = 50
 
 
 def forwards(draft: Draft) -> dict[str, Any]:
@@ -28,14 +30,19 @@ def forwards(draft: Draft) -> dict[str, Any]:
         for port in part.service.ports:
             if port.published is None:
                 continue
-            problem = _problem(part, port.target, port.published, port.protocol, found, draft)
+            problem = _problem(part, port.target, port.published, port.protocol, found)
             if problem:
                 draft.findings.add(problem[0], port.place, f"{part.service.name}: {problem[1]}")
                 continue
             to = part.name if port.target == main else f"{part.name}:{port.target}"
             found[str(port.published)] = Noted(to, str(port.place))
-            draft.published.add(port.published)
-    return found
+            draft.published[port.published] = part.name
+    temporal = next((part for part in draft.parts if part.kind is ServiceType.TEMPORAL), None)
+    for pages in draft.with_role(Role.PAGES):
+        for port in pages.service.ports:
+            if temporal and port.published and str(port.published) not in found:
+                found[str(port.published)] = Noted(f"{temporal.name}:{TEMPORAL_PAGES}", str(port.place))
+    return dict(list(found.items())[:MOST])
 
 
 def main_port(part: Part, draft: Draft) -> int | None:
@@ -49,18 +56,11 @@ def main_port(part: Part, draft: Draft) -> int | None:
     return next(iter(custom.ports_of(part, draft, probe).values()), None)
 
 
-def _problem(
-    part: Part, target: int, published: int, protocol: str, found: dict[str, Any], draft: Draft
-) -> tuple[Kind, str] | None:
+def _problem(part: Part, target: int, published: int, protocol: str, found: dict[str, Any]) -> tuple[Kind, str] | None:
     if protocol != "tcp":
         return Kind.DIFFERENT, f"port {published}/{protocol} leads nowhere: forwards are TCP"
     if str(published) in found:
         return Kind.EDIT, f"port {published} leads to {found[str(published)].value} already"
-    if published <= system.HIGHEST_PRIVILEGED:
-        kind = Kind.LEFT_OUT if draft.with_role(Role.TESTS) else Kind.EDIT
-        return kind, f"no forward from port {published}: only root may listen there"
-    if part.kind is ServiceType.MINIO and target == MINIO_CONSOLE and "console" not in Service.model_fields:
-        return Kind.LEFT_OUT, f"no forward from port {published}: MinIO's console is off"
     console = part.kind is ServiceType.MINIO and target == MINIO_CONSOLE
     if part.kind in TYPED_PORTS and target != TYPED_PORTS[part.kind] and not console:
         return Kind.DIFFERENT, f"no forward from port {published}: {part.name} does not listen on {target} here"

@@ -32,6 +32,8 @@ TYPED: Mapping[str, ServiceType] = {
     "bitnamilegacy/postgresql": ServiceType.POSTGRES,
     "pgvector/pgvector": ServiceType.POSTGRES,
     "ankane/pgvector": ServiceType.POSTGRES,
+    "postgis/postgis": ServiceType.POSTGRES,
+    "timescale/timescaledb": ServiceType.POSTGRES,
     "cimg/postgres": ServiceType.POSTGRES,
     "circleci/postgres": ServiceType.POSTGRES,
     "minio/minio": ServiceType.MINIO,
@@ -47,10 +49,17 @@ TYPED: Mapping[str, ServiceType] = {
     "temporalio/temporal": ServiceType.TEMPORAL,
 }
 """Images that a typed service stands for."""
-EXTENSIONS: Mapping[str, str] = {"pgvector/pgvector": "vector", "ankane/pgvector": "vector"}
+EXTENSIONS: Mapping[str, str] = {
+    "pgvector/pgvector": "vector",
+    "ankane/pgvector": "vector",
+    "postgis/postgis": "postgis",
+    "timescale/timescaledb": "timescaledb",
+}
 """Extensions that such an image is chosen for."""
+VERSIONS_WITH: Mapping[str, tuple[str, ...]] = {"postgis": ("17",), "timescaledb": ()}
+"""Versions of our Postgres that have an extension, where not all have it."""
 BUCKET_TOOL = "minio/mc"
-TEMPORAL_TOOLS = ("temporalio/ui", "temporalio/web", "temporalio/admin-tools")
+TEMPORAL_PAGES = ("temporalio/ui", "temporalio/web")
 
 
 @dataclass(frozen=True)
@@ -70,9 +79,7 @@ _POSTGRES = KnownImage({"postgres": 5432}, ("/var/lib/postgresql/data", "/var/ru
 _MYSQL = KnownImage({"mysql": 3306}, ("/var/lib/mysql", "/var/run/mysqld"))
 _SEARCH = ("/usr/share/elasticsearch/data", "/usr/share/elasticsearch/logs")
 CUSTOM: Mapping[str, KnownImage] = {
-    "postgis/postgis": _POSTGRES,
     "kartoza/postgis": _POSTGRES,
-    "timescale/timescaledb": _POSTGRES,
     "timescale/timescaledb-ha": _POSTGRES,
     "supabase/postgres": _POSTGRES,
     "mysql": _MYSQL,
@@ -118,6 +125,6 @@ TOOLS = frozenset({
     "kibana/kibana", "mher/flower", "traefik", "certbot/certbot", "jaegertracing/all-in-one", "openzipkin/zipkin",
     "gcr.io/cadvisor/cadvisor", "cadvisor/cadvisor", "oliver006/redis_exporter", "danihodovic/celery-exporter",
     "prometheuscommunity/postgres-exporter", "nginxproxy/nginx-proxy", "jwilder/nginx-proxy", "testcontainers/ryuk",
-    "prodrigestivill/postgres-backup-local", *TEMPORAL_TOOLS,
+    "prodrigestivill/postgres-backup-local", "temporalio/admin-tools",
 })  # fmt: skip
 """Images for people, metrics and proxies of a machine: no test needs them."""

@@ -53,7 +53,7 @@ def manifest(material: Material) -> Manifest:
     apps = {part.name: system.app(part, draft) for part in draft.with_role(Role.APP)}
     tests = suite.tests(draft)
     env = _script_env(draft)
-    apps |= _processes(draft, tests)
+    apps |= _processes(draft, tests, ports)
     migrations = [system.migration(part, draft) for part in _in_order(draft)]
     migrations += _more_migrations(draft, tests, bool(migrations))
     code = {"local": draft.code.local, "mountPath": draft.code.mount}
@@ -119,14 +119,9 @@ def _containers(draft: Draft, services: Mapping[str, Any]) -> dict[str, Any]:
         if called_as in services or called_as in found:
             continue
         fields: dict[str, Any] = {"type": kind.value} if needs_type(called_as, kind) else {}
-        match = re.match(r"(?:pg)?(\d+)", name.tag)
-        if kind is ServiceType.POSTGRES and match and match[1] in typed.postgres_versions():
-            fields["version"] = match[1]
-        elif kind is ServiceType.POSTGRES and match:
-            known = ", ".join(typed.postgres_versions())
-            draft.findings.add(
-                Kind.DIFFERENT, container.place, f"{called_as}: Postgres {match[1]} before, {known} here"
-            )
+        version = typed.postgres_version(name) if kind is ServiceType.POSTGRES else ""
+        if version:
+            fields |= {"version": version} if version in typed.postgres_versions() else {"image": container.image}
         if kind is ServiceType.CUSTOM:
             known_image = images.CUSTOM.get(name.repository)
             fields["image"] = container.image
@@ -168,7 +163,7 @@ def _script_env(draft: Draft) -> list[Any]:
     return suite.script_env(draft) if _standing_alone(draft) else []
 
 
-def _processes(draft: Draft, tests: Noted) -> dict[str, Any]:
+def _processes(draft: Draft, tests: Noted, ports: dict[str, Any]) -> dict[str, Any]:
     """Apps of a script that starts them in the background."""
     script = draft.material.script
     if not _standing_alone(draft) or script is None or draft.code is None:
@@ -188,6 +183,7 @@ def _processes(draft: Draft, tests: Noted) -> dict[str, Any]:
         }
         if port:
             fields["port"] = Noted(port, str(process.place))
+            ports.setdefault(str(port), Noted(names[process.name], str(process.place)))
         fields["forwards"] = Noted(True, "it knows the others by ports of the machine")
         own = [Noted({"name": name, "value": v.value}, str(v.place)) for name, v in process.env.items()]
         if own:

@@ -34,6 +34,7 @@ class Role(StrEnum):
     MIGRATION = auto()
     TESTS = auto()
     BUCKETS = auto()
+    PAGES = auto()
     LEFT_OUT = auto()
 
 
@@ -142,6 +143,8 @@ def _role(
         return Role.TESTS, None
     if image.repository == images.BUCKET_TOOL:
         return Role.BUCKETS, None
+    if image.repository in images.TEMPORAL_PAGES:
+        return Role.PAGES, None
     if kind := images.TYPED.get(image.repository):
         return Role.SERVICE, kind
     if image.repository in images.TOOLS:

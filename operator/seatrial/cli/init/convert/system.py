@@ -141,7 +141,12 @@ def _environment(part: Part, draft: Draft, fields: dict[str, Any], own: Sequence
         where = (
             f"{local[0][1]}: it uses port {local[0][0]} of the machine" if local else f"{host.place}" if host else ""
         )
-        fields["forwards"] = Noted(True, where)
+        taken = [port for port in own if draft.published.get(port, part.name) != part.name]
+        if taken or (part.role is Role.APP and "command" not in fields):
+            why = f"port {taken[0]} is its own too" if taken else "give its command"
+            draft.findings.add(Kind.EDIT, where, f"{part.service.name}: it needs forwards to others, but {why}")
+        else:
+            fields["forwards"] = Noted(True, where)
     missing_files(part, draft)
 
 

@@ -15,6 +15,7 @@ from seatrial.cli.init.convert.roles import Part, Role, needs_type
 from seatrial.cli.init.findings import Kind
 
 INIT_FOLDER = "/docker-entrypoint-initdb.d"
+DEFAULT_POSTGRES = "17"
 MINIO_DEFAULT = "minioadmin"
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _PASSWORD = re.compile(r"[A-Za-z0-9_-]{0,128}")
@@ -22,6 +23,9 @@ _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _MB = re.compile(r"\bmc\s+(?:--\S+\s+)*mb\s+((?:-\S+\s+)*)([^\s;&|]+)")
 _MC_UNDERSTOOD = re.compile(r"\bmb\s|\balias\s|\bconfig\s+host\b|\bready\b")
+_REDIS_SETTINGS = frozenset({
+    "maxmemory", "maxmemory-policy", "databases", "notify-keyspace-events", "cluster-enabled", "maxclients", "timeout",
+})  # fmt: skip
 _MADE_DATABASE = re.compile(r"CREATE\s+DATABASE\s+\"?([A-Za-z_][A-Za-z0-9_]*)\"?", re.IGNORECASE)
 
 
@@ -47,6 +51,12 @@ def postgres_versions() -> tuple[str, ...]:
     for kind in get_args(Service.model_fields["version"].annotation):
         found += [version for version in get_args(kind) if isinstance(version, str)]
     return tuple(found)
+
+
+def postgres_version(image: images.ImageName) -> str:
+    """The major version that a tag names: `16-alpine`, `pg16`, `0.7.0-pg16`; empty if it names none."""
+    match = re.search(r"pg(\d+)", image.tag) or re.match(r"(\d+)", image.tag)
+    return match[1] if match else ""
 
 
 def _first(env: Mapping[str, EnvVariable], *names: str) -> EnvVariable | None:
@@ -95,15 +105,18 @@ def _postgres(part: Part, draft: Draft) -> dict[str, Any]:
 
 
 def _postgres_version(part: Part, draft: Draft, fields: dict[str, Any]) -> None:
-    match = re.search(r"pg(\d+)", part.image.tag) or re.match(r"(\d+)", part.image.tag)
     image = part.image_text
-    if not match or image is None:
+    if image is None:
         return
-    version = match[1]
-    if version in postgres_versions():
-        fields["version"] = Noted(version, str(image.place))
+    version = postgres_version(part.image)
+    extension = images.EXTENSIONS.get(part.image.repository, "")
+    have_it = images.VERSIONS_WITH.get(extension, postgres_versions())
+    if version in have_it or (not version and DEFAULT_POSTGRES in have_it):
+        fields |= {"version": Noted(version, str(image.place))} if version else {}
+    elif part.service.build is None:
+        fields["image"] = Noted(image.value, f"{image.place}: no version of ours is like it")
     else:
-        known = ", ".join(postgres_versions())
+        known = ", ".join(have_it)
         draft.findings.add(Kind.DIFFERENT, image.place, f"{part.service.name}: Postgres {version} before, {known} here")
 
 
@@ -216,7 +229,7 @@ def _minio(part: Part, draft: Draft) -> dict[str, Any]:
     buckets, notes = _buckets(part, draft)
     if buckets:
         fields["buckets"] = Noted(buckets, ", ".join(notes))
-    if "console" in Service.model_fields and any(port.target == 9001 for port in part.service.ports):
+    if any(port.target == 9001 for port in part.service.ports):
         place = next(port.place for port in part.service.ports if port.target == 9001)
         fields["console"] = Noted(True, str(place))
     return {name: value for name, value in fields.items() if value is not None}
@@ -264,6 +277,12 @@ def _redis(part: Part, draft: Draft) -> dict[str, Any]:
         draft.findings.add(Kind.EDIT, place, text)
     else:
         fields["password"] = Noted("", "asks for none, as before")
+    words = commands.split(commands.shell_script(part.process.words) or text)
+    given_settings = {
+        word[2:]: words[index + 1].strip("'\"") for index, word in enumerate(words[:-1]) if word[2:] in _REDIS_SETTINGS
+    }
+    if given_settings:
+        fields["settings"] = Noted(given_settings, str(place))
     for mount in part.service.mounts:
         if mount.kind == "bind" and mount.target.endswith(".conf"):
             draft.findings.add(Kind.DIFFERENT, mount.place, f"{part.service.name}: {mount.source} has no place")
@@ -275,6 +294,9 @@ def _temporal(part: Part, draft: Draft) -> dict[str, Any]:
     namespace = _first(part.service.environment, "DEFAULT_NAMESPACE", "TEMPORAL_NAMESPACE")
     if namespace and namespace.value != "default":
         fields["namespaces"] = Noted([namespace.value], str(namespace.place))
+    pages = next(iter(draft.with_role(Role.PAGES)), None)
+    if pages:
+        fields["ui"] = Noted(True, f"{pages.service.place}: {pages.service.name}")
     for mount in part.service.mounts:
         if mount.kind == "bind" and "dynamicconfig" not in mount.target + mount.source:
             draft.findings.add(Kind.DIFFERENT, mount.place, f"{part.service.name}: {mount.source} has no place")
