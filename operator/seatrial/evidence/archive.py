@@ -13,6 +13,7 @@ import httpx
 
 from seatrial import tokens
 from seatrial.archive.client.errors import refusal, unavailable
+from seatrial.archive.client.transport import direct
 from seatrial.archive.model.keys import EVIDENCE
 from seatrial.archive.model.manifest import digest_of
 from seatrial.archive.model.record import Record
@@ -37,7 +38,7 @@ class EvidenceArchive:
     ) -> None:
         """Connects to nothing yet; `transport`: how to reach it, for tests."""
         self._upload, self._read, self._key = upload_url.rstrip("/"), read_url.rstrip("/"), key
-        self._client = httpx.AsyncClient(transport=transport or httpx.AsyncHTTPTransport(), timeout=_TIMEOUT)
+        self._client = httpx.AsyncClient(transport=transport or direct(upload_url, read_url), timeout=_TIMEOUT)
 
     async def __aenter__(self) -> EvidenceArchive:
         return self

@@ -32,6 +32,7 @@ from seatrial.archive.client.errors import (
 )
 from seatrial.archive.client.feed import FeedConnected, FeedEvent, FeedLost, parse_feed
 from seatrial.archive.client.live import LiveEvent, server_sent
+from seatrial.archive.client.transport import direct
 from seatrial.archive.client.urls import bundle_url, file_url, run_url, set_url
 from seatrial.archive.model.errors import InvalidError
 from seatrial.archive.model.keys import SUMMARY, SetKey, check_path
@@ -92,7 +93,7 @@ class ArchiveClient:
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})},
-            transport=transport or httpx.AsyncHTTPTransport(),  # given, so that no proxy of the environment is used
+            transport=transport or direct(base_url),
             timeout=_TIMEOUT,
             follow_redirects=False,
         )
