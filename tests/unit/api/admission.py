@@ -34,6 +34,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "app with readiness": {"apps": {"api": {"image": "i", "port": 8000, "ready": {"grpc": {}}}}},
     "quantities": {"apps": {"api": {"image": "i", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}}}},
     "durations": {"timeouts": {"environment": "1m30s", "tests": "2h"}, "retention": {"passed": "0s"}},
+    "longest durations": {"retention": {"maxLifetime": "87600h", "failed": "5256000m"}},
     "artifacts": {"tests": {"image": "i", "artifacts": ["logs/**", "report.html"]}},
     "names of 40 characters": {
         "services": {"p" * 40: {"type": "postgres", "initSQL": {"configMapRef": {"name": "seed.sql-1"}}}},
@@ -207,6 +208,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "Duplicate value",
     ),
     "duration": ({"timeouts": {"tests": "ten minutes"}}, "spec.timeouts.tests"),
+    "duration of more than ten years": (
+        {"retention": {"maxLifetime": "87600h1ms"}}, "a duration is at most 87600h, ten years",
+    ),
+    "duration of more than any clock": ({"retention": {"record": "9" * 31 + "h"}}, "spec.retention.record"),
     "database name": ({"services": {"postgres": {"databases": ["a-b"]}}}, "databases"),
     "bucket name": ({"services": {"minio": {"buckets": ["A"]}}}, "buckets"),
     "artifact outside": ({"tests": {"image": "i", "artifacts": ["/etc/**"]}}, "artifacts"),

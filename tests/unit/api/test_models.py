@@ -30,7 +30,7 @@ def test_other_words_are_no_durations(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize("text", ["99999999999999h", "9" * 31 + "h", "87601h"])
+@pytest.mark.parametrize("text", ["99999999999999h", "9" * 31 + "h", "87600h1ms"])
 def test_a_duration_that_no_calendar_holds_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="ten years"):
         b.run({"retention": {"maxLifetime": text}})
