@@ -81,7 +81,7 @@ unit: .venv ## run unit and API tests, without a cluster
 	$(GO) -C runner/launch vet -trimpath ./...
 	$(GO) -C runner/launch test -trimpath ./...
 	$(MAKE) --no-print-directory fuzz-launcher FUZZ_TIME=2s
-	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -m "not cluster and not apiserver" -n 2
+	$(PY) -m pytest tests/unit tests/api tests/pages tests/cluster/images/test_builder.py tests/cluster/test_cluster_command.py -m "not cluster and not apiserver" -n 2 --dist worksteal
 
 FUZZ_TIME := 60s
 fuzz-launcher: ## fuzz the launcher's parsers; FUZZ_TIME=60s for each

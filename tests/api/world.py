@@ -195,6 +195,8 @@ async def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """A world with a running operator."""
     async with serving() as kube:
         config = tmp_path / "kubeconfig"
+        # No server of these speaks TLS, so no client needs to read the system's authorities, 25 ms each time.
+        monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
         config.write_text(
             json.dumps(
                 {

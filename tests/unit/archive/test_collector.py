@@ -129,7 +129,11 @@ async def test_coverage_goes_from_pytest_to_the_archive(server: Server, tmp_path
     suite = tmp_path / "suite"
     suite.mkdir()
     (suite / "test_it.py").write_text("def never():\n    return 1\n\n\ndef test_a():\n    pass\n")
-    measuring = {"SEATRIAL_COVERAGE": str(results / "coverage"), "SEATRIAL_EVENTS": str(results / "events.jsonl")}
+    measuring = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "SEATRIAL_COVERAGE": str(results / "coverage"),
+        "SEATRIAL_EVENTS": str(results / "events.jsonl"),
+    }
     foreign = ("SEATRIAL_EVENTS_OWNER", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "COVERAGE_RCFILE")
     clean = {name: value for name, value in environment.items() if name not in foreign}
     words = ("-m", "pytest", "-p", "seatrial_runner.plugin", "-p", "no:cacheprovider")

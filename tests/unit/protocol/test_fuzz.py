@@ -46,7 +46,7 @@ DOCUMENTS = st.binary(max_size=200) | (VALUES | OBJECTS).map(lambda value: json.
 
 @pytest.mark.parametrize("kind", PARSERS)
 def test_a_document_is_read_or_refused_by_name(kind: str) -> None:
-    @profile(100)
+    @profile(40)
     @given(DOCUMENTS)
     def check(content: bytes) -> None:
         with contextlib.suppress(ProtocolError):
@@ -55,7 +55,7 @@ def test_a_document_is_read_or_refused_by_name(kind: str) -> None:
     check()
 
 
-@profile(100)
+@profile(40)
 @given(st.lists(DOCUMENTS, max_size=10), st.integers(1, 50))
 def test_lines_come_out_the_same_in_any_pieces(documents: list[bytes], size: int) -> None:
     data = b"\n".join(documents)
@@ -67,7 +67,7 @@ def test_lines_come_out_the_same_in_any_pieces(documents: list[bytes], size: int
     assert cut.bad == whole.bad
 
 
-@profile(100)
+@profile(40)
 @given(st.text(max_size=40), st.binary(max_size=40).filter(lambda name: b"\0" not in name))
 def test_a_glob_is_a_pattern_or_refused(glob: str, name: bytes) -> None:
     archived_name(name.decode("utf-8", "surrogateescape")).encode()
@@ -75,7 +75,7 @@ def test_a_glob_is_a_pattern_or_refused(glob: str, name: bytes) -> None:
         pattern(glob).fullmatch(name.decode("utf-8", "replace"))
 
 
-@profile(100)
+@profile(40)
 @given(st.binary(max_size=100))
 def test_no_record_opens_without_its_key(content: bytes) -> None:
     assert opened(content, "a" * 64) is None

@@ -76,6 +76,7 @@ def run(launcher: Path, folder: Path, archive: FakeArchive, source: str) -> None
     }  # fmt: skip
     foreign = ("SEATRIAL_EVENTS_OWNER", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
     clean = {name: value for name, value in os.environ.items() if name not in foreign}
+    clean |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # hypothesis alone takes a second to load
     collector = subprocess.Popen([sys.executable, "-m", "seatrial_runner.collect"], env=clean | collecting)
     try:
         subprocess.run(

@@ -34,7 +34,7 @@ def _string(schema: Json) -> SearchStrategy[str]:
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     longest, shortest = schema.get("maxLength", 40), schema.get("minLength", 0)
-    if schema.get("pattern") == DURATION_PATTERN:  # a longer one than ten years is refused by the operator
+    if schema.get("pattern") == DURATION_PATTERN:
         return st.sampled_from(DURATIONS)
     if "pattern" in schema:
         pattern = re.sub(r"\$$", r"\\Z", schema["pattern"])
@@ -62,8 +62,9 @@ def _array(schema: Json) -> SearchStrategy[list[Any]]:
 def _object(schema: Json) -> SearchStrategy[Json]:
     if "additionalProperties" in schema:
         values = of_schema(schema["additionalProperties"])
+        most = min(schema.get("maxProperties", 4), 4)
         keys = st.sampled_from(("http", "grpc", "a", "Web", "", "x.y", "é", "n" * 64))
-        return st.dictionaries(keys, values, max_size=min(schema.get("maxProperties", 4), 4))
+        return st.dictionaries(keys, values, min_size=schema.get("minProperties", 0), max_size=most)
     parts = {name: SPECIAL.get(name, of_schema)(part) for name, part in schema["properties"].items()}
     required = {name: parts.pop(name) for name in schema.get("required", ())}
     return st.fixed_dictionaries(required, optional=parts)
