@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import kopf
@@ -19,35 +17,13 @@ from seatrial.controller.kopf_app import Application, build_registry
 from seatrial.evidence.archive import EvidenceArchive
 from seatrial.kube.client import Cluster
 from seatrial.kube.errors import ClusterError
+from seatrial.logs import log_as_json
 from seatrial.metrics import Metrics
 from seatrial.settings import Settings
 from seatrial.tokens import feed_token
 
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def configure_logging(level: str) -> None:
-    """Logs to stderr; kopf's own lines about every event are left out."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    for name in ("aiohttp.access", "httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+_QUIET = ("kopf", "aiohttp.access", "httpx", "httpcore")
+"""Loggers with a line for every event or request."""
 
 
 async def run(settings: Settings) -> None:
@@ -85,7 +61,7 @@ async def run(settings: Settings) -> None:
 def main() -> int:
     """The entry point of the operator's container."""
     settings = Settings.from_env()
-    configure_logging(settings.log_level)
+    log_as_json(sys.stderr, settings.log_level, _QUIET)
     logging.getLogger("seatrial").info("seatrial operator %s starts", __version__)
     try:
         asyncio.run(run(settings))

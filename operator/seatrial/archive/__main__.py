@@ -12,11 +12,11 @@ from seatrial.archive.model.errors import InvalidError, UnavailableError
 from seatrial.archive.model.keys import check_uid
 from seatrial.archive.server.history.database import database_url
 from seatrial.archive.server.history.history import History
-from seatrial.archive.server.logs import log_as_json
 from seatrial.archive.server.serve import serve, storage_of
 from seatrial.archive.server.sets.store import Store
 from seatrial.archive.server.settings import Settings
 from seatrial.archive.server.verify import State, all_runs, as_line, check
+from seatrial.logs import log_as_json
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     verifying = commands.add_parser("verify", help="read every file again, also while the archive runs")
     verifying.add_argument("--run", metavar="UID", help="only of this run")
     given = parser.parse_args()
-    log_as_json()
+    log_as_json(sys.stdout, quiet=("uvicorn", "alembic"))
     try:
         settings = Settings.from_environment(os.environ)
         if given.command == "verify":

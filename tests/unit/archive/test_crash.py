@@ -224,7 +224,7 @@ def test_what_is_set_wrong_is_reported(
     for name, value in (environment | changes).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["seatrial.archive"])
-    monkeypatch.setattr(program, "log_as_json", lambda: None)
+    monkeypatch.setattr(program, "log_as_json", lambda *_, **__: None)
     assert program.main() == 1
     assert caplog.messages[-1].startswith("the archive can't run: ")
     assert message in caplog.messages[-1]

@@ -1,11 +1,14 @@
-"""Logs as JSON."""
+"""Logs as JSON, of operator and archive."""
 
 from __future__ import annotations
 
 import json
 import logging
-import sys
-import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TextIO
+
+from seatrial.api.times import format_time
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -16,7 +19,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "time": format_time(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -27,10 +30,10 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def log_as_json() -> None:
-    """Sends all logs to standard output, as JSON."""
-    handler = logging.StreamHandler(sys.stdout)
+def log_as_json(stream: TextIO, level: str | int = logging.INFO, quiet: Iterable[str] = ()) -> None:
+    """Sends all logs to a stream; of the quiet loggers only warnings."""
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("uvicorn", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.WARNING)
