@@ -92,6 +92,8 @@ class Kube:
     """By the container's name; that of the process before the last under `name/previous`."""
     silent: set[str] = field(default_factory=set)
     """Containers whose log is never answered."""
+    sockets: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = field(default_factory=dict)
+    """What answers on `exec` and `portforward` of pods."""
     refuse_read: Callable[[web.Request], web.Response | None] = lambda request: None
     """Called before each read; an answer of it replaces that of the server."""
     services: dict[str, str] = field(default_factory=dict)
@@ -206,6 +208,8 @@ class Kube:
             return await self._proxy(request, f"{namespace}/{rest[1]}")
         resource, name = rest[0], rest[1] if len(rest) > 1 else ""
         subresource = rest[2] if len(rest) > 2 else ""
+        if subresource in self.sockets:
+            return await self.sockets[subresource](request)
         group = "" if parts[0] == "api" else parts[1]
         full = f"{resource}/{subresource}" if subresource else resource
         self.asked.add((self._verb(request, name), group, full, namespace))

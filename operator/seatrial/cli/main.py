@@ -8,7 +8,7 @@ from typing import cast
 
 import typer
 
-from seatrial.cli.commands import archive, bundle, init, inspect, manage, start, version
+from seatrial.cli.commands import archive, bundle, enter, init, inspect, manage, start, version
 from seatrial.cli.commands.connected import NobodyReadsError
 from seatrial.cli.commands.options import ContextOption, KubeconfigOption, NamespaceOption
 from seatrial.cli.errors import CliError, Exit
@@ -47,6 +47,8 @@ app.command()(manage.get)
 app.command()(inspect.logs)
 app.command()(inspect.results)
 app.command("open")(inspect.open_)
+app.command()(enter.shell)
+app.command()(manage.extend)
 app.command()(manage.cancel)
 app.command()(manage.delete)
 _archive.command("verify")(archive.verify)

@@ -1,4 +1,4 @@
-"""The client of the API server: objects as plain dicts, with streams and forwarded ports."""
+"""The client of the API server: objects as plain dicts, with streams, forwarded ports and commands in containers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from seatrial.kube.errors import InvalidError, NotFoundError
+from seatrial.kube.execute import Executing
 from seatrial.kube.forward import Forwarding
 from seatrial.kube.kinds import Kind, Manifest, Object, kind_of
 from seatrial.kube.streams import Streams
 
 
-class Cluster(Streams, Forwarding):
+class Cluster(Streams, Forwarding, Executing):
     """One API server, as one identity."""
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:

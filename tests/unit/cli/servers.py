@@ -138,7 +138,7 @@ class Servers:
         self.put("pods", {
             "metadata": {"name": name, "namespace": environment, "labels": {"seatrial.dev/component": component}},
             "spec": {"containers": [{"name": container} for container in containers]},
-            "status": {"containerStatuses": [{"state": {"running": {}}} for _ in containers]},
+            "status": {"containerStatuses": [{"name": each, "state": {"running": {}}} for each in containers]},
         })  # fmt: skip
         for container in containers:
             self.kube.logs[container] = f"{container} says one\n{container} says two\n"

@@ -18,8 +18,8 @@ class NobodyReadsError(Exception):
     """Standard output is closed. Not an OSError: Typer would end with 1, which here means that tests failed."""
 
 
-def connected(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -> None:
-    """Connects, does the work, and ends with its exit status."""
+def connected(target: Target, work: Callable[[Session, Out], Awaitable[int]]) -> None:
+    """Connects, does the work, and ends with its exit status (`Exit`, or that of a command in a pod)."""
     import asyncio
 
     from seatrial.archive.client.errors import ArchiveError
@@ -29,7 +29,7 @@ def connected(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -
 
     out = Out()
 
-    async def session_of() -> Exit:
+    async def session_of() -> int:
         async with connect(target) as session:
             return await work(session, out)
 
@@ -41,5 +41,5 @@ def connected(target: Target, work: Callable[[Session, Out], Awaitable[Exit]]) -
         raise CliError(error.message, code=Exit.INFRASTRUCTURE) from error
     except ArchiveError as error:
         raise CliError(explain(error), code=Exit.INFRASTRUCTURE) from error
-    if code is not Exit.PASSED:
+    if code:
         raise typer.Exit(int(code))

@@ -13,6 +13,7 @@ from seatrial.cli.commands.options import (
     KubeconfigOption,
     NamespaceOption,
     RunArgument,
+    duration_of,
     target_of,
 )
 from seatrial.cli.errors import Exit
@@ -50,6 +51,26 @@ def get(
         from seatrial.cli.runs import get as show
 
         return await show(session, target, out, run, everywhere, output_format(output))
+
+    connected(target, work)
+
+
+def extend(
+    context: typer.Context,
+    run: RunArgument,
+    time: Annotated[str, typer.Argument(metavar="TIME", help="Such as 30m or 2h.", show_default=False)],
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Keep the environment of a run for so long: from now, or from the verdict if that is still to come."""
+    target = target_of(context, namespace, kube_context, kubeconfig)
+    more = duration_of(time, "TIME")
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.extend import extend as keep
+
+        return await keep(session, out, run, more)
 
     connected(target, work)
 

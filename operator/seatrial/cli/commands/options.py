@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,14 +43,20 @@ def seconds_of(duration: str | None) -> float | None:
     Raises:
         CliError: it is no duration.
     """
-    if duration is None:
-        return None
-    from datetime import timedelta
+    return None if duration is None else duration_of(duration, "--timeout").total_seconds()
 
+
+def duration_of(text: str, what: str) -> timedelta:
+    """A duration of the command line.
+
+    Raises:
+        CliError: it is none; `what` says which option or argument.
+    """
     from seatrial.api.scalars import parse_duration
 
     try:
-        parsed = parse_duration(duration)
+        parsed = parse_duration(text)
     except ValueError as error:
-        raise CliError(f"--timeout {error}") from error
-    return parsed.total_seconds() if isinstance(parsed, timedelta) else None
+        raise CliError(f"{what} {error}") from error
+    assert isinstance(parsed, timedelta)
+    return parsed
