@@ -94,6 +94,8 @@ class Kube:
     """Containers whose log is never answered."""
     sockets: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = field(default_factory=dict)
     """What answers on `exec` and `portforward` of pods."""
+    denied: set[str] = field(default_factory=set)
+    """Verbs that the one who asks for his rights has not."""
     refuse_read: Callable[[web.Request], web.Response | None] = lambda request: None
     """Called before each read; an answer of it replaces that of the server."""
     services: dict[str, str] = field(default_factory=dict)
@@ -221,6 +223,9 @@ class Kube:
                 return await self._log(request, namespace, name)
             return await self._read(request, resource, namespace, name)
         body = json.loads(await request.text() or "{}")
+        if resource == "selfsubjectaccessreviews":
+            allowed = body["spec"]["resourceAttributes"]["verb"] not in self.denied
+            return web.json_response({**body, "status": {"allowed": allowed}}, status=201)
         if request.method == "POST":
             metadata = body["metadata"]
             name = metadata.get("name") or f"{metadata.get('generateName', '')}{uuid.uuid4().hex[:5]}"

@@ -53,6 +53,7 @@ app.command()(manage.cancel)
 app.command()(manage.delete)
 _archive.command("verify")(archive.verify)
 app.add_typer(_archive, name="archive")
+app.command()(version.doctor)
 app.command()(version.version)
 
 

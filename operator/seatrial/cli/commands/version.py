@@ -1,4 +1,4 @@
-"""Versions."""
+"""Versions, and whether all is well."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from seatrial.cli.commands.connected import connected
 from seatrial.cli.commands.options import (
     ContextOption,
     KubeconfigOption,
+    NamespaceOption,
     target_of,
 )
 from seatrial.cli.errors import CliError, Exit
@@ -69,3 +70,25 @@ def _of_the_cluster(target: Target) -> dict[str, str]:
     except CliError as error:
         return {"cluster": str(error)}
     return found
+
+
+def doctor(
+    context: typer.Context,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="json|yaml", help="Output format, for programs.")
+    ] = None,
+    namespace: NamespaceOption = None,
+    kube_context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Check whether runs can work here, and say what to do; creates nothing. Exit status 3 if none can."""
+    if output not in (None, "json", "yaml"):
+        raise CliError(f"--output {output} is not one of json, yaml")
+
+    async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.doctor.command import doctor as check
+        from seatrial.cli.output_format import OutputFormat
+
+        return await check(session, out, OutputFormat(output) if output else None)
+
+    connected(target_of(context, namespace, kube_context, kubeconfig), work)
