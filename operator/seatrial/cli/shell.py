@@ -61,15 +61,28 @@ def running_container(pods: Sequence[Mapping[str, Any]], component: str) -> tupl
     Raises:
         CliError: none runs.
     """
+    pod = running_pod(pods, component)
+    return str(pod["metadata"]["name"]), _container(pod, component)
+
+
+def running_pod(pods: Sequence[Mapping[str, Any]], component: str) -> Mapping[str, Any]:
+    """The newest pod of a component whose container runs. Pure.
+
+    Raises:
+        CliError: none runs.
+    """
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
-        containers = [str(container["name"]) for container in pod["spec"]["containers"]]
-        container = component if component in containers else containers[0]
-        if container in _running(pod) and not pod["metadata"].get("deletionTimestamp"):
-            return str(pod["metadata"]["name"]), container
+        if _container(pod, component) in _running(pod) and not pod["metadata"].get("deletionTimestamp"):
+            return pod
     raise CliError(
         f"{component} does not run: " + ("its process waits or has ended" if pods else "it has no pod"),
         hint=f"its log: seatrial logs RUN {component}",
     )
+
+
+def _container(pod: Mapping[str, Any], component: str) -> str:
+    containers = [str(container["name"]) for container in pod["spec"]["containers"]]
+    return component if component in containers else containers[0]
 
 
 def _running(pod: Mapping[str, Any]) -> list[str]:

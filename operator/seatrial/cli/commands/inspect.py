@@ -114,18 +114,30 @@ def open_(
             autocompletion=complete.runs,
         ),
     ] = None,
+    component: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[COMPONENT[:PORT]]",
+            help="A service or an app: its port on this machine, while the environment is there.",
+            show_default=False,
+            autocompletion=complete.components,
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it, or only print where it is.")] = True,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of this machine; 0: any free one.")] = 0,
     namespace: NamespaceOption = None,
     kube_context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Show a run, or all runs, in a browser."""
+    """Show a run, or all runs, in a browser; or open a port of a component."""
     target = target_of(context, namespace, kube_context, kubeconfig)
 
     async def work(session: Session, out: Out) -> Exit:
+        from seatrial.cli.forward_port import forward_port
         from seatrial.cli.open import show
 
+        if run and component:
+            return await forward_port(session, out, run, component, port, browser)
         return await show(session, out, run, port, browser)
 
     connected(target, work)
