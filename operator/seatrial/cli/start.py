@@ -90,7 +90,8 @@ def _folder_of(file: str) -> Path:
 def _default_file() -> str:
     if not Path(DEFAULT_FILE).exists():
         raise CliError(
-            f"there is no {DEFAULT_FILE} in this folder", hint="give a file: seatrial run FILE; or - for standard input"
+            f"there is no {DEFAULT_FILE} in this folder",
+            hint="seatrial init writes one; or give a file: seatrial run FILE",
         )
     return DEFAULT_FILE
 
