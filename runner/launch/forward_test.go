@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -237,9 +236,9 @@ func TestAPeerThatIsNotThere(t *testing.T) {
 	}
 }
 
-func openDescriptors(t *testing.T) int {
+func openDescriptors(t *testing.T, pid int) int {
 	t.Helper()
-	found, err := os.ReadDir("/proc/self/fd")
+	found, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,32 +246,38 @@ func openDescriptors(t *testing.T) int {
 }
 
 func TestManyConnectionsLeaveNothingBehind(t *testing.T) {
-	address, f := forwardTo(t, tcpServer(t, echo))
-	before, routines := openDescriptors(t), runtime.NumGoroutine()
+	folder, port := t.TempDir(), freePort(t)
+	p := start(t, fmt.Sprintf("run --forward %d=%s", port, tcpServer(t, echo)), fmt.Sprintf("touch %[1]s/started; while ! [ -e %[1]s/done ]; do sleep 0.01; done", folder))
+	until(t, "the command's start", func() bool { return exists(filepath.Join(folder, "started")) })
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	exchange := func(i int) {
+		conn := connectTo(t, address)
+		defer conn.Close()
+		content := bytes.Repeat([]byte{byte(i)}, 50_000)
+		go func() {
+			_, _ = conn.Write(content)
+			_ = conn.CloseWrite()
+		}()
+		if answer, err := io.ReadAll(conn); err != nil || !bytes.Equal(answer, content) {
+			t.Errorf("%d bytes, %v", len(answer), err)
+		}
+	}
+	exchange(0)
+	before := openDescriptors(t, p.Process.Pid)
 	var clients sync.WaitGroup
-	for i := range 300 {
-		clients.Go(func() {
-			conn := connectTo(t, address)
-			defer conn.Close()
-			content := bytes.Repeat([]byte{byte(i)}, 100_000)
-			go func() {
-				_, _ = conn.Write(content)
-				_ = conn.CloseWrite()
-			}()
-			if answer, err := io.ReadAll(conn); err != nil || !bytes.Equal(answer, content) {
-				t.Errorf("%d bytes, %v", len(answer), err)
-			}
-		})
+	for i := range 100 {
+		clients.Go(func() { exchange(i) })
 	}
 	clients.Wait()
-	until(t, "the end of all connections", func() bool { return openDescriptors(t) <= before && runtime.NumGoroutine() <= routines })
+	until(t, "the end of all connections", func() bool { return openDescriptors(t, p.Process.Pid) <= before })
 
 	idle := connectTo(t, address)
 	fmt.Fprint(idle, "x")
 	if _, err := idle.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	f.close()
+	write(t, filepath.Join(folder, "done"), "", 0o644)
+	p.end()
 	if n, err := idle.Read(make([]byte, 1)); err == nil {
 		t.Errorf("%d bytes after the end", n)
 	}
