@@ -40,6 +40,15 @@ func newConnector(address string) *connector {
 
 func (c *connector) address() string { return net.JoinHostPort(c.host, c.port) }
 
+// nothingHeardError is that nobody, not even the kernel of a pod, showed a sign of life.
+type nothingHeardError struct {
+	err    error
+	silent bool // the name has an address, and the address answers nothing; otherwise the name has none
+}
+
+func (e nothingHeardError) Error() string { return e.err.Error() }
+func (e nothingHeardError) Unwrap() error { return e.err }
+
 // open connects. The connection keeps to the deadline of ctx.
 func (c *connector) open(ctx context.Context) (net.Conn, error) {
 	addresses, err := c.resolve(ctx)
@@ -57,9 +66,12 @@ func (c *connector) open(ctx context.Context) (net.Conn, error) {
 			return conn, err
 		}
 	}
-	if isTimeout(err) {
-		err = fmt.Errorf("no connection within %v", c.timeout)
+	switch {
+	case isTimeout(err):
+		err = nothingHeardError{fmt.Errorf("no connection within %v", c.timeout), true}
 		c.timeout = min(2*c.timeout, connectTimeout)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		err = nothingHeardError{err, true}
 	}
 	return nil, err
 }
@@ -76,7 +88,7 @@ func (c *connector) resolve(ctx context.Context) ([]string, error) {
 		if len(c.addresses) > 0 {
 			return c.addresses, nil
 		}
-		return nil, fmt.Errorf("the name %s does not resolve (%s)", c.host, lookupError(err))
+		return nil, nothingHeardError{fmt.Errorf("the name %s does not resolve (%s)", c.host, lookupError(err)), false}
 	}
 	c.addresses, c.resolved = addresses, time.Now()
 	return addresses, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ const (
 type unready struct {
 	Name   string `json:"name"`
 	Error  string `json:"error"`
+	Code   string `json:"code,omitempty"` // codeAddressSilent, or none
 	target string
 }
 
@@ -42,12 +44,15 @@ type gate struct {
 	mu     sync.Mutex
 	ready  map[string]bool
 	errors map[string]string        // the last one of each
+	heard  map[string]bool          // whether its address ever answered anything, a refusal included
+	silent map[string]bool          // whether the last attempt found an address that answers nothing
 	first  map[string]chan struct{} // of each, closed once all before it are ready
 }
 
 // wait returns nil once every dependency has been ready, or, when ctx is done first, those that have not.
 func (g *gate) wait(ctx context.Context) []unready {
 	g.ready, g.errors, g.first = map[string]bool{}, map[string]string{}, map[string]chan struct{}{}
+	g.heard, g.silent = map[string]bool{}, map[string]bool{}
 	for _, dependency := range g.dependencies {
 		g.first[dependency.name] = make(chan struct{})
 	}
@@ -98,13 +103,21 @@ func (g *gate) ask(ctx context.Context, dependency *dependency, opened chan<- *d
 		if deadline, has := ctx.Deadline(); ctx.Err() != nil || has && !time.Now().Before(deadline) {
 			return // the error is only that time is up
 		}
-		g.mu.Lock()
-		g.errors[dependency.name] = plain(err, probeTimeout)
-		g.mu.Unlock()
+		g.note(dependency.name, err)
 		if !g.pause(ctx, dependency) {
 			return
 		}
 	}
+}
+
+// note keeps what an attempt showed.
+func (g *gate) note(name string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	nothing, isNothing := errors.AsType[nothingHeardError](err)
+	g.errors[name] = plain(err, probeTimeout)
+	g.silent[name] = isNothing && nothing.silent
+	g.heard[name] = g.heard[name] || !isNothing
 }
 
 // pause waits until it is time for the next attempt; false when ctx is done.
@@ -156,7 +169,11 @@ func (g *gate) notReady() []unready {
 		if !known {
 			text = "no answer"
 		}
-		all = append(all, unready{dependency.name, text, dependency.target})
+		code := ""
+		if g.silent[dependency.name] && !g.heard[dependency.name] {
+			code = codeAddressSilent
+		}
+		all = append(all, unready{dependency.name, text, code, dependency.target})
 	}
 	return all
 }
@@ -174,7 +191,7 @@ func lost(dependencies []*dependency) []unready {
 	all := []unready{}
 	for i, dependency := range dependencies {
 		if answers[i] != nil {
-			all = append(all, unready{dependency.name, plain(answers[i], lostTimeout), dependency.target})
+			all = append(all, unready{dependency.name, plain(answers[i], lostTimeout), "", dependency.target})
 		}
 	}
 	return all

@@ -174,3 +174,60 @@ func TestPlain(t *testing.T) {
 		}
 	}
 }
+
+// deafAddress is one whose connections nobody answers, not even with a refusal: the queue of its socket is full.
+func deafAddress(t *testing.T) string {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(socket) })
+	if err := errors.Join(syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(socket, 0)); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
+	for {
+		conn, err := net.DialTimeout("tcp", address, 200*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+}
+
+func TestAnAddressThatAnswersNothing(t *testing.T) {
+	deaf, refusing := deafAddress(t), closedPort(t)
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer busy.Close()
+	for _, test := range []struct{ name, waits, code string }{
+		{"deaf", "--wait a=tcp://" + deaf, codeAddressSilent},
+		{"deaf HTTP", "--wait a=http://" + deaf + "/", codeAddressSilent},
+		{"deaf behind another", "--wait b=tcp://" + refusing + " --wait a=tcp://" + deaf, codeGatesTimedOut},
+		{"refused", "--wait a=tcp://" + refusing, codeGatesTimedOut},
+		{"busy", "--wait a=" + busy.URL, codeGatesTimedOut},
+		{"without a name", "--wait a=tcp://no-such-name.invalid:80", codeGatesTimedOut},
+	} {
+		folder := t.TempDir()
+		termination, gates, record := filepath.Join(folder, "termination"), filepath.Join(folder, "gates"), filepath.Join(folder, "exit.json")
+		write(t, termination, "", 0o644)
+		p := start(t, fmt.Sprintf("run --timeout 900ms --termination-log %s --gates %s --record %s %s", termination, gates, record, test.waits), "true")
+		if status := p.end(); status != exitGateTimeout {
+			t.Errorf("%s: status %d", test.name, status)
+		}
+		if said := readTermination(t, termination); said.Code != test.code {
+			t.Errorf("%s: %+v", test.name, said)
+		}
+		want := map[bool]string{true: codeAddressSilent}[strings.HasPrefix(test.name, "deaf")]
+		events := readEvents(t, gates)
+		for _, found := range [][]unready{readRecord(t, record).NotReady, events[len(events)-1].NotReady} {
+			if last := found[len(found)-1]; last.Name != "a" || last.Code != want {
+				t.Errorf("%s: %+v", test.name, found)
+			}
+		}
+	}
+}

@@ -47,10 +47,13 @@ func TestGoldenExitRecords(t *testing.T) {
 		"passed": {ExitCode: pointer(0), NotReady: none, StartedAt: pointer(started), EndedAt: ended, Lost: none},
 		"killed": {
 			Signal: pointer("SIGKILL"), TimedOut: true, OOMKilled: true, NotReady: none, StartedAt: pointer(started), EndedAt: ended,
-			Lost: []unready{{"postgres", "connection refused", "postgres://postgres"}},
+			Lost: []unready{{"postgres", "connection refused", "", "postgres://postgres"}},
 		},
 		"gates-timed-out": {
-			GateTimeout: true, NotReady: []unready{{"api", "HTTP 503", "http://api"}, {"migrations", "no answer", "tcp://migrations:7070"}},
+			GateTimeout: true, NotReady: []unready{
+				{"api", "HTTP 503", "", "http://api"}, {"migrations", "no answer", "", "tcp://migrations:7070"},
+				{"redis", "no connection within 1s", codeAddressSilent, "redis://redis"},
+			},
 			EndedAt: ended, Code: pointer(codeGatesTimedOut), Lost: none,
 		},
 		"bundle-missing": {
@@ -80,7 +83,7 @@ func TestGoldenGateEvents(t *testing.T) {
 		{T: 1767225600.75, Event: "bundle", Seconds: pointer(1.0), Files: pointer(500), Size: pointer(int64(5_000_000)), LockFiles: []string{"uv.lock"}},
 		{T: 1767225601.25, Event: "ready", Name: "postgres", Seconds: pointer(1.5)},
 		{T: 1767225601.5, Event: "open", Seconds: pointer(1.75)},
-		{T: 1767225900.25, Event: "timeout", NotReady: []unready{{"api", "HTTP 503", "http://api"}}},
+		{T: 1767225900.25, Event: "timeout", NotReady: []unready{{"api", "HTTP 503", "", "http://api"}}},
 	} {
 		line, err := json.Marshal(written)
 		if err != nil {
@@ -101,7 +104,7 @@ func TestGoldenTermination(t *testing.T) {
 // codes are all that a termination message can have.
 var codes = []string{
 	codeGatesTimedOut, codeNotFound, codeNotExecutable, codeSetUpFailed, codeUsage, codeStopped,
-	codeBundleMissing, codeBundleBroken, codeArchiveUnavailable, codeForwardPortTaken,
+	codeBundleMissing, codeBundleBroken, codeArchiveUnavailable, codeForwardPortTaken, codeAddressSilent,
 }
 
 func TestGoldenCodes(t *testing.T) {

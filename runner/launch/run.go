@@ -69,7 +69,11 @@ func run(o options, started time.Time) int {
 		return stop(stopped, notReady)
 	case len(notReady) > 0:
 		result.GateTimeout, result.NotReady = true, notReady
-		return end(failure{exitGateTimeout, codeGatesTimedOut, fmt.Sprintf("not ready after %s: %s", secondsText(o.timeout), joined(notReady))})
+		code := codeGatesTimedOut
+		if notReady[0].Code != "" { // those behind it may be consequences
+			code = notReady[0].Code
+		}
+		return end(failure{exitGateTimeout, code, fmt.Sprintf("not ready after %s: %s", secondsText(o.timeout), joined(notReady))})
 	case len(o.command) == 0:
 		return 0
 	case !o.supervised():

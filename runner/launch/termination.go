@@ -21,6 +21,9 @@ const (
 	codeBundleBroken       = "bundle-broken"
 	codeArchiveUnavailable = "archive-unavailable"
 	codeForwardPortTaken   = "forward-port-taken"
+
+	// Not everything was ready in time, and the address of the first that was not never answered anything, not even a refusal.
+	codeAddressSilent = "address-silent"
 )
 
 // failure is an end that the launcher itself decides on: the exit status, its code, and one line for people.

@@ -16,6 +16,8 @@ class Unready(Contract):
     """Of the service or app, or ``migrations``."""
     error: str = string(limits.LABEL, default="")
     """Why, for people."""
+    code: str = string(limits.CODE, default="", omit=True)
+    """``termination.Code.ADDRESS_SILENT``, or empty."""
 
 
 @contract("exit record", limits.EXIT_RECORD)

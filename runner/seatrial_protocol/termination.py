@@ -25,6 +25,8 @@ class Code:
     # the launcher
     GATES_TIMED_OUT = "gates-timed-out"
     """Not everything that its process needs was ready in time."""
+    ADDRESS_SILENT = "address-silent"
+    """The same, and the address of the first that was not ready never answered anything, not even a refusal."""
     PROGRAM_NOT_FOUND = "program-not-found"
     PROGRAM_NOT_EXECUTABLE = "program-not-executable"
     SET_UP_FAILED = "set-up-failed"

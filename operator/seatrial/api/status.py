@@ -77,6 +77,7 @@ class Reason(StrEnum):
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
     IMAGE_WITHOUT_PYTEST = "ImageWithoutPytest"
     SERVICE_NOT_READY = "ServiceNotReady"
+    SERVICE_NETWORK_BROKEN = "ServiceNetworkBroken"
     SERVICE_LOST = "ServiceLost"
     MIGRATION_FAILED = "MigrationFailed"
     APP_CRASHED = "AppCrashed"

@@ -9,7 +9,7 @@ from seatrial.api.labels import Role
 from seatrial.api.run import IntegrationRun
 from seatrial.api.status import Reason
 from seatrial.facts.attempt import AttemptFacts, Container, Pod, Termination
-from seatrial.verdict import kubernetes
+from seatrial.verdict import kubernetes, service_network
 from seatrial.verdict.diagnosis import (
     REFUSED_PODS,
     Diagnosis,
@@ -31,7 +31,7 @@ def in_order(pods: Iterable[Pod]) -> list[Pod]:
 
 
 def _gates_timed_out(end: Termination) -> bool:
-    return end.code == Code.GATES_TIMED_OUT
+    return end.code in (Code.GATES_TIMED_OUT, Code.ADDRESS_SILENT)
 
 
 def disrupted(pod: Pod) -> Diagnosis | None:
@@ -216,9 +216,9 @@ def _component_failed(run: IntegrationRun, facts: AttemptFacts, pod: Pod) -> Dia
         case Role.SERVICE:
             return service_ended(run, pod, tests_began=tests_began or gates_open)
         case Role.MIGRATIONS:
-            return _migration_failed(run, pod, needed=not gates_open)
+            return service_network.of_launcher(pod, facts.pods) or _migration_failed(run, pod, needed=not gates_open)
         case Role.APP if not tests_began and not _may_lack_a_peer(run, pod, facts.pods):
-            return _app_failed(run, pod)
+            return service_network.of_launcher(pod, facts.pods) or _app_failed(run, pod)
     return None
 
 

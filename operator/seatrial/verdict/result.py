@@ -12,6 +12,7 @@ from seatrial.api.scalars import format_duration
 from seatrial.api.status import Reason, Verdict
 from seatrial.facts.attempt import AttemptFacts, ShardFacts, Termination
 from seatrial.facts.result import Result
+from seatrial.verdict import service_network
 from seatrial.verdict.diagnosis import REFUSED_PODS, Diagnosis, errored, failed, how_it_ended, log_command
 from seatrial.verdict.excerpt import last_line
 from seatrial.verdict.launcher import CHECK_ARCHIVE, never_started
@@ -88,6 +89,9 @@ def _not_ready(run: IntegrationRun, facts: AttemptFacts, parts: Sequence[Unready
     limit = format_duration(run.spec.timeouts.environment)
     missing = {part.name for part in parts}
     if found := without_node(pod for pod in facts.pods if pod.component in missing):
+        return found
+    received = facts.shard.result.received_at if facts.shard.result else None
+    if found := service_network.of_parts(parts, facts.pods, received):
         return found
     services, apps = _among(parts, run.spec.services), _among(parts, run.spec.apps)
     for pod in in_order(facts.pods):  # a part that ended knows more than whoever waited for it

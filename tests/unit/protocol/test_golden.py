@@ -21,7 +21,10 @@ EXIT_RECORDS = {
         lost=(Unready("postgres", "connection refused"),),
     ),
     "gates-timed-out": ExitRecord(
-        ENDED, gate_timeout=True, not_ready=(Unready("api", "HTTP 503"), Unready("migrations", "no answer")),
+        ENDED, gate_timeout=True, not_ready=(
+            Unready("api", "HTTP 503"), Unready("migrations", "no answer"),
+            Unready("redis", "no connection within 1s", Code.ADDRESS_SILENT),
+        ),
         code=Code.GATES_TIMED_OUT,
     ),
     "bundle-missing": ExitRecord(

@@ -21,6 +21,7 @@ RECORDED = sorted(FIXTURES.glob("*.json"))
 NOT_RECORDED = {
     Reason.INVALID_SPEC, Reason.QUOTA_EXCEEDED,  # before there is anything to look at
     Reason.BUNDLE_MISSING, Reason.BUNDLE_BROKEN,  # test_diagnose.py
+    Reason.SERVICE_NETWORK_BROKEN,  # test_service_network.py
     Reason.ARCHIVE_QUOTA_EXCEEDED,  # tests/unit/archive/test_shares.py
     Reason.RESULTS_MISSING,  # the collector is broken for it
     Reason.RESULTS_INCONSISTENT,  # tests/unit/runner/test_forged.py
