@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // serveStatements is a server that trusts everyone and answers each statement; those with `missing` fail.
@@ -68,8 +67,8 @@ func TestCloneSaysWhyItFails(t *testing.T) {
 func TestACloneIsMadeBeforeTheBeaconAnswers(t *testing.T) {
 	statements := make(chan string, 4)
 	address := serveStatements(t, statements)
-	status := launch([]string{"run", "--clone", "postgres://me@" + address + "/x?template=missing", "--beacon", "127.0.0.1:0", "--termination-log", t.TempDir() + "/log", "--", "true"}, time.Now())
-	if status != exitIO || len(statements) != 2 {
+	p := start(t, "run --clone postgres://me@"+address+"/x?template=missing --beacon 127.0.0.1:0 --termination-log "+t.TempDir()+"/log", "true")
+	if status := p.end(); status != exitIO || len(statements) != 2 {
 		t.Errorf("status %d after %d statements", status, len(statements))
 	}
 }
