@@ -16,10 +16,13 @@ if int(pytest.__version__.split(".")[0]) < 7:
         "Seatrial needs pytest 7 or newer in the image of the tests; this one has " + pytest.__version__
     )
 
+from seatrial_runner import workers  # noqa: E402
 from seatrial_runner.recording.hooks import (  # noqa: E402
     pytest_configure,
     pytest_load_initial_conftests,
     pytest_unconfigure,
 )
+
+workers.prepare_this_process()
 
 __all__ = ["pytest_configure", "pytest_load_initial_conftests", "pytest_unconfigure"]

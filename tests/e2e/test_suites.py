@@ -96,6 +96,40 @@ SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "ssl": "on",
 }
+PER_WORKER: dict[str, Any] = {
+    "services": {"postgres": {"databases": ["app"], "perWorker": True}, "redis": {"perWorker": True}},
+    "migrations": [
+        {
+            "name": "schema", "image": IMAGE,
+            "command": python(
+                "import os, psycopg",
+                'psycopg.connect(os.environ["DATABASE_URL"], autocommit=True).execute("create table orders (id int)")',
+            ),
+        }
+    ],
+    "apps": {  # holds a connection to the database that is copied
+        "holder": {
+            "image": IMAGE, "port": 8000,
+            "command": python(
+                "import http.server, os, psycopg",
+                'connection = psycopg.connect(os.environ["DATABASE_URL"])',
+                'http.server.test(http.server.SimpleHTTPRequestHandler, port=8000, bind="0.0.0.0")',
+            ),
+        }
+    },
+    "tests": {
+        "args": ["-n", "3"],
+        "env": [{"name": "DB_URL", "value": "postgresql://postgres@$(PGHOST)/$(PGDATABASE)?application_name=suite"}],
+    },
+}  # fmt: skip
+SERVICE_OPTIONS: dict[str, Any] = {
+    "services": {
+        "postgres": {"version": "16", "extensions": ["vector"]},
+        "redis": {"settings": {"cluster-enabled": "yes"}},
+        "minio": {"console": True},
+        "temporal": {"ui": True},
+    }
+}
 TESTS = "tests"
 ERROR_AND_SKIP = {"passed": 6, "errors": 1, "skipped": 1}
 
@@ -149,6 +183,8 @@ CASES = {
     "settings of the server": Case(
         "pg-settings", {"services": {"postgres": {"databases": ["app"], "settings": SETTINGS}}}, counts={"passed": 7}
     ),
+    "each worker has its own databases": Case("per-worker", PER_WORKER, counts={"passed": 21}),
+    "services with options": Case("service-options", SERVICE_OPTIONS, counts={"passed": 3}),
     "a dump, then a seed": Case("pg-dump", APP, counts={"passed": 1}),
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ TYPES_OF_FIELDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("temporal",): ("namespaces", "searchAttributes", "ui"),
     ("custom",): ("command", "args", "ports", "env", "ready", "writable", "after"),
     ("postgres", "custom"): ("image",),
-    ("postgres", "redis"): ("settings",),
+    ("postgres", "redis"): ("settings", "perWorker"),
     ("postgres", "minio"): ("user",),
     ("postgres", "minio", "redis"): ("password",),
 }
@@ -106,6 +106,10 @@ class Service(Model):
     """Postgres: server settings by name, such as `wal_level: logical`. `ssl: "on"` works: a certificate is there.
     Redis: lines of its configuration, such as `maxmemory-policy: allkeys-lru`. `cluster-enabled: "yes"` makes it a
     cluster of one node."""
+    per_worker: bool | None = None
+    """Postgres: each worker of pytest-xdist has databases of its own, copies of `databases` as the migrations left
+    them, called `app_gw0`; its variables name them. Redis: each worker has 16 numbered databases of its own; its URLs
+    name the first. Without pytest-xdist nothing changes."""
     locale: Annotated[str, Field(max_length=63, pattern=r"^(icu:)?[A-Za-z][A-Za-z0-9_.@-]*$")] | None = None
     """Postgres: the locale of its databases: `en_US.utf8` (the default, as in the official image), `C`, `C.UTF-8`, or
     `icu:` and an ICU locale such as `icu:de-DE`. Another one than the default takes half a second more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from seatrial.environment import security
 from seatrial.environment.credentials import Credential
@@ -26,6 +27,10 @@ class Backing:
     args: Sequence[str] = ()
     env: Sequence[Manifest] = ()
     readiness: Manifest | None = None
+    clones: Sequence[str] = ()
+    """URLs of databases that the launcher makes as copies when the last migration is done."""
+    per_worker: Mapping[str, Any] | None = None
+    """What a worker of pytest-xdist has of its own, as `seatrial_runner.workers` reads it."""
     only_ready: bool = False
     """Its Service leads to it only once the kubelet calls it ready."""
     mounts: Sequence[Mount] = field(default=(TMP,))

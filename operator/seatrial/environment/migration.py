@@ -49,6 +49,8 @@ def _container(
     bundle = spec.code if step.code else None
     working_dir, chdir = code.entered(code.working_dir(step.working_dir, bundle), bundle)
     listens = forwards.launcher_flags(forwards.of(spec, backings)) if step.forwards else []
+    is_last = index == len(spec.migrations) - 1
+    clones = [word for backing in backings.values() for url in backing.clones if is_last for word in ("--clone", url)]
     return pod.Container(
         name=step.name,
         image=step.image,
@@ -56,7 +58,7 @@ def _container(
         command=gates.launch(
             gates.of_services(backings) + gates.of_step(spec.migrations, index),
             spec.timeouts.environment,
-            ["--beacon", f":{gates.beacon_port(index)}", *overlay.flags, *listens, *chdir],
+            ["--beacon", f":{gates.beacon_port(index)}", *clones, *overlay.flags, *listens, *chdir],
             step.command,
         ),
         args=step.args,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seatrial.api.services import Service, ServiceType
 from seatrial.environment import file_sources, resources, security
@@ -21,6 +22,10 @@ SUPERUSER = "postgres"
 """Unless the run gives another name."""
 VERSION = "17"
 """What our own image has; the others share a second one."""
+WORKER = "{worker}"
+"""Stands for the name of a worker, such as gw0."""
+TEMPLATES = "zzzz-seatrial.sql"
+"""The file that copies databases for workers; the last by name."""
 SET_UP = "0000-seatrial.sql"
 """The file with databases and extensions in an image of the user's own; the first by name."""
 _TEMPORARY = {
@@ -45,6 +50,28 @@ def databases(service: Service) -> tuple[str, ...]:
     return tuple(dict.fromkeys(service.databases or ())) or ("postgres",)
 
 
+def template(database: str) -> str:
+    """The copy of a database from which the workers' ones are made; nobody else connects to it."""
+    return f"seatrial_{database}"
+
+
+def _clone_url(name: str, service: Service, database: str, source: str) -> str:
+    variable = Credential(name, "password").variable
+    user = service.user or SUPERUSER
+    return f"postgres://{user}@{name}:{PORT}/{database}?template={source}&password-env={variable}"
+
+
+def _per_worker(name: str, service: Service, prefix: str) -> dict[str, Any]:
+    return {
+        "address": f"{name}:{PORT}",
+        "clones": {
+            database: _clone_url(name, service, f"{database}_{WORKER}", template(database))
+            for database in databases(service)
+        },
+        "variables": [f"{prefix}PGDATABASE"],
+    }
+
+
 def set_up_sql(service: Service) -> str:
     """What makes databases and extensions in an image of the user's own, run in the first database; empty if nothing.
 
@@ -63,8 +90,15 @@ def set_up_sql(service: Service) -> str:
 
 def initial_sql(service: Service, given: Mapping[str, str]) -> Mapping[str, str]:
     """The files of a service's ConfigMap: what the user gives, and with an image of the user's own, our set-up."""
-    sql = set_up_sql(service) if service.image else ""
-    return {**given, SET_UP: sql} if sql else given
+    if not service.image:
+        return given
+    ours = {SET_UP: set_up_sql(service), TEMPLATES: _templates_sql(service)}
+    return {**given, **{file: sql for file, sql in ours.items() if sql}}
+
+
+def _templates_sql(service: Service) -> str:
+    copies = [f'CREATE DATABASE "{template(name)}" TEMPLATE "{name}";\n' for name in databases(service)]
+    return "".join(['\\connect "postgres"\n', *copies]) if service.per_worker else ""
 
 
 def backing(name: str, service: Service, prefix: str, settings: Settings) -> Backing:
@@ -88,6 +122,8 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
             f"{prefix}DATABASE_URL": url,
         },
         credentials=(password,),
+        clones=[_clone_url(name, service, template(each), each) for each in databases(service) if service.per_worker],
+        per_worker=_per_worker(name, service, prefix) if service.per_worker else None,
         args=container.args,
         env=container.env,
         readiness=tcp_probe(PORT),
@@ -124,6 +160,7 @@ def _ours(service: Service, password: Credential, settings: Settings) -> _Contai
             {"name": "POSTGRES_EXTENSIONS", "value": " ".join(dict.fromkeys(service.extensions or ()))},
             *_given("POSTGRES_USER", service.user),
             *_given("POSTGRES_VERSION", version if version != VERSION else None),
+            *_given("POSTGRES_TEMPLATES", "seatrial_" if service.per_worker else None),
             *_given("POSTGRES_LOCALE", service.locale),
             *_given("POSTGRES_SETTINGS", "\n".join(f"{k}={v}" for k, v in sorted((service.settings or {}).items()))),
         ),

@@ -11,6 +11,8 @@ from seatrial.settings import Settings
 
 PORT = 6379
 CLUSTER = "cluster-enabled"
+DATABASES_PER_WORKER = 16
+WORKERS = 64
 
 
 def backing(name: str, service: Service, prefix: str, settings: Settings) -> Backing:
@@ -20,7 +22,7 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     return Backing(
         image=settings.images.services[ServiceType.REDIS],
         ports={"redis": PORT},
-        gate=f"redis://{name}:{PORT}" + (f"?password-env={password.variable}" if password else ""),
+        gate=_gate(name, service, password),
         variables={f"{prefix}REDIS_URL": f"redis://{f':{password.reference}@' if password else ''}{name}:{PORT}/0"},
         credentials=(password,) if password else (),
         env=(
@@ -28,7 +30,15 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
             *([{"name": "REDIS_SETTINGS", "value": literal(lines)}] if lines else []),
         ),
         readiness=tcp_probe(PORT),
+        per_worker={"address": f"{name}:{PORT}", "numbered": DATABASES_PER_WORKER} if service.per_worker else None,
     )
+
+
+def _gate(name: str, service: Service, password: Credential | None) -> str:
+    parameters = [f"password-env={password.variable}"] if password else []
+    if (service.settings or {}).get(CLUSTER) == "yes":
+        parameters.append("cluster=true")
+    return f"redis://{name}:{PORT}" + (f"?{'&'.join(parameters)}" if parameters else "")
 
 
 def configuration(name: str, service: Service) -> str:
@@ -36,4 +46,6 @@ def configuration(name: str, service: Service) -> str:
     values = {key: value or '""' for key, value in (service.settings or {}).items()}
     if values.get(CLUSTER) == "yes":  # so that clients are led to its name
         values = {"cluster-announce-hostname": name, "cluster-preferred-endpoint-type": "hostname", **values}
+    if service.per_worker:
+        values["databases"] = str(DATABASES_PER_WORKER * (1 + WORKERS))
     return "\n".join(f"{key} {value}" for key, value in sorted(values.items()))

@@ -87,6 +87,9 @@ def _tests_container(
         source = {"emptyDir": {"medium": "Memory", "sizeLimit": tests.shared_memory}}
         mounts.append(Mount("shared-memory", "/dev/shm", source))  # noqa: S108 - the path inside the container
     extra = [{"name": "SEATRIAL_EVENTS", "value": f"{RESULTS}/events.jsonl"}]
+    if per_worker := [dict(backing.per_worker) for backing in backings.values() if backing.per_worker]:
+        own = {"launch": security.LAUNCH, "services": per_worker}
+        extra.append({"name": "SEATRIAL_PER_WORKER", "value": literal(json.dumps(own))})
     if tests.coverage:
         extra.append({"name": "SEATRIAL_COVERAGE", "value": f"{RESULTS}/coverage"})
     if tests.per_test_timeout is not None:

@@ -425,6 +425,29 @@ def test_an_own_image_of_postgres_gets_what_the_official_entry_point_asks_for() 
     )
 
 
+def test_databases_are_copied_for_workers_when_the_last_migration_is_done() -> None:
+    service = "{databases: [app], perWorker: true, user: me}"
+    steps = "[{name: one, image: i, command: [c]}, {name: two, image: i, command: [c]}]"
+    result = render(make(f"services: {{postgres: {service}, redis: {{perWorker: true}}}}\nmigrations: {steps}"))
+    url = "postgres://me@postgres:5432/seatrial_app?template=app&password-env=SEATRIAL_POSTGRES_PASSWORD"
+    assert "--clone" not in container(result, "Pod", "migrations", "one")["command"]
+    command = container(result, "Pod", "migrations", "two")["command"]
+    assert command[command.index("--clone") + 1] == url
+    env = {each["name"]: each.get("value") for each in container(result, "Job", "tests")["env"]}
+    assert json.loads(env["SEATRIAL_PER_WORKER"]) == {
+        "launch": "/seatrial/launch",
+        "services": [
+            {
+                "address": "postgres:5432",
+                "clones": {"app": url.replace("seatrial_app?template=app", "app_{worker}?template=seatrial_app")},
+                "variables": ["PGDATABASE"],
+            },
+            {"address": "redis:6379", "numbered": 16},
+        ],
+    }
+    assert {"name": "REDIS_SETTINGS", "value": "databases 1040"} in container(result, "Pod", "redis")["env"]
+
+
 def test_pages_of_services_are_there_when_they_are_asked_for() -> None:
     result = render(make("services: {minio: {console: true}, temporal: {ui: true}}"))
     ports = {name: find(result, "Service", name)["spec"]["ports"] for name in ("minio", "temporal")}
