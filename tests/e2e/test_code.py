@@ -91,6 +91,14 @@ async def test_a_project_of_docker_compose_runs_from_its_tree_unchanged(bench: B
     assert "uploaded" not in said.text, "the tree is the first one again, and the archive has it"
 
 
+async def test_a_manifest_written_by_init_passes_as_it_is(bench: Bench, project: Path) -> None:
+    (project / "seatrial.yaml").unlink()
+    said = await seatrial(project, "init")
+    assert said.code == 0, said.text
+    said = await run(bench, project, "by-init")
+    assert said.code == 0, said.text
+
+
 async def test_a_manifest_with_the_digest_is_applied_like_any_other(bench: Bench, project: Path) -> None:
     said = await run(bench, project, "uploads")
     assert said.code == 0, said.text

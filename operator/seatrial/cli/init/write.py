@@ -120,6 +120,7 @@ def _summary(out: Out, target: str, made: Manifest, files: Sequence[str]) -> Non
     out.line((f"{out.glyphs.ok} ", "green"), f"wrote {target}{source}: {', '.join(parts) or 'the tests alone'}")
     for kind in Kind:
         _list(out, kind, [finding for finding in made.findings.found if finding.kind is kind])
+    out.line()
     file = "" if target in (NAME, f"./{NAME}") else f" {target}"
     out.hint([("start it", f"seatrial run{file} --follow")])
 

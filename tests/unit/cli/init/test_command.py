@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from seatrial.cli.run_file import parse
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.init.projects import golden, project, unpack
 
+E2E = Path(__file__).resolve().parents[3] / "e2e" / "projects"
 PROJECT = "07-test-overlay"
 
 
@@ -70,6 +72,25 @@ def test_a_project_without_compose_file_gets_its_tests(command: Command, tmp_pat
     assert parse(command.out, "-").run["spec"] == {
         "code": {"local": ".", "mountPath": "/app"}, "tests": {"workingDir": "/app"},
     }  # fmt: skip
+
+
+def test_the_project_of_the_end_to_end_tests_gets_the_manifest_that_runs_there(
+    command: Command, tmp_path: Path
+) -> None:
+    laptop = shutil.copytree(E2E / "laptop", tmp_path / "shop")
+    wanted = parse((laptop / "seatrial.yaml").read_text(), "seatrial.yaml").run["spec"]
+    assert command("init", str(laptop), "-o", "-") == 0
+    assert "To decide" not in command.out
+    spec = parse(command.out, "-").run["spec"]
+    for name in ("code", "forwards"):
+        assert spec[name] == wanted[name]
+    for each in (*wanted["services"].values(), *spec["services"].values()):
+        each.pop("version", None)
+    assert spec["services"] == wanted["services"]
+    for of in (lambda s: s["apps"]["api"], lambda s: s["migrations"][0], lambda s: s["tests"]):
+        made, given = of(spec), of(wanted)
+        assert {key: made.get(key, "/app") for key in given} == given
+    assert spec["apps"]["api"]["env"] == spec["migrations"][0]["env"] == wanted["env"]
 
 
 def check(command: Command, root: Path, old: str, new: str) -> list[str]:

@@ -121,6 +121,13 @@ def test_alembic_says_whether_its_database_is_local(tmp_path: Path) -> None:
     assert str(found.url_place) == "alembic.ini:2"
 
 
+def test_an_image_made_for_pytest_has_it(tmp_path: Path) -> None:
+    for base, found in (("seatrial/pytest:0.1.0", True), ("registry.example/team/pytest-base@sha256:0", True),
+                        ("python:3.12", False)):  # fmt: skip
+        image = dockerfile.parse(f"FROM {base}\nCOPY . /app\n", "Dockerfile")
+        assert (dependencies.pytest_in_image(Folder(tmp_path), image, ".") is not None) is found
+
+
 def test_containers_of_test_code_are_found(tmp_path: Path) -> None:
     text = """\
 -- tests/conftest.py --

@@ -16,6 +16,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _NESTED = re.compile(r"\s*(?:-r|--requirement|-c)[ =]?\s*(\S+)")
 _FILE = re.compile(r"(?:-r|--requirement)[ =]?\s*(\S+)")
 _EXTRAS = re.compile(r"\.\[([A-Za-z0-9_,\s-]+)\]")
+_PYTEST_IMAGE = re.compile(r"(^|/)[\w.-]*pytest[\w.-]*([:@]|$)")
 _WITHOUT_DEV = re.compile(
     r"--no-dev|--only[ =]main|--without[ =]\S*dev|--no-default-groups|--prod\b|--production|--no-group|--only-group"
 )
@@ -37,6 +38,8 @@ def declared(folder: Folder, where: str) -> dict[str, Place]:
 
 def pytest_in_image(folder: Folder, dockerfile: Dockerfile, context: str) -> Place | None:
     """Where a Dockerfile installs pytest; None if nothing in it says so."""
+    if _PYTEST_IMAGE.search(dockerfile.base.value):
+        return dockerfile.base.place
     found = (_pytest_in_stage(folder, stage, context) for stage in (dockerfile, *dockerfile.stages))
     return next((place for place in found if place is not None), None)
 
