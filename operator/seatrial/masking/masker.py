@@ -38,10 +38,8 @@ class Masker:
             case str():
                 return self.text(value)
             case Mapping():
-                masked = {self.text(str(k)): self.tree(v) for k, v in value.items()}
-                if secret_values([value]):
-                    masked["value"] = MASK.decode()
-                return masked
+                hidden = {"value"} if secret_values([value]) else ()
+                return {self.text(str(k)): MASK.decode() if k in hidden else self.tree(v) for k, v in value.items()}
             case list() | tuple():
                 return [self.tree(each) for each in value]
         return value
