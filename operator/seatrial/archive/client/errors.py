@@ -67,7 +67,7 @@ def refusal(status: int, body: bytes) -> ArchiveError:
     hint = answer.get("hint")
     message = f"{reported} ({hint})" if hint else reported
     if answer.get("code") == Code.ARCHIVE_QUOTA_EXCEEDED:
-        return ArchiveQuotaExceededError(f"the archive is full: {message}", status)
+        return ArchiveQuotaExceededError(f"the archive refused: {message}", status)
     if status >= 500 or status in (408, 429):
         return ArchiveUnavailableError(f"the archive fails: {message}")
     if status == httpx.codes.NOT_FOUND:
