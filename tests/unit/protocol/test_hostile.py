@@ -21,7 +21,7 @@ MEGABYTES = {"manifest.json": 40}
 """The longest list of files is larger than the 10 MB of all others."""
 MAX = 1_048_576
 """Bytes of an event."""
-PARTS = [{"name": "postgres", "error": "refused"}]
+PARTS = [{"name": "postgres", "error": "refused", "code": "address-silent"}]
 EVENTS: dict[str, dict[str, Any]] = {
     "session": {"pytest": "8.4.1", "python": "3.13.1", "platform": "linux"},
     "collected": {"count": 2, "deselected": 1, "errors": [{"id": "a.py", "message": "m", "text": "t"}],
@@ -46,6 +46,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "ready": {"name": "postgres", "seconds": 1.5},
     "open": {"seconds": 1.5},
     "timeout": {"notReady": PARTS},
+    "bundle": {"seconds": 1.5, "files": 500, "size": 5_000_000, "lockFiles": ["uv.lock"]},
     "dropped": {"count": 5},
     "progress": {"passed": 1, "failed": 1, "errors": 1, "skipped": 1, "xfailed": 1, "xpassed": 1, "total": 6},
 }  # fmt: skip
