@@ -142,7 +142,7 @@ def test_every_command_that_is_shown_is_one_with_its_options() -> None:
             for snippet in snippets:
                 words = re.split(r" *(?:[|;&#<>]|$)", snippet)[0].split()
                 if words[:1] == ["seatrial"] and len(words) > 1:
-                    named = [" ".join(words[1:end]) for end in (3, 2)]
+                    named = [" ".join(words[1:end]) for end in (3, 2)] if not words[1].startswith("-") else [""]
                     command = next((name for name in named if name in known), None)
                     if command is None and words[1] != "..." and not words[1].startswith("charts/"):
                         wrong.append(f"{page.relative_to(ROOT)}: {snippet}")
