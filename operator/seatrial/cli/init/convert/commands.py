@@ -95,7 +95,7 @@ def mentions_migration(text: str) -> bool:
 
 
 def port_of(text: str) -> int | None:
-    """The port that a server is told to listen on."""
+    """The port that a command line makes a server listen on."""
     match = _PORT.search(text)
     number = int(match[1]) if match else 0
     return number if 0 < number <= 65535 else None

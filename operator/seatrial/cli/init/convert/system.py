@@ -24,12 +24,12 @@ def ports_of(part: Part, draft: Draft, probe: Probe | None) -> list[tuple[int, s
     """The ports of an app, the main one first, each with where it is from."""
     found = [(port.target, str(port.place)) for port in part.service.ports if port.protocol == "tcp"]
     found += [(number, str(place)) for number, place in part.service.expose]
-    told = commands.port_of(part.process.text)
+    given = commands.port_of(part.process.text)
     if probe and probe.port and part.service.health:
         first = [each for each in found if each[0] == probe.port]
         found = [*(first or [(probe.port, str(part.service.health.place))]), *found]
-    if told and not found and part.process.place:
-        found.append((told, str(part.process.place)))
+    if given and not found and part.process.place:
+        found.append((given, str(part.process.place)))
     if not found and part.dockerfile and commands.port_of(part.process.text) is None and _serves(part):
         found += [(number, str(place)) for number, place in part.dockerfile.ports]
     found += [(number, "others name it") for number in draft.named_ports(part)]
