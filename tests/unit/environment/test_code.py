@@ -23,7 +23,7 @@ from tests.unit.environment.support import (
 )
 
 DIGEST = "8b1a9953c4611296a827abf8c47804d7e6c49c6b97c1d1b3b9d4f5a0c2e3f4a5"
-URL = f"http://seatrial-archive.seatrial-system.svc:8080/v1/namespaces/team-a/bundles/{DIGEST}"
+URL = f"http://seatrial-archive.seatrial-system:8080/v1/namespaces/team-a/bundles/{DIGEST}"
 LAID = [
     ("Pod", "migrations", "schema"),
     ("Pod", "migrations", "data"),
