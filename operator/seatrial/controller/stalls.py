@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 """Between two looks; a stall is seen up to that much shorter than it is."""
 
 
