@@ -251,6 +251,22 @@ async def test_many_may_fetch_at_once(server: Server) -> None:
     assert all(answer.content == BODY for answer in answers)
 
 
+async def test_readers_that_went_away_hold_nothing(server: Server) -> None:
+    body = random.Random(2).randbytes(20_000_000)  # more than waits in the sockets
+    await put(server, body)
+    token = tokens.bundle_token(KEY, "team-a", sha256(body))
+    head = f"GET {path_of(sha256(body))} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+    assert server.archive is not None
+    bundles = server.archive.bundles
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.upload_port)
+        writer.write(head.encode())
+        await reader.readline()
+        await until(lambda: bundles.readers == 1)
+        writer.transport.abort()
+        await until(lambda: bundles.readers == 0)
+
+
 async def test_a_bundle_is_there_after_a_restart(serve: Serve, team: Team, tmp_path: Path) -> None:
     async with serve(reviewer=team) as server:
         await put(server)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from seatrial.archive.model.keys import SetKey
 from seatrial.archive.server.sets.store import Store
@@ -70,7 +71,22 @@ def entry_response(entry: Entry, content: Callable[[Entry, int, int], Iterator[b
     media_type = shown or "application/octet-stream"
     if request.scope.get("head"):
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(content(entry, start, end), status, headers, media_type)
+    return _Streamed(content(entry, start, end), status, headers, media_type)
+
+
+class _Streamed(StreamingResponse):
+    """Closes what it reads when it ends, also when the reader went away: else that waits for the garbage collector."""
+
+    def __init__(self, content: Iterator[bytes], status: int, headers: Mapping[str, str], media_type: str) -> None:
+        self._content = content
+        super().__init__(content, status, headers, media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if isinstance(self._content, Generator):
+                self._content.close()
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -66,7 +66,8 @@ class Bundles:
         self._used: OrderedDict[BundleKey, float] = OrderedDict()  # when; written down not each time
         self._locks: WeakValueDictionary[BundleKey, asyncio.Lock] = WeakValueDictionary()
         self._writing: set[asyncio.Task[None]] = set()
-        self._readers = 0
+        self.readers = 0
+        """Answers under way."""
         self._counting = threading.Lock()
 
     async def put(self, key: BundleKey, chunks: AsyncIterator[bytes]) -> Stored:
@@ -126,16 +127,16 @@ class Bundles:
     def content(self, entry: Entry, start: int, end: int) -> Iterator[bytes]:
         """The bundle's bytes from `start` to before `end`, piece by piece. Blocking."""
         with self._counting:
-            self._readers += 1
+            self.readers += 1
         try:
             while start < end:
-                piece = max(_SMALLEST_PIECE_BYTES, min(_PIECE_BYTES, _HELD_BYTES // self._readers))
+                piece = max(_SMALLEST_PIECE_BYTES, min(_PIECE_BYTES, _HELD_BYTES // self.readers))
                 stop = min(start + piece, end)
                 yield b"".join(self._store.storage.chunks(entry.name, start, stop))
                 start = stop
         finally:
             with self._counting:
-                self._readers -= 1
+                self.readers -= 1
 
     def _note_use(self, key: BundleKey, size: int, anew: bool = False) -> None:
         """Writes it down, once in a while, beside what waits for an answer."""
