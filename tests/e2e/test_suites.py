@@ -130,6 +130,25 @@ SERVICE_OPTIONS: dict[str, Any] = {
         "temporal": {"ui": True},
     }
 }
+FORWARDS: dict[str, Any] = {
+    "services": {"postgres": {"databases": ["app"]}},
+    "forwards": {"15432": "postgres", "80": "web:http"},
+    "apps": {
+        "web": {
+            "image": IMAGE, "ports": {"http": 8000, "admin": 9000}, "forwards": True,
+            "command": python(
+                "import http.server, socket",
+                "class Answers(http.server.BaseHTTPRequestHandler):",
+                "    def do_GET(self):",
+                '        socket.create_connection(("127.0.0.1", 15432)).close()',
+                "        self.send_response(200)",
+                "        self.end_headers()",
+                '        self.wfile.write(b"from the app, which asked postgres at 127.0.0.1")',
+                'http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Answers).serve_forever()',
+            ),
+        }
+    },
+}  # fmt: skip
 TESTS = "tests"
 ERROR_AND_SKIP = {"passed": 6, "errors": 1, "skipped": 1}
 
@@ -173,6 +192,7 @@ CASES = {
         "collection", {TESTS: {"args": ["-n", "2", "--continue-on-collection-errors"]}}, "CollectionError",
         ERROR_AND_SKIP, ("not_there",),
     ),
+    "published ports": Case("forwards", FORWARDS, counts={"passed": 4}),
     "the user has a name": Case("no-passwd-entry", {"services": {"postgres": {}}}, counts={"passed": 5}),
     "shared memory": Case("shm", {TESTS: {"sharedMemory": "256Mi"}}, counts={"passed": 3}),
     "shared memory is too small": Case("shm", reason="TestProcessDied", counts={"passed": 1}, says=("SIGBUS", "spec.tests.sharedMemory")),

@@ -43,6 +43,11 @@ CASES = {
         {"migrations": [{"name": "schema", "image": IMAGE,
                          "command": ["sh", "-c", "echo no such revision >&2; exit 3"]}]},
     ),
+    "bundle that nobody uploaded": Case(
+        "Errored", "BundleMissing", ("schema could not start", "0000", "uploads it"),
+        {"code": {"digest": "sha256:" + "0" * 64, "mountPath": "/app"},
+         "migrations": [{"name": "schema", "image": IMAGE, "command": ["true"]}]},
+    ),
     "crashing app": Case(
         "Errored", "AppCrashed", ("web", "exit 7", "KeyError: 'TOKEN'"),
         app("sh", "-c", "echo \"KeyError: 'TOKEN'\" >&2; exit 7", port=8000),

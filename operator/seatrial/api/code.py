@@ -23,11 +23,15 @@ class Code(Model):
                 "local is for the command: `seatrial run FILE` packs that folder, uploads it and creates the run with "
                 "its digest",
             ),
-            cel("has(self.local) || has(self.digest)", "give the digest of a bundle: sha256:..."),
+            cel(
+                "has(self.local) || has(self.digest)",
+                "give the digest of a bundle, sha256:..., as `seatrial bundle` prints it",
+            ),
         )
     )
     digest: Annotated[str, Field(max_length=71, pattern=DIGEST_PATTERN)] | None = None
-    """Which bundle. Whoever may create runs in a namespace may upload bundles there and use them."""
+    """Which bundle, as `seatrial bundle` prints it. Whoever may create runs in a namespace may upload bundles there and
+    use them."""
     local: Annotated[str, Field(max_length=1024)] | None = None
     """For `seatrial run FILE` only: a folder, relative to that file. The command uploads it and puts its digest here;
     the API server refuses this field."""

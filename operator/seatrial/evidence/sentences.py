@@ -162,11 +162,13 @@ SENTENCES = {
     ),
     Code.REFUSED_LOCALHOST: Sentence(
         "connection refused to localhost:{port}",
-        f"{_LOCALHOST}: use the address in the variables (PGHOST, S3_ENDPOINT, ORDERS_URL).",
+        f"{_LOCALHOST}: use the address in the variables (PGHOST, S3_ENDPOINT, ORDERS_URL), or have spec.forwards "
+        "lead port {port} to its component.",
     ),
     Code.REFUSED_LOCALHOST_OF: Sentence(
         "connection refused to localhost:{port}",
-        f"{_LOCALHOST}: {{name}} listens under its own name, {{name}}:{{port}}. Use its address in the variables.",
+        f"{_LOCALHOST}: {{name}} listens under its own name, {{name}}:{{port}}. Use its address in the variables, or "
+        "have spec.forwards lead port {port} to {name}.",
     ),
     Code.REFUSED_SOMEWHERE: Sentence(
         "connection refused", "Look at the log of the component that should have answered there."

@@ -117,6 +117,10 @@ LINES = {
     "refused on localhost, by Node": Case(
         "Error: connect ECONNREFUSED ::1:5432", "connection refused to localhost:5432", "postgres listens under its own name, postgres:5432",
     ),
+    "refused on localhost, where a forward would help": Case(
+        "psycopg.OperationalError: connection failed: connection to server at \"127.0.0.1\", port 5432 failed: Connection refused",
+        "connection refused to localhost:5432", "have spec.forwards lead port 5432 to postgres",
+    ),
     "refused on localhost, by urllib3": Case(
         "requests.exceptions.ConnectionError: HTTPConnectionPool(host='localhost', port=3000): Max retries exceeded with url: / (Caused by "
         "NewConnectionError('<urllib3.connection.HTTPConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))",
