@@ -72,7 +72,7 @@ check: .venv ## run linters, types, import rules, generated files
 	.venv/bin/lint-imports
 	$(PY) -m seatrial.generate --check
 	$(PY) -m seatrial.metrics --check
-	.venv/bin/shellcheck -x $$(git ls-files -z | xargs -0 grep -lE '^#!.*(bash|/sh)')
+	.venv/bin/shellcheck -x $$(git ls-files -z | xargs -0 awk 'FNR == 1 && /^#!.*(bash|\/sh)/ { print FILENAME }')
 
 unit: .venv ## run unit and API tests, without a cluster
 	@echo "== unit and API tests"
