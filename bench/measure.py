@@ -192,13 +192,14 @@ class Bench:
 
     async def quickstart(self) -> Run:
         """The quickstart's run."""
-        return await self._run(QUICKSTART, "quickstart")
+        return await self.run(QUICKSTART, "quickstart")
 
     async def job(self) -> Run:
         """The script's job as a run."""
-        return await self._run(SCRIPT / "run.yaml", "bench-job")
+        return await self.run(SCRIPT / "run.yaml", "bench-job")
 
-    async def _run(self, manifest: Path, name: str) -> Run:
+    async def run(self, manifest: Path, name: str) -> Run:
+        """The run of this name that a manifest asks for."""
         alone = not await self.disturbed()
         before = await self._counters.read()
         managed = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.RUN_UID}"
