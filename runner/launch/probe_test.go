@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -61,16 +62,23 @@ func serve(t *testing.T, handle func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-// closedPort is an address where nobody listens.
+// closedPort is an address at which nobody listens, and which is free. It is below the ports that the kernel gives to others, which
+// could take it at once: to servers of other tests, and to clients.
 func closedPort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+(os.Getpid()*131+int(nextPort.Add(1)))%12000)
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			listener.Close()
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
+
+var nextPort atomic.Int32
 
 func TestHTTPAndS3(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
