@@ -120,9 +120,10 @@ lock: .venv ## write the lock files from pyproject.toml
 	$$lock -o requirements.lock
 	$$lock --group dev -o requirements-dev.lock
 
-bench: install ## measure plugin, floor, script and run; writes bench/results.json
+bench: install ## measure floor, script, run, bundle and plugin; writes bench/results.json
 	@$(IN_CLUSTER)
 	$(PY) -m bench
+	$(PY) -m bench.code
 	$(PY) -m bench.plugin
 
 fmt: .venv ## format and fix what can be fixed
