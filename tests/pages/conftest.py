@@ -208,7 +208,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of every asynchronous test that comes later
 def chromium() -> Iterator[Browser]:
     with ExitStack() as stack:
         try:

@@ -18,8 +18,9 @@ def backing(name: str, service: Service, prefix: str, settings: Settings) -> Bac
     """The Temporal called `name`; variables' names begin with `prefix`."""
     namespaces = tuple(dict.fromkeys(service.namespaces or ())) or (DEFAULT_NAMESPACE,)
     address = f"{name}:{PORT}"
-    args = ["server", "start-dev", "--ip", "0.0.0.0", "--port", str(PORT), "--log-level", "warn"]  # noqa: S104
+    args = ["server", "start-dev", "--ip", "0.0.0.0", "--port", str(PORT)]  # noqa: S104
     args += ["--ui-ip", "0.0.0.0", "--ui-port", str(UI_PORT)] if service.ui else ["--headless"]  # noqa: S104
+    args += ["--log-level", "warn"]
     for namespace in namespaces:
         if namespace != DEFAULT_NAMESPACE:
             args += ["--namespace", namespace]
