@@ -31,7 +31,7 @@ async def server() -> AsyncIterator[str]:
             assert forwarding.stdout is not None
             port = re.search(rb"127\.0\.0\.1:(\d+)", await forwarding.stdout.readline())
             assert port is not None
-            yield f"postgresql://postgres:{PASSWORD}@127.0.0.1:{int(port[1])}/{DATABASE}"
+            yield f"postgresql://postgres:{PASSWORD}@127.0.0.1:{int(port[1])}/{DATABASE}?connect_timeout=60"
         finally:
             forwarding.terminate()
             await forwarding.wait()

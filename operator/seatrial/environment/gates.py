@@ -54,7 +54,8 @@ def app_ports(app: App) -> dict[str, int]:
     main = main_port(app)
     if main is None:
         return {}
-    ports = {"app": main, **{name: port for name, port in named.items() if port != main}}
+    called = next((name for name, port in named.items() if port == main), "app")
+    ports = {called: main, **{name: port for name, port in named.items() if port != main}}
     how = app.ready and app.ready.asked
     asked = ready_port(how.port, named) if how and how.port is not None else None
     if asked is not None and asked not in ports.values():

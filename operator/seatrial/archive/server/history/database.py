@@ -56,7 +56,8 @@ class Database:
             event.listen(self._engine, "connect", _set_up_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         else:
-            options = {"connect_timeout": _CONNECT_SECONDS, "application_name": "seatrial-archive"}
+            own = {"connect_timeout": _CONNECT_SECONDS, "application_name": "seatrial-archive"}
+            options = {name: value for name, value in own.items() if name not in url.query}
             self._engine = create_engine(url, connect_args=options, pool_pre_ping=True)
 
     @property
