@@ -153,6 +153,27 @@ def _bounded(mount: Mount, containers: Sequence[Container]) -> Mapping[str, Any]
     return {"emptyDir": {"sizeLimit": max(limits, key=resources.quantity)}}
 
 
+_TOLERATIONS = [
+    {
+        "key": f"node.kubernetes.io/{what}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": NODE_LOST_SECONDS,
+    }
+    for what in ("not-ready", "unreachable")
+]
+_ONE_NODE = {
+    "podAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "labelSelector": {"matchLabels": {labels.SHARED_VOLUME: "true"}},
+                "topologyKey": "kubernetes.io/hostname",
+            }
+        ]
+    }
+}
+
+
 def template(
     scope: Scope,
     settings: Settings,
@@ -183,28 +204,11 @@ def template(
         "restartPolicy": restart,
         "terminationGracePeriodSeconds": grace,
         "securityContext": security.pod_context(user, low_ports=low_ports),
-        "tolerations": [
-            {
-                "key": f"node.kubernetes.io/{what}",
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": NODE_LOST_SECONDS,
-            }
-            for what in ("not-ready", "unreachable")
-        ],
+        "tolerations": _TOLERATIONS,
     }
     if one_node:
         pod_labels[labels.SHARED_VOLUME] = "true"
-        spec["affinity"] = {
-            "podAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": [
-                    {
-                        "labelSelector": {"matchLabels": {labels.SHARED_VOLUME: "true"}},
-                        "topologyKey": "kubernetes.io/hostname",
-                    }
-                ]
-            }
-        }
+        spec["affinity"] = _ONE_NODE
     if init:
         spec["initContainers"] = [c.manifest(settings) for c in init]
     spec["containers"] = [c.manifest(settings) for c in containers]

@@ -165,9 +165,11 @@ def test_only_pods_with_code_reach_the_archive() -> None:
 
 FORWARDS = """
 services: {postgres: {}, mail: {type: custom, image: i, ports: {smtp: 1025, http: 8025}}}
-apps: {api: {image: i, command: [a], port: 8000, ports: {metrics: 9090}, forwards: %s}, web: {image: i, ports: {http: 3000, admin: 3001}}}
+apps: {api: {image: i, command: [a], port: 8000, ports: {metrics: 9090}, forwards: %s},
+       web: {image: i, ports: {http: 3000, admin: 3001}}}
 migrations: [{name: m, image: i, command: [c], forwards: %s}, {name: n, image: i, command: [c]}]
-forwards: {"15432": postgres, "8025": mail, "1025": "mail:smtp", "19090": "api:metrics", "8000": api, "3000": "web:http"}
+forwards: {"15432": postgres, "8025": mail, "1025": "mail:smtp", "19090": "api:metrics",
+           "8000": api, "3000": "web:http"}
 """
 ALL = ["1025=mail:1025", "3000=web:3000", "8000=api:8000", "8025=mail:8025", "15432=postgres:5432", "19090=api:9090"]
 

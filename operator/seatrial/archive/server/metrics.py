@@ -63,6 +63,10 @@ class Metrics:
             ["limit"],
             registry=self.registry,
         )
+        self._count_bundles()
+        self._watch(store, hub)
+
+    def _count_bundles(self) -> None:
         self._bundles = Gauge(
             "seatrial_archive_bundles", "Bundles that are kept, at the last look.", registry=self.registry
         )
@@ -78,7 +82,6 @@ class Metrics:
         self._deleted_bundles = Counter(
             "seatrial_archive_deleted_bundles", "Bundles removed that nobody used for long.", registry=self.registry
         )
-        self._watch(store, hub)
 
     def _watch(self, store: Store, hub: Hub) -> None:
         """What is read when somebody asks, and what the hub and the ports count."""

@@ -100,10 +100,7 @@ async def running(
             try:
                 yield Running(upload.getsockname()[1], read.getsockname()[1], tasks, archive)
             finally:
-                hub.close()
-                for server in servers:
-                    server.should_exit = True
-                await asyncio.gather(*tasks)
+                await _end(hub, servers, tasks)
     finally:
         if removing is not None:
             removing.cancel()
@@ -115,6 +112,14 @@ async def running(
         await access.close()
         history.close()
         store.close()
+
+
+async def _end(hub: Hub, servers: list[_Server], tasks: list[asyncio.Task[None]]) -> None:
+    """Ends streams, and lets uploads under way finish."""
+    hub.close()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks)
 
 
 def storage_of(settings: Settings) -> Storage:
