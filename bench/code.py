@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -62,7 +63,7 @@ async def measure(rounds: int, files: int, size: int, patience: float) -> list[P
             await bench.prepare()
             try:
                 said = await command(SEATRIAL, "--namespace", NAMESPACE_OF_RUNS, "bundle", str(tree), "--upload")
-                digest = next(word for word in said.split() if word.startswith("sha256:"))
+                digest = re.findall(r"sha256:[0-9a-f]{64}", said)[-1]
                 plain = write_manifest(Path(folder) / "plain.yaml", "plain", "")
                 code = write_manifest(Path(folder) / "code.yaml", "code", digest)
                 for number in range(1, rounds + 1):
