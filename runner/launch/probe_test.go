@@ -41,25 +41,11 @@ func askDependency(dependency *dependency) string {
 // serve runs handle for every connection to a port of its own, and returns the address.
 func serve(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.SetDeadline(time.Now().Add(10 * time.Second))
-			go func() {
-				defer conn.Close()
-				handle(conn)
-			}()
-		}
-	}()
-	return listener.Addr().String()
+	return tcpServer(t, func(conn *net.TCPConn) {
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		handle(conn)
+	})
 }
 
 // closedPort is an address at which nobody listens, and which is free. It is below the ports that the kernel gives to others, which

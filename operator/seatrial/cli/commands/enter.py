@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seatrial.cli.commands import complete
 from seatrial.cli.commands.connected import connected
-from seatrial.cli.commands.options import ContextOption, KubeconfigOption, NamespaceOption, RunArgument, target_of
+from seatrial.cli.commands.options import (
+    ComponentArgument,
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    RunArgument,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from seatrial.cli.connect import Session
@@ -18,14 +24,7 @@ if TYPE_CHECKING:
 def shell(
     context: typer.Context,
     run: RunArgument,
-    component: Annotated[
-        str,
-        typer.Argument(
-            metavar="[COMPONENT]",
-            help="tests, a service, migrations or an app.",
-            autocompletion=complete.components,
-        ),
-    ] = "tests",
+    component: ComponentArgument = "tests",
     command: Annotated[
         str | None, typer.Option("-c", metavar="COMMAND", help="Run this in the shell, and end with its exit status.")
     ] = None,

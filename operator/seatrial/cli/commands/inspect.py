@@ -10,6 +10,7 @@ import typer
 from seatrial.cli.commands import complete
 from seatrial.cli.commands.connected import connected
 from seatrial.cli.commands.options import (
+    ComponentArgument,
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
@@ -26,14 +27,7 @@ if TYPE_CHECKING:
 def logs(
     context: typer.Context,
     run: RunArgument,
-    component: Annotated[
-        str,
-        typer.Argument(
-            metavar="[COMPONENT]",
-            help="tests, a service, migrations or an app.",
-            autocompletion=complete.components,
-        ),
-    ] = "tests",
+    component: ComponentArgument = "tests",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the log ends.")] = False,
     namespace: NamespaceOption = None,
     kube_context: ContextOption = None,

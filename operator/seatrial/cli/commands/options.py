@@ -19,6 +19,12 @@ KubeconfigOption = Annotated[str | None, typer.Option("--kubeconfig", metavar="F
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Name of the run.", show_default=False, autocompletion=complete.runs)
 ]
+ComponentArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[COMPONENT]", help="tests, a service, migrations or an app.", autocompletion=complete.components
+    ),
+]
 WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait for the verdict, showing what happens.")]
 FollowTests = Annotated[bool, typer.Option("--follow", "-f", help="Wait, and show the outcome of each test.")]
 TimeoutOption = Annotated[
